@@ -1,0 +1,61 @@
+# Every target is a line or two that you could type yourself.
+# `make install` needs Python 3.11 or 3.12 with venv and pip; choose another one with PYTHON=...
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+
+SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
+PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: help install test demo test-slow test-backends format readme clean
+
+help:
+	@echo "make install        make or update .venv"
+	@echo "make demo           train on drawn street scenes, score, export (6 minutes on 2 cores)"
+	@echo "make test           lint, types, layers, tests"
+	@echo "make test-slow      the long tests"
+	@echo "make test-backends  install JAX and compare the backends"
+	@echo "make format         lay out the code"
+	@echo "make readme         write the README's tables anew"
+	@echo "make clean          remove .venv and caches; saved_models stays"
+
+install: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(if $(PYTHON),:,echo "Python 3.11 or 3.12 with venv was not found: install one, or name it: make install PYTHON=/path/to/python3.12" >&2; exit 1)
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -r requirements.txt
+	.venv/bin/python -m pip install --no-deps -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	.venv/bin/python -m pip install -c requirements.txt -e ".[dev]"
+	touch $@
+
+test: .venv/installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	.venv/bin/python -m pytest
+
+demo: .venv/installed
+	.venv/bin/python -m keras_seg demo
+
+test-slow: .venv/installed-dev
+	.venv/bin/python -m pytest -m slow
+
+test-backends: .venv/installed-dev
+	.venv/bin/python -m pip install -c requirements.txt -e ".[jax]"
+	.venv/bin/python -m pytest -m backends
+
+format: .venv/installed-dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+readme: .venv/installed
+	.venv/bin/python -m keras_seg models --into README.md
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache *.egg-info

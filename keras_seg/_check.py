@@ -1,0 +1,96 @@
+"""Checks of arguments, and the wording of what is said when one is wrong."""
+
+import difflib
+
+
+def one_of(subject, name, value, available):
+    """Raise ValueError unless `value` is one of `available`; a near miss is suggested.
+
+    Args:
+        subject: what the name belongs to, such as "architecture".
+        name: the argument's name.
+        value: what was received.
+        available: the names that are allowed.
+
+    Raises:
+        ValueError: `value` is not among `available`.
+
+    >>> one_of("schedule", "name", "poly", ["poly", "cosine"])
+    """
+    available = sorted(available)
+    if value in available:
+        return
+    near = difflib.get_close_matches(str(value), available, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise ValueError(
+        f"Unknown {subject}.{hint} Received: {name}={value!r}. Available: {available}."
+    )
+
+
+def positive_integer(subject, name, value, at_least=1):
+    """Raise unless `value` is a whole number of at least `at_least`.
+
+    Args:
+        subject: who asks, such as "fit".
+        name: the argument's name.
+        value: what was received.
+        at_least: the smallest value allowed.
+
+    Raises:
+        ValueError: it is not.
+
+    >>> positive_integer("fit", "epochs", 3)
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < at_least:
+        raise ValueError(
+            f"`{subject}` needs {name} to be a whole number of at least {at_least}. "
+            f"Received: {name}={value!r}."
+        )
+
+
+def share(subject, name, value, below_one=True):
+    """Raise unless `value` is a number from 0 up to 1.
+
+    Args:
+        subject: who asks, such as "contextnet".
+        name: the argument's name.
+        value: what was received.
+        below_one: whether 1 itself is refused.
+
+    Raises:
+        ValueError: it is not.
+
+    >>> share("contextnet", "dropout_rate", 0.1)
+    """
+    if not isinstance(value, int | float) or not 0 <= value <= 1 or (below_one and value == 1):
+        limit = "below" if below_one else "up to"
+        raise ValueError(f"`{subject}` needs {name} from 0 {limit} 1. Received: {name}={value!r}.")
+
+
+def input_shape(subject, shape):
+    """Raise unless `shape` is (height, width, channels) with sizes of 32 up or None.
+
+    Args:
+        subject: who asks, such as an architecture's name.
+        shape: what was received.
+
+    Raises:
+        ValueError: it is not.
+
+    >>> input_shape("contextnet_cn14", (None, None, 3))
+    """
+    rule = (
+        f"`{subject}` needs input_shape=(height, width, channels) with height and width of at "
+        f"least 32 pixels or None (any size). Received: input_shape={shape!r}."
+    )
+    try:
+        height, width, channels = shape
+    except (TypeError, ValueError):
+        raise ValueError(rule + " Pass for example (None, None, 3).") from None
+    if any(
+        size is not None and (not hasattr(size, "__index__") or size < 32)
+        for size in (height, width)
+    ):
+        raise ValueError(rule + " Enlarge or pad smaller pictures to 32.")
+    if channels is None or not hasattr(channels, "__index__") or channels < 1:
+        raise ValueError(rule + " The number of channels must be known, such as 3.")

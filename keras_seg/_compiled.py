@@ -1,0 +1,114 @@
+"""A model as one function from numpy pixels to numpy labels, for each of the three backends."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+
+def logits_model(model: keras.Model) -> keras.Model:
+    """Return the model without its training-only heads: one output, the logits.
+
+    Args:
+        model: a functional model whose output is the logits (b, h, w, num_classes), or a dict
+            with these under `logits` beside others named `aux_*`.
+
+    Returns:
+        A model that shares layers and weights with the one given.
+
+    Raises:
+        ValueError: if no output can be the logits.
+
+    >>> image = keras.Input((None, None, 3))
+    >>> logits = keras.layers.Conv2D(4, 1)(image)
+    >>> logits_model(keras.Model(image, {"logits": logits, "aux_context": logits})).output_shape
+    (None, None, None, 4)
+    """
+    structure = getattr(model, "output", None)
+    outputs = getattr(model, "outputs", None) or []
+    logits = outputs[0] if len(outputs) == 1 else None
+    if isinstance(structure, dict):
+        logits = structure.get("logits")
+    if logits is None or len(logits.shape) != 4:
+        named = structure if isinstance(structure, dict) else dict(enumerate(outputs))
+        shapes = {name: output.shape for name, output in named.items()}
+        raise ValueError(
+            "A segmentation model needs one output of logits (b, h, w, num_classes), or a dict "
+            f"with these under 'logits'. Received: {model.name!r} with outputs {shapes}. Build "
+            "it with keras_seg.models.build; put a subclassed model into keras.Model(image, ...)."
+        )
+    if isinstance(structure, dict | list | tuple):
+        return keras.Model(model.inputs[0], logits)
+    return model
+
+
+def compiled(network: keras.Model, head: str, shape: tuple[int, ...], freeze: bool) -> Callable:
+    """Return the model as a function of one input shape, free of what `model.predict` adds.
+
+    Args:
+        network: what `logits_model` returns.
+        head: "labels" for uint8 class ids (b, h, w), "logits" for float32 (b, h, w, num_classes).
+        shape: (b, h, w, c) of the batches that the function will be given.
+        freeze: make constants of the weights (TensorFlow); the other backends always follow them.
+
+    Returns:
+        A function of a uint8 array of that shape that returns an array.
+
+    >>> network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
+    >>> compiled(network, "labels", (1, 32, 40, 3), True)(np.zeros((1, 32, 40, 3), "uint8")).shape
+    (1, 32, 40)
+    """
+    compilers = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
+    return compilers[keras.backend.backend()](network, head, shape, freeze)
+
+
+def _on_tensorflow(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "image")], autograph=False)
+    def segment(image):
+        logits = network(tf.cast(image, network.inputs[0].dtype), training=False)
+        if head == "logits":
+            return tf.cast(logits, tf.float32)
+        return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
+
+    if not freeze:
+        return lambda batch: segment(tf.constant(batch)).numpy()
+    frozen = convert_variables_to_constants_v2(segment.get_concrete_function())
+    return lambda batch: frozen(tf.constant(batch))[0].numpy()
+
+
+def _on_jax(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
+    """Compile for JAX; weights are arguments of the function there, so freezing gains nothing."""
+    import jax
+
+    @jax.jit
+    def segment(trainable, non_trainable, image):
+        image = image.astype(network.inputs[0].dtype)
+        logits = network.stateless_call(trainable, non_trainable, image, training=False)[0]
+        if head == "logits":
+            return logits.astype("float32")
+        return jax.numpy.argmax(logits, axis=-1).astype("uint8")
+
+    def run(batch):
+        trainable = [variable.value for variable in network.trainable_variables]
+        non_trainable = [variable.value for variable in network.non_trainable_variables]
+        return np.asarray(segment(trainable, non_trainable, batch))
+
+    return run
+
+
+def _on_torch(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
+    """Torch runs eagerly and follows the weights; nothing is compiled."""
+    import torch
+
+    def run(batch):
+        with torch.no_grad():
+            image = keras.ops.convert_to_tensor(batch, dtype=network.inputs[0].dtype)
+            logits = network(image, training=False)
+            if head == "logits":
+                return logits.float().cpu().numpy()
+            return logits.argmax(dim=-1).to(torch.uint8).cpu().numpy()
+
+    return run

@@ -1,0 +1,35 @@
+"""Figures that notebooks show and files hold, without the state of pyplot."""
+
+import io
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows as the last value of a cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as png, pdf or svg, by the ending of its path; folders are made.
+
+    Args:
+        figure: what one of the functions of `keras_seg.show` returned.
+        path: where to write.
+
+    Returns:
+        The path.
+
+    >>> import tempfile
+    >>> save_figure(NotebookFigure(figsize=(1, 1)), Path(tempfile.mkdtemp()) / "new" / "a.png").name
+    'a.png'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=figure.dpi)
+    return path

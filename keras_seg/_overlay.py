@@ -1,0 +1,94 @@
+"""The colours of classes, and a picture seen through them."""
+
+import colorsys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from keras_seg._pictures import read_picture
+
+Palette = Sequence[Sequence[int]] | None
+
+IGNORED_BRIGHTNESS = 0.3
+HATCH_BRIGHTNESS = 0.6
+
+
+def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.ndarray:
+    """Colour each pixel of a picture by its class.
+
+    Args:
+        image: pixels 0..255, (h, w) or (h, w, c), or the path of a picture.
+        label: class ids (h, w). Ids without a colour, such as 255 for ignored pixels, are left
+            uncoloured, dark and hatched.
+        palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
+        alpha: strength of the colours, 0..1.
+
+    Returns:
+        uint8 array (h, w, 3), red, green, blue.
+
+    Raises:
+        ValueError: label and picture differ in size, or `alpha` is out of range.
+
+    >>> image, label = np.full((1, 2, 3), 100, "uint8"), np.array([[0, 1]])
+    >>> overlay(image, label, [(200, 0, 0), (0, 200, 0)])[0].tolist()
+    [[150, 50, 50], [50, 150, 50]]
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(
+            f"`overlay` needs alpha in 0..1. Received: alpha={alpha}. "
+            "0 gives the picture, 1 the colours alone."
+        )
+    image = as_colour(image)
+    label = fitting(image, label, "label")
+    if palette is None:
+        palette = class_colours(None, int(label[label < 255].max(initial=0)) + 1)
+    known = (label >= 0) & (label < len(palette))
+    colours = np.asarray(palette, np.uint8)[np.where(known, label, 0)]
+    mixed = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
+    return np.where(known[..., None], mixed, hatched(image))
+
+
+def class_colours(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
+    """Return the palette, or hues a golden ratio apart, which are far from their neighbours."""
+    if palette is None:
+        hues = [(0.08 + 0.618034 * index) % 1 for index in range(num_classes)]
+        values = [(0.95, 0.7, 0.45)[index % 3] for index in range(num_classes)]
+        triples = [
+            colorsys.hsv_to_rgb(hue, 0.75, value) for hue, value in zip(hues, values, strict=True)
+        ]
+        return [tuple(round(255 * part) for part in triple) for triple in triples]
+    if len(palette) < num_classes:
+        raise ValueError(
+            f"A palette needs one colour (r, g, b) per class. Received: {len(palette)} colours "
+            f"for {num_classes} classes. Pass the dataset's palette, or None."
+        )
+    return palette
+
+
+def as_colour(image) -> np.ndarray:
+    """Return red, green, blue; of many channels, the first as grey."""
+    if np.ndim(image) == 3 and np.shape(image)[-1] not in (1, 3, 4):
+        image = np.asarray(image)[..., :1]
+    return np.ascontiguousarray(read_picture(image))
+
+
+def fitting(image: np.ndarray, label, what: str) -> np.ndarray:
+    """Return class ids as an array, once they are known to be of the picture's size."""
+    label = np.asarray(label)
+    if label.shape != image.shape[:2]:
+        raise ValueError(
+            f"A {what} must have one class id per pixel of its picture. Received: "
+            f"shape={label.shape} for a picture of shape={image.shape}. Resize the ids with "
+            "nearest neighbour, or pass the picture that they belong to."
+        )
+    return label
+
+
+def hatched(image: np.ndarray) -> np.ndarray:
+    """Return the picture dark and hatched, as ignored pixels are shown."""
+    height, width = image.shape[:2]
+    period = max(6, min(height, width) // 40)
+    diagonal = np.add.outer(np.arange(height), np.arange(width)) % period < period / 4
+    brightness = np.where(diagonal, HATCH_BRIGHTNESS, IGNORED_BRIGHTNESS)
+    return (image * brightness[..., None]).astype(np.uint8)

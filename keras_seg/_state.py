@@ -1,0 +1,74 @@
+"""The whole state of a training in one file, written at once."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+def save(path, model, epochs_done, raw_weights=None):
+    """Write every variable of a compiled model and of its optimizer.
+
+    Args:
+        path: the file, replaced at once.
+        model: a compiled `keras.Model`, with the state of its dropout layers.
+        epochs_done: number of finished epochs.
+        raw_weights: values of the trainable variables to save in place of those in the model
+            (when that holds averaged ones), or None.
+    """
+    values = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.variables}
+    if raw_weights is not None:
+        for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
+            values[variable.path] = value
+    values |= {
+        f"optimizer {i}": keras.ops.convert_to_numpy(v)
+        for i, v in enumerate(model.optimizer.variables)
+    }
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        np.savez(file, epochs_done=epochs_done, **values)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def restore(path, model):
+    """Read what `save` wrote back into a compiled model.
+
+    Args:
+        path: the file; nothing happens if there is none.
+        model: a compiled `keras.Model` of the same architecture.
+
+    Returns:
+        Number of finished epochs, 0 if there is no file.
+
+    Raises:
+        ValueError: the file is damaged or belongs to another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    variables = {variable.path: variable for variable in model.variables}
+    variables |= {f"optimizer {i}": v for i, v in enumerate(model.optimizer.variables)}
+    try:
+        with np.load(path) as file:
+            stored = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"The state of a training must be readable. Received: '{path}' ({error}). Delete it to "
+            "start this training anew."
+        ) from error
+    epochs_done = int(stored.pop("epochs_done", 0))
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if shapes != {name: value.shape for name, value in stored.items()}:
+        raise ValueError(
+            "The state of a training must belong to the same network and optimizer. "
+            f"Received: '{path}' with other variables. Pass another tag=, or delete the file."
+        )
+    for name, variable in variables.items():
+        variable.assign(stored[name])
+    return epochs_done

@@ -1,0 +1,14 @@
+"""Models for servers and phones, each proven to compute the same before it is kept.
+
+`saved_model` writes a SavedModel for TF Serving, `tflite` a file for phones and small computers,
+`LiteRTSegmenter` runs the latter. Importing this package, and
+running `LiteRTSegmenter`, needs neither Keras nor TensorFlow.
+"""
+
+# Imported by name at once: the functions must win over the modules of the same name.
+from keras_seg.export.litert import LiteRTSegmenter
+from keras_seg.export.report import ExportReport
+from keras_seg.export.saved_model import saved_model
+from keras_seg.export.tflite import tflite
+
+__all__ = ["ExportReport", "LiteRTSegmenter", "saved_model", "tflite"]

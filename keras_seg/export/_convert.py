@@ -1,0 +1,44 @@
+"""Converts a SavedModel to TFLite; run as a program of its own by `tflite`.
+
+Every conversion leaks memory and prints what cannot be silenced, so none happens in the user's
+process. It sees neither Keras nor keras_seg: a SavedModel of static size comes in.
+
+Usage: _convert.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
+"""
+
+import sys
+from pathlib import Path
+
+
+def convert(folder, file, mode, calibration=""):
+    """Writes the .tflite file.
+
+    Args:
+        folder: SavedModel with the static signature "serving_default".
+        file: where to write.
+        mode: "fp32", "fp16" or "int8".
+        calibration: .npy file with uint8 pictures (n, h, w, c), for int8.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, ["serving_default"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if mode != "fp32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if mode == "int8":
+        pictures = np.load(calibration, mmap_mode="r")
+        converter.representative_dataset = lambda: (
+            {"image": picture[np.newaxis].astype("float32")} for picture in pictures
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        # Not uint8, which would take a quarter of the time to copy at full size.
+        converter.inference_output_type = tf.int8
+    Path(file).write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    convert(*sys.argv[1:])

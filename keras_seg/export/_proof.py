@@ -1,0 +1,233 @@
+"""Shows on pictures that an export computes the same as the Keras model."""
+
+import contextlib
+import dataclasses
+import itertools
+
+import numpy as np
+
+from keras_seg.export.litert import labels_from_scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What a comparison found; the fields are those of `ExportReport`."""
+
+    pictures: str
+    agreement: float
+    max_difference: float
+    keras_mean_iou: float | None
+    mean_iou: float | None
+
+
+def take_pictures(subject, pictures, num_pictures, shape):
+    """The first pictures of whatever holds them, each of one size.
+
+    Args:
+        subject: the function that asks.
+        pictures: uint8 array (n, h, w, c), or an iterable of pictures (h, w, c), of batches
+            (b, h, w, c), or of tuples that start with one of these.
+        num_pictures: how many to take at most.
+        shape: (height, width, channels); other sizes are resized, None keeps a size.
+
+    Returns:
+        list of uint8 arrays (h, w, c).
+
+    Raises:
+        ValueError: there is none, or one is no uint8 picture with these channels.
+    """
+
+    def each():
+        for item in pictures:
+            item = np.asarray(item[0] if isinstance(item, tuple | list) else item)
+            yield from item if item.ndim == 4 else [item]
+
+    taken = list(itertools.islice(each(), num_pictures))
+    for picture in taken or [np.zeros(0)]:
+        check_pictures(subject, picture, shape[2])
+    return [resized(picture[np.newaxis], shape[:2])[0] for picture in taken]
+
+
+def check_pictures(subject, pictures, num_channels):
+    """Raise unless these are uint8 pictures (..., h, w, num_channels)."""
+    if (
+        pictures.ndim not in (3, 4)
+        or pictures.dtype != "uint8"
+        or pictures.shape[-1] != num_channels
+    ):
+        raise ValueError(
+            f"`{subject}` needs uint8 pictures (h, w, {num_channels}) with pixels 0..255, one at "
+            f"least. Received: shape={pictures.shape}, dtype={pictures.dtype}. "
+            "Give an array, or an iterable of pictures or of batches."
+        )
+
+
+def resized(images, size, nearest=False):
+    """Images of another size.
+
+    Args:
+        images: array (b, h, w, c).
+        size: (height, width); None in it keeps the size.
+        nearest: whether to copy pixels, as label maps need it, or to blend them.
+
+    Returns:
+        Array (b, height, width, c) of the same dtype.
+    """
+    if None in size or images.shape[1:3] == tuple(size):
+        return images
+    import tensorflow as tf
+
+    method = "nearest" if nearest else "bilinear"
+    result = np.asarray(tf.image.resize(images, size, method=method, antialias=not nearest))
+    return result if nearest else np.round(result).astype(images.dtype)
+
+
+def noise(num_pictures, shape, seed=0):
+    """Pictures of soft and of fine noise, for a proof without real ones.
+
+    Args:
+        num_pictures: how many.
+        shape: (height, width, channels).
+        seed: the same seed gives the same pictures.
+
+    Returns:
+        list of uint8 arrays (height, width, channels).
+
+    >>> noise(2, (32, 40, 3))[0].shape
+    (32, 40, 3)
+    """
+    generator = np.random.default_rng(seed)
+    height, width, channels = shape
+    pictures = []
+    for _ in range(num_pictures):
+        coarse = generator.uniform(0, 255, (height // 16 + 1, width // 16 + 1, channels))
+        soft = np.kron(coarse, np.ones((16, 16, 1)))[:height, :width]
+        fine = generator.normal(0, 16, shape)
+        pictures.append((soft + fine).clip(0, 255).astype("uint8"))
+    return pictures
+
+
+def labelled_batches(subject, data, shape, size):
+    """Batches (image, label) as numpy arrays of a wanted size.
+
+    Args:
+        subject: the function that asks.
+        data: iterable of (image uint8 (b, h, w, c), label integer (b, h, w)).
+        shape: (height, width, channels) of the model's input; its channels are checked.
+        size: (height, width) to resize to, None in it keeps the size.
+
+    Yields:
+        (image, label).
+
+    Raises:
+        ValueError: an element is something else.
+    """
+    for item in data:
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise ValueError(
+                f"`{subject}` needs data=batches of (image, label). "
+                f"Received: an element of type {type(item).__name__}. "
+                "Give for example dataset.eval_batches('val', 4)."
+            )
+        image, label = np.asarray(item[0]), np.asarray(item[1])
+        check_pictures(subject, image, shape[2])
+        if label.shape != image.shape[:3]:
+            raise ValueError(
+                f"`{subject}` needs labels (b, h, w) of the size of their images (b, h, w, c). "
+                f"Received: image shape={image.shape}, label shape={label.shape}. "
+                "Give one label map for each picture."
+            )
+        yield resized(image, size), resized(label[..., np.newaxis], size, nearest=True)[..., 0]
+
+
+@contextlib.contextmanager
+def _full_precision():
+    """On GPUs, no TF32 meanwhile: its 11 bits would hide or feign a difference."""
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@_full_precision()
+def compare(reference, exported, batches, words):
+    """Runs both on the same pictures.
+
+    Args:
+        reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
+        exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
+        batches: iterable of (image, label or None).
+        words: what the pictures are, such as "noise pictures".
+
+    Returns:
+        Proof; mean IoU over the labelled batches alone.
+
+    Raises:
+        ValueError: there is no batch.
+    """
+    # Here, as it imports keras.
+    from keras_seg.metrics import confusion_matrix, mean_iou
+
+    num_pictures = num_same = num_pixels = 0
+    largest, confusions = 0.0, []
+    for image, label in batches:
+        scores = np.asarray(reference(image))
+        labels, exported_scores = exported(image)
+        expected = labels_from_scores(scores)
+        num_pictures += len(image)
+        num_pixels += expected.size
+        num_same += np.count_nonzero(expected == labels)
+        # A difference that is no number counts as infinite.
+        difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
+        largest = max(largest, float(difference.max()))
+        if label is not None:
+            num_classes = scores.shape[-1]
+            confusions.append(
+                [confusion_matrix(label, found, num_classes) for found in (expected, labels)]
+            )
+    if not num_pixels:
+        raise ValueError(
+            "The proof of an export needs at least one batch of pictures. "
+            "Received: data without any. Give for example dataset.eval_batches('val', 4)."
+        )
+    means = (
+        [mean_iou(matrix) for matrix in np.sum(confusions, axis=0)] if confusions else [None] * 2
+    )
+    return Proof(f"{num_pictures} {words}", num_same / num_pixels, largest, *means)
+
+
+def require(subject, path, proof, min_agreement, max_iou_drop=None):
+    """Raise unless the proof is good enough.
+
+    Args:
+        subject: the function that asks.
+        path: where the export would have gone.
+        proof: what `compare` found.
+        min_agreement: least share of pixels with the same label, or None.
+        max_iou_drop: largest loss of mean IoU, 0..1, or None; needs labelled pictures.
+
+    Raises:
+        ValueError: the export does not compute the same.
+    """
+    found = f"agreement={proof.agreement:.5f}"
+    rules = []
+    if not np.isfinite(proof.max_difference):
+        rules.append("scores to be finite numbers")
+        found += f", max_difference={proof.max_difference}"
+    if min_agreement is not None and proof.agreement < min_agreement:
+        rules.append(f"labels as in Keras on at least {min_agreement:.2%} of the pixels")
+    if max_iou_drop is not None and proof.keras_mean_iou is not None:
+        if not proof.keras_mean_iou - proof.mean_iou <= max_iou_drop:
+            rules.append(f"a loss of mean IoU of at most {max_iou_drop}")
+            found += f", mean IoU={proof.mean_iou:.4f} after {proof.keras_mean_iou:.4f}"
+    if rules:
+        raise ValueError(
+            f"`{subject}` proves an export before it keeps it: it needs {' and '.join(rules)}. "
+            f"Received: {found} on {proof.pictures}. Nothing was written to {str(path)!r}. "
+            "Check that the model is trained and, for int8, calibrated on training pictures; "
+            "or accept the difference with `min_agreement`."
+        )

@@ -1,0 +1,172 @@
+"""Runs a .tflite file with LiteRT, as a phone does."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_seg.export._publish import read_notes
+
+
+def labels_from_scores(scores):
+    """The class with the highest score in each pixel.
+
+    Args:
+        scores: logits (..., num_classes), quantised or not.
+
+    Returns:
+        Array (...): uint8 up to 256 classes, int32 beyond.
+
+    >>> labels_from_scores(np.array([[0.1, 0.9], [0.8, 0.2]])).tolist()
+    [1, 0]
+    """
+    return np.argmax(scores, axis=-1).astype("uint8" if scores.shape[-1] <= 256 else "int32")
+
+
+class LiteRTSegmenter:
+    """Segments pictures with a .tflite file, without Keras or TensorFlow.
+
+    Pictures are uint8 pixels 0..255 of the file's size, whatever the file's precision. Not to be
+    used by several threads at once: make one for each.
+
+    Args:
+        path: .tflite file with one input (1, h, w, c) and one output (1, h, w, num_classes).
+        num_threads: threads that LiteRT uses.
+
+    Attributes:
+        size: (height, width) of the pictures it takes.
+        num_channels: channels of a picture.
+        num_classes: classes it tells apart.
+        class_names: names in the order of ids, or None if the file does not hold them.
+        palette: colours (r, g, b) in the order of ids, or None.
+
+    Raises:
+        ValueError: there is no such file, or it is of another kind.
+
+    >>> segmenter = LiteRTSegmenter("model_int8.tflite")  # doctest: +SKIP
+    >>> segmenter(picture).shape  # doctest: +SKIP
+    (360, 480)
+    """
+
+    def __init__(self, path, num_threads=2):
+        from ai_edge_litert.interpreter import Interpreter
+
+        if not Path(path).is_file():
+            raise ValueError(
+                "`LiteRTSegmenter` needs a .tflite file. "
+                f"Received: path={str(path)!r}, which is no file. "
+                "Write one with keras_seg.export.tflite(model, path, size=(height, width))."
+            )
+        # The bytes rather than the path: the file may be replaced while it is in use.
+        content = Path(path).read_bytes()
+        self._interpreter = Interpreter(model_content=content, num_threads=num_threads)
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        shapes = [tuple(int(n) for n in tensor["shape"]) for tensor in (*inputs, *outputs)]
+        if len(shapes) != 2 or any(len(shape) != 4 or shape[0] != 1 for shape in shapes):
+            raise ValueError(
+                "`LiteRTSegmenter` needs a file with one picture (1, h, w, c) in and scores "
+                f"(1, h, w, num_classes) out. Received: shapes={shapes} in {str(path)!r}. "
+                "Write one with keras_seg.export.tflite."
+            )
+        self._interpreter.allocate_tensors()
+        self._input, self._output = inputs[0], outputs[0]
+        self.size, self.num_channels = shapes[0][1:3], shapes[0][3]
+        self.num_classes = shapes[1][3]
+        notes = read_notes(path) or {}
+        self.class_names, self.palette = notes.get("class_names"), notes.get("palette")
+
+    def __call__(self, picture):
+        """Label map of one picture.
+
+        Args:
+            picture: uint8 (h, w, c), or (h, w) for one channel.
+
+        Returns:
+            Array (h, w) of class ids.
+
+        Raises:
+            ValueError: another size or dtype than the file's.
+        """
+        picture = np.asarray(picture)
+        if picture.ndim == 2:
+            picture = picture[..., np.newaxis]
+        return self.labels(picture[np.newaxis])[0]
+
+    def labels(self, pictures):
+        """Label maps of a batch.
+
+        Args:
+            pictures: uint8 (b, h, w, c).
+
+        Returns:
+            Array (b, h, w) of class ids: uint8 up to 256 classes, int32 beyond.
+
+        Raises:
+            ValueError: another size or dtype than the file's.
+        """
+        return np.concatenate([labels_from_scores(scores) for scores in self._each(pictures)])
+
+    def scores(self, pictures):
+        """Logits of a batch.
+
+        Args:
+            pictures: uint8 (b, h, w, c).
+
+        Returns:
+            float32 (b, h, w, num_classes).
+
+        Raises:
+            ValueError: another size or dtype than the file's.
+        """
+        scale, zero = self._output["quantization"]
+        # A file that is not quantised has scale 0.
+        return (np.concatenate(list(self._each(pictures))).astype("float32") - zero) * (scale or 1)
+
+    def labels_and_scores(self, pictures):
+        """Label maps and logits of a batch, from one run.
+
+        Args:
+            pictures: uint8 (b, h, w, c).
+
+        Returns:
+            (labels (b, h, w), float32 logits (b, h, w, num_classes)).
+
+        Raises:
+            ValueError: another size or dtype than the file's.
+        """
+        scores = self.scores(pictures)
+        return labels_from_scores(scores), scores
+
+    def signature(self):
+        """What goes in and what comes out, in words.
+
+        Returns:
+            ({input name: "dtype (shape)"}, {output name: "dtype (shape)"}).
+        """
+        (names,) = self._interpreter.get_signature_list().values()
+        words = [
+            f"{np.dtype(tensor['dtype']).name} ({', '.join(str(n) for n in tensor['shape'])})"
+            for tensor in (self._input, self._output)
+        ]
+        return {names["inputs"][0]: words[0]}, {names["outputs"][0]: words[1]}
+
+    def _each(self, pictures):
+        """Scores (1, h, w, num_classes) of each picture, as the file gives them."""
+        expected = (*self.size, self.num_channels)
+        if pictures.ndim != 4 or pictures.shape[1:] != expected or pictures.dtype != "uint8":
+            raise ValueError(
+                f"This file takes uint8 pictures of shape {expected}. "
+                f"Received: shape={pictures.shape[1:]}, dtype={pictures.dtype}. "
+                "Resize the pictures, or export a file of their size."
+            )
+        scale, zero = self._input["quantization"]
+        dtype = self._input["dtype"]
+        for picture in pictures:
+            if not scale or (dtype == np.uint8 and (scale, zero) == (1.0, 0)):
+                pixels = picture.astype(dtype)
+            else:
+                limits = np.iinfo(dtype)
+                pixels = np.round(picture / scale + zero).clip(limits.min, limits.max).astype(dtype)
+            self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
+            self._interpreter.invoke()
+            yield self._interpreter.get_tensor(self._output["index"])

@@ -1,0 +1,82 @@
+"""What an export is and how it was proven."""
+
+import dataclasses
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportReport:
+    """What was written, and how it was shown to compute the same as the Keras model.
+
+    Attributes:
+        path: the file or folder.
+        format: "SavedModel", "TFLite fp32", "TFLite fp16" or "TFLite int8".
+        num_bytes: size of the file, or of all files of the folder.
+        operations: number of operations by name, without the reading of constants.
+        inputs: {name: "dtype (shape)"}, None stands for any size.
+        outputs: the same for what comes out.
+        pictures: what the proof ran on, in words.
+        agreement: share of pixels with the label of the Keras model, 0..1.
+        max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
+        keras_mean_iou: mean IoU of the Keras model on the labelled pictures, or None without any.
+        mean_iou: mean IoU of the export on the same pictures, or None without any.
+
+    >>> report = ExportReport("model.tflite", "TFLite fp32", 3_600_000, {"CONV_2D": 23},
+    ...     {"image": "float32 (1, 360, 480, 3)"}, {"logits": "float32 (1, 360, 480, 11)"},
+    ...     "8 noise pictures", 0.99998, 4e-5)
+    >>> print(report)
+    TFLite fp32: model.tflite, 3.60 MB
+      in          image: float32 (1, 360, 480, 3)
+      out         logits: float32 (1, 360, 480, 11)
+      operations  23: CONV_2D 23
+      proof       99.998 % of pixels as in Keras, largest difference 4e-05, on 8 noise pictures
+    """
+
+    path: Path
+    format: str
+    num_bytes: int
+    operations: dict
+    inputs: dict
+    outputs: dict
+    pictures: str
+    agreement: float
+    max_difference: float
+    keras_mean_iou: float | None = None
+    mean_iou: float | None = None
+
+    def row(self):
+        """One flat line for a table: `pandas.DataFrame([report.row(), ...])`.
+
+        Returns:
+            dict with plain strings and numbers.
+
+        >>> ExportReport("a", "SavedModel", 9, {}, {}, {}, "noise", 1.0, 0.0).row()["agreement"]
+        1.0
+        """
+        row = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        row["path"] = str(self.path)
+        row["operations"] = sum(self.operations.values())
+        row["inputs"], row["outputs"] = _tensors(self.inputs), _tensors(self.outputs)
+        return row
+
+    def __str__(self):
+        common = sorted(self.operations.items(), key=lambda item: (-item[1], item[0]))
+        shown = ", ".join(f"{name} {count}" for name, count in common[:12])
+        more = f", {len(common) - 12} other kinds" if len(common) > 12 else ""
+        lines = [
+            f"{self.format}: {self.path}, {self.num_bytes / 1e6:.2f} MB",
+            f"  in          {_tensors(self.inputs)}",
+            f"  out         {_tensors(self.outputs)}",
+            f"  operations  {sum(self.operations.values())}: {shown}{more}",
+            f"  proof       {100 * self.agreement:.3f} % of pixels as in Keras, largest "
+            f"difference {self.max_difference:.2g}, on {self.pictures}",
+        ]
+        if self.mean_iou is not None:
+            lines.append(
+                f"  mean IoU    {self.mean_iou:.4f}, the Keras model has {self.keras_mean_iou:.4f}"
+            )
+        return "\n".join(lines)
+
+
+def _tensors(by_name):
+    return ", ".join(f"{name}: {tensor}" for name, tensor in by_name.items())

@@ -1,0 +1,150 @@
+"""SavedModel for TF Serving and for any TensorFlow, without Keras."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from keras_seg import _check
+from keras_seg.export import _model, _proof, _publish
+from keras_seg.export.report import ExportReport
+
+
+def saved_model(
+    model,
+    folder,
+    class_names=None,
+    palette=None,
+    pictures=None,
+    data=None,
+    min_agreement=0.999,
+):
+    """Writes a SavedModel that takes uint8 pictures of any size and returns their label maps.
+
+    Signature "serving_default": `image` uint8 (b, h, w, c) in, `labels` (b, h, w) out, uint8 up
+    to 256 classes and int32 beyond. Signature "probabilities": the same in, `probabilities`
+    float32 (b, h, w, num_classes) out. It loads without Keras, computes in float32,
+    holds each weight once, as a constant, and keeps class names and palette in
+    `assets.extra/keras_seg.json`.
+
+    Before it gets its name it is loaded and compared with the Keras model: on `data`, else on
+    `pictures`, else on noise, and in each case also at an odd size if any size is allowed.
+    An earlier export of ours in the folder is replaced, anything else there is an error. TF
+    Serving serves the highest number it finds: name the folder `<run>/1`, `<run>/2` to keep both.
+
+    Args:
+        model: Functional or Sequential Keras model, pixels 0..255 in, logits (or a dict with
+            "logits") out. Outputs named `aux_*` are left out.
+        folder: where to write, such as "saved_models/my_run/1".
+        class_names: names in the order of ids.
+        palette: colours (r, g, b) 0..255 in the order of ids.
+        pictures: uint8 pictures to compare on; 16 are used. See `tflite` for the forms.
+        data: batches (image, label) to compare on, all are used; gives the mean IoU of both.
+        min_agreement: least share of pixels, 0..1, with the label of the Keras model.
+
+    Returns:
+        ExportReport.
+
+    Raises:
+        ValueError: a wrong argument, another backend than TensorFlow, or a proof that fails.
+
+    >>> report = saved_model(model, "saved_models/my_run/1")  # doctest: +SKIP
+    >>> print(report)  # doctest: +SKIP
+    """
+    _model.require_tensorflow("saved_model")
+    _check.share("saved_model", "min_agreement", min_agreement, below_one=False)
+    exported = _model.logits_model(model)
+    notes = _model.class_notes(exported.output_shape[-1], class_names, palette)
+    shape = exported.input_shape[1:]
+    batches, words = _proof_batches(shape, pictures, data)
+    with _publish.published("saved_model", folder) as draft:
+        write(exported, draft)
+        _publish.write_notes(draft, notes)
+        proof, parts = _prove(exported, draft, batches, words)
+        _proof.require("saved_model", folder, proof, min_agreement)
+        files = [file for file in draft.rglob("*") if file.is_file()]
+        parts["num_bytes"] = sum(file.stat().st_size for file in files)
+    return ExportReport(Path(folder), "SavedModel", **parts, **vars(proof))
+
+
+def write(model, folder):
+    """Writes the SavedModel with the signatures for servers.
+
+    Args:
+        model: from `_model.logits_model`.
+        folder: where to write.
+    """
+    import tensorflow as tf
+
+    shape = (None, *model.input_shape[1:])
+    image = tf.TensorSpec(shape, tf.uint8, name="image")
+    logits = _model.frozen(model, shape, "uint8")
+    label_type = tf.uint8 if model.output_shape[-1] <= 256 else tf.int32
+
+    @tf.function(input_signature=[image], autograph=False)
+    def labels(image):
+        found = tf.argmax(logits(image), axis=-1, output_type=tf.int32)
+        return {"labels": tf.cast(found, label_type)}
+
+    @tf.function(input_signature=[image], autograph=False)
+    def probabilities(image):
+        return {"probabilities": tf.nn.softmax(logits(image))}
+
+    signatures = {"serving_default": labels, "probabilities": probabilities}
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+
+
+def _proof_batches(shape, pictures, data):
+    """Batches to compare on, and words for them."""
+    size = shape[:2]
+    if data is not None:
+        batches = _proof.labelled_batches("saved_model", data, shape, size)
+        words = "labelled pictures"
+    elif pictures is not None:
+        taken = _proof.take_pictures("saved_model", pictures, 16, shape)
+        batches = ((picture[np.newaxis], None) for picture in taken)
+        words = "given pictures"
+    else:
+        standard = [length or default for length, default in zip(size, (128, 192), strict=True)]
+        batches = [(np.stack(_proof.noise(4, (*standard, shape[2]))), None)]
+        words = "noise pictures"
+    if None in size:
+        odd = [length or default for length, default in zip(size, (37, 51), strict=True)]
+        batches = itertools.chain(batches, [(np.stack(_proof.noise(1, (*odd, shape[2]))), None)])
+        words += f", one of them noise of {odd[0]}x{odd[1]}"
+    return batches, words
+
+
+def _prove(model, folder, batches, words):
+    """Loads the folder as a server does and compares it with the Keras model."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    serve, probabilities = (loaded.signatures[n] for n in ("serving_default", "probabilities"))
+
+    def reference(image):
+        return np.asarray(tf.nn.softmax(model(image.astype("float32"), training=False)))
+
+    def exported(image):
+        image = tf.constant(image)
+        return np.asarray(serve(image)["labels"]), probabilities(image)["probabilities"].numpy()
+
+    proof = _proof.compare(reference, exported, batches, words)
+    constants = {"Const", "Placeholder", "Identity", "NoOp"}
+    nodes = _nodes(serve)
+    operations = {name: nodes.count(name) for name in set(nodes) - constants}
+    (image,) = serve.structured_input_signature[1].values()
+    parts = {"operations": operations, "inputs": {"image": _words(image)}}
+    parts["outputs"] = {name: _words(spec) for name, spec in serve.structured_outputs.items()}
+    return proof, parts
+
+
+def _nodes(function):
+    """The operations of a loaded signature and of the functions it calls."""
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return [node.op for node in nodes if not node.op.endswith("PartitionedCall")]
+
+
+def _words(spec):
+    return f"{spec.dtype.name} ({', '.join(str(n) for n in spec.shape)})"

@@ -1,0 +1,209 @@
+"""TFLite files for phones and small computers, run by LiteRT."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_seg import _check
+from keras_seg.export import _flatbuffer, _model, _proof, _publish
+from keras_seg.export.litert import LiteRTSegmenter
+from keras_seg.export.report import ExportReport
+
+NUM_CALIBRATION = 100
+NUM_PROOF = 16
+MAX_IOU_DROP = 0.015
+# What a sound conversion reaches; int8 rounds where two classes are nearly equal.
+MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
+
+
+def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have a default
+    model,
+    path,
+    mode="fp32",
+    *,
+    size=None,
+    calibration=None,
+    data=None,
+    class_names=None,
+    palette=None,
+    min_agreement=None,
+):
+    """Writes a .tflite file of one picture size, with operations built into LiteRT only.
+
+    One picture `image` (1, height, width, c) in, `logits` (1, height, width, num_classes) out:
+    - "fp32", "fp16": float32 pixels 0..255 in, float32 logits out; "fp16" halves the file.
+    - "int8": uint8 pixels 0..255 in, int8 logits out (the file holds their scale and zero point;
+      the highest is the same with or without); weights, by channel, and all computation in 8
+      bits. Smallest, and fastest on CPUs.
+    Scores rather than labels come out: GPU delegates and MediaPipe take no argmax.
+    `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three.
+
+    Before the file gets its name it is run by LiteRT and compared with the Keras model: on
+    `data`, else on `calibration`, else on noise. An earlier export of ours under the name is
+    replaced, any other file there is an error. Class names and palette are appended as a zip
+    archive (`labels.txt`, `keras_seg.json`), which runtimes ignore.
+
+    Args:
+        model: Functional or Sequential Keras model, pixels 0..255 in, logits (or a dict with
+            "logits") out. Outputs named `aux_*` are left out.
+        path: where to write, such as "model.tflite".
+        mode: "fp32", "fp16" or "int8".
+        size: (height, width) of the pictures, 32 up; may be left out if the model has one.
+        calibration: training pictures, for int8: uint8 array (n, h, w, c), or an iterable of
+            pictures, of batches, or of batches (image, label). The first 100 are used, resized.
+        data: batches (image, label) to compare on, not those of `calibration`; resized to
+            `size`. Gives the mean IoU of both; int8 may lose 0.015 at most.
+        class_names: names in the order of ids.
+        palette: colours (r, g, b) 0..255 in the order of ids.
+        min_agreement: least share of pixels with the label of the Keras model. Default 0.999 for
+            fp32, 0.995 for fp16, 0.95 for int8 without `data`, and the mean IoU alone with it.
+
+    Returns:
+        ExportReport.
+
+    Raises:
+        ValueError: a wrong argument, another backend than TensorFlow, operations that LiteRT
+            does not have, or a proof that fails.
+
+    >>> report = tflite(model, "model.tflite", size=(360, 480))  # doctest: +SKIP
+    >>> print(report)  # doctest: +SKIP
+    """
+    _check.one_of("mode of `tflite`", "mode", mode, MIN_AGREEMENT)
+    _model.require_tensorflow("tflite")
+    _check.share("tflite", "min_agreement", min_agreement or 0, below_one=False)
+    exported = _model.logits_model(model)
+    shape = _input_shape(exported, size)
+    notes = _model.class_notes(exported.output_shape[-1], class_names, palette)
+    pictures = _pictures(mode, calibration, shape)
+    with _publish.published("tflite", _checked(path)) as draft:
+        _convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
+        operations = _flatbuffer.require_builtin(draft)
+        _require_integer(draft, mode)
+        _publish.write_notes(draft, notes)
+        segmenter = LiteRTSegmenter(draft)
+        batches, words = _proof_batches(shape, pictures[-NUM_PROOF:], data)
+        proof = _proof.compare(
+            lambda image: exported(image.astype("float32"), training=False),
+            segmenter.labels_and_scores,
+            batches,
+            words,
+        )
+        limits = _limits(mode, data, min_agreement)
+        _proof.require("tflite", path, proof, **limits)
+        num_bytes = draft.stat().st_size
+    parts = (operations, *segmenter.signature())
+    return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(proof))
+
+
+def _checked(path):
+    if Path(path).suffix != ".tflite":
+        raise ValueError(
+            "`tflite` writes a file that ends in .tflite. "
+            f"Received: path={str(path)!r}. Use for example 'model.tflite'."
+        )
+    return path
+
+
+def _input_shape(model, size):
+    """(height, width, channels) of the file's input."""
+    height, width, channels = model.input_shape[1:]
+    fixed = (height, width)
+    chosen = fixed if size is None else tuple(size)
+    whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= 32 for n in chosen)
+    if not whole or any(n is not None and n != m for n, m in zip(fixed, chosen, strict=True)):
+        raise ValueError(
+            "`tflite` needs one picture size=(height, width) of at least 32 pixels, that of the "
+            f"model if it has one. Received: size={size}, model input={model.input_shape[1:]}. "
+            "Pass for example size=(360, 480)."
+        )
+    return (int(chosen[0]), int(chosen[1]), channels)
+
+
+def _pictures(mode, calibration, shape):
+    """Pictures to calibrate and to compare on: the latter are the last ones."""
+    if calibration is not None:
+        return _proof.take_pictures("tflite", calibration, NUM_CALIBRATION + NUM_PROOF, shape)
+    if mode == "int8":
+        raise ValueError(
+            "`tflite` needs training pictures to find the ranges of an int8 file. "
+            "Received: calibration=None. Pass about 100 of them, for example "
+            "calibration=data.train_batches(4)."
+        )
+    return []
+
+
+def _convert(model, file, mode, shape, pictures):
+    """Writes the file, in a process of its own."""
+    import tensorflow as tf
+
+    logits = _model.frozen(model, (1, *shape), "float32")
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])
+    def serve(image):
+        return {"logits": logits(image)}
+
+    script = Path(__file__).with_name("_convert.py")
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(tf.Module(), f"{folder}/model", signatures=serve)
+        # -P: the script's folder holds modules whose names others use too.
+        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), mode]
+        if mode == "int8":
+            np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
+            command.append(f"{folder}/calibration.npy")
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(
+            "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
+            f"Received: model={model.name!r}, of which the converter says:\n"
+            f"{_complaint(done.stderr)}\n"
+            "Replace the layers it names, or export a SavedModel instead."
+        )
+
+
+def _with_full_range(pictures):
+    """The pictures with one black and one white pixel: input scale 1, so pixels go in as they are.
+
+    Else a set without the extremes would get a scale below 1, and brighter pictures be clipped.
+    """
+    pictures = np.stack(pictures)
+    pictures[0, 0, :2] = [[0], [255]]
+    return pictures
+
+
+def _complaint(text):
+    """The lines of the converter's output that name the reason."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reasons = [line for line in lines if "error:" in line or "Error" in line]
+    return "\n".join(dict.fromkeys(reasons[-6:] or lines[-6:]))[:2000]
+
+
+def _require_integer(file, mode):
+    """Raise if an int8 file still computes in floating point somewhere."""
+    types = _flatbuffer.tensor_types(file)
+    if mode == "int8" and not {"FLOAT32", "FLOAT16"}.isdisjoint(types):
+        raise ValueError(
+            "`tflite` needs a model that can be computed in 8 bits throughout for mode='int8'. "
+            f"Received: a model that keeps tensors of types {types}. "
+            "Use mode='fp16', or replace the layers that stay in floating point."
+        )
+
+
+def _proof_batches(shape, pictures, data):
+    """Batches to compare on, and words for them."""
+    if data is not None:
+        return _proof.labelled_batches("tflite", data, shape, shape[:2]), "labelled pictures"
+    words = "calibration pictures" if pictures else "noise pictures"
+    return [(picture[np.newaxis], None) for picture in pictures or _proof.noise(4, shape)], words
+
+
+def _limits(mode, data, min_agreement):
+    """What the proof must show."""
+    by_iou = mode == "int8" and data is not None
+    if min_agreement is None and not by_iou:
+        min_agreement = MIN_AGREEMENT[mode]
+    return {"min_agreement": min_agreement, "max_iou_drop": MAX_IOU_DROP if by_iou else None}

@@ -1,0 +1,162 @@
+"""Intersection over union from one confusion matrix over a whole set."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_seg import _check
+
+
+def confusion_matrix(labels, predictions, num_classes, ignore_class=255):
+    """Count pixels by true and predicted class.
+
+    Args:
+        labels: integer ids, any shape.
+        predictions: integer ids 0..num_classes - 1, same shape.
+        num_classes: classes, the ignored one not counted.
+        ignore_class: pixels with this label are left out; None leaves out nothing.
+
+    Returns:
+        int64 array (num_classes, num_classes): rows are the truth, columns the prediction.
+
+    Raises:
+        ValueError: shapes differ, or an id is out of range.
+
+    >>> confusion_matrix(np.array([0, 1, 255]), np.array([0, 0, 1]), 2)
+    array([[1, 0],
+           [1, 0]])
+    """
+    labels, predictions = np.asarray(labels).ravel(), np.asarray(predictions).ravel()
+    if labels.shape != predictions.shape:
+        raise ValueError(
+            "`confusion_matrix` needs labels and predictions of the same shape. "
+            f"Received: {labels.size} labels and {predictions.size} predictions."
+        )
+    # Every pair of ids is one number below 2**16 as long as both are bytes: one pass counts all,
+    # and ignored and impossible ids are cut off afterwards, in a table of 256 x 256.
+    side = 256
+    if labels.dtype != np.uint8 or predictions.dtype != np.uint8:
+        highest = max(num_classes - 1, *(a.max() for a in (labels, predictions) if a.size), 0)
+        lowest = min(*(a.min() for a in (labels, predictions) if a.size), 0, 0)
+        if lowest < 0:
+            raise ValueError(
+                f"`confusion_matrix` needs ids of 0 and up. Received: an id of {lowest}."
+            )
+        side = int(highest) + 1
+    pairs = labels.astype(np.int64)
+    pairs *= side
+    pairs += predictions
+    table = np.bincount(pairs, minlength=side * side).reshape(side, side)
+    if ignore_class is not None and ignore_class < side:
+        table[ignore_class] = 0
+    counts = table[:num_classes, :num_classes]
+    if counts.sum() != table.sum():
+        bad = np.flatnonzero(table.sum(1) + table.sum(0))
+        raise ValueError(
+            f"`confusion_matrix` needs ids of 0..{num_classes - 1} (num_classes={num_classes}) or "
+            f"ignore_class={ignore_class}. Received: ids up to {bad.max()}. Map other ids to "
+            "ignore_class."
+        )
+    return counts.copy()
+
+
+def iou_from_confusion(confusion):
+    """Intersection over union per class: TP / (TP + FP + FN).
+
+    Args:
+        confusion: (num_classes, num_classes), rows the truth, columns the prediction.
+
+    Returns:
+        float64 array (num_classes,), 0..1; nan for a class in neither labels nor predictions.
+
+    >>> iou_from_confusion(np.array([[2, 1], [1, 0]]))
+    array([0.5, 0. ])
+    """
+    confusion = np.asarray(confusion, "float64")
+    intersection = np.diag(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - intersection
+    return np.divide(intersection, union, out=np.full_like(union, np.nan), where=union > 0)
+
+
+def mean_iou(confusion):
+    """Mean of the per-class IoU over the classes that occur.
+
+    Args:
+        confusion: (num_classes, num_classes), rows the truth, columns the prediction.
+
+    Returns:
+        float 0..1; nan when no class occurs.
+
+    >>> mean_iou(np.array([[2, 1, 0], [1, 0, 0], [0, 0, 0]]))
+    0.25
+    """
+    iou = iou_from_confusion(confusion)
+    seen = ~np.isnan(iou)
+    return float(iou[seen].mean()) if seen.any() else float("nan")
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class MeanIoU(keras.metrics.Metric):
+    """Mean IoU over all batches since the last reset, for `model.compile(metrics=[...])`.
+
+    Classes in neither labels nor predictions are left out of the mean; a perfect score is
+    exactly 1. `keras_seg.fit` measures the same number with a faster confusion matrix.
+
+    Args:
+        num_classes: classes, the ignored one not counted.
+        ignore_class: label id that counts for nothing, or None.
+        name: the metric's name.
+
+    Call arguments:
+        y_true: integer ids (b, h, w).
+        y_pred: logits or probabilities (b, h, w, num_classes).
+
+    Returns:
+        float32 scalar 0..1.
+
+    >>> metric = MeanIoU(num_classes=2)
+    >>> metric.update_state([[0, 255]], [[[1.0, 0.0], [0.0, 1.0]]])
+    >>> float(metric.result())
+    1.0
+    """
+
+    def __init__(self, num_classes, ignore_class=255, name="mean_iou"):
+        super().__init__(name=name)
+        _check.positive_integer("MeanIoU", "num_classes", num_classes)
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
+        # Whole numbers: float32 stops counting at 2**24, which a hundred pictures exceed.
+        # JAX has no 64-bit integers unless asked for; 2**31 pixels per cell are enough there.
+        dtype = "int32" if keras.backend.backend() == "jax" else "int64"
+        self.confusion = self.add_variable(
+            (num_classes, num_classes), initializer="zeros", dtype=dtype, name="confusion"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add one batch; `sample_weight` is not used."""
+        label = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
+        cell = label * self.num_classes + predicted
+        # Ignored pixels fall into one more cell, which is cut off.
+        if self.ignore_class is not None:
+            cell = ops.where(ops.equal(label, self.ignore_class), self.num_classes**2, cell)
+        counts = ops.bincount(cell, minlength=self.num_classes**2 + 1)[: self.num_classes**2]
+        counts = ops.reshape(counts, (self.num_classes, self.num_classes))
+        self.confusion.assign(self.confusion + ops.cast(counts, self.confusion.dtype))
+
+    def result(self):
+        """The mean IoU so far."""
+        confusion = ops.cast(self.confusion, "float32")
+        intersection = ops.diagonal(confusion)
+        union = ops.sum(confusion, 0) + ops.sum(confusion, 1) - intersection
+        occurs = ops.cast(union > 0, "float32")
+        iou = intersection / ops.maximum(union, 1.0)
+        return ops.sum(iou * occurs) / ops.maximum(ops.sum(occurs), 1.0)
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {
+            "num_classes": self.num_classes,
+            "ignore_class": self.ignore_class,
+            "name": self.name,
+        }

@@ -1,0 +1,74 @@
+"""Blocks that several families share: a KerasTensor and a name in, a KerasTensor out."""
+
+from keras import layers
+
+from keras_seg.layers import BatchNormalization
+
+# Keras's own 0.99 needs a thousand steps before the moving variance forgets that it began at 1;
+# a few hundred pictures give no more than 50 steps an epoch, and until then the network answers
+# with a single class.
+BN_MOMENTUM = 0.95
+
+
+def conv_bn(x, filters, kernel_size, name, *, strides=1, activation="relu6"):
+    """Convolution without bias, batch normalisation, activation.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        kernel_size: side of the kernel in pixels.
+        name: prefix of the layers' names.
+        strides: step in pixels; sizes are rounded up.
+        activation: name of a Keras activation, or None.
+
+    Returns:
+        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters).
+
+    >>> import keras
+    >>> conv_bn(keras.Input((33, 32, 3)), 8, 3, "stem", strides=2).shape
+    (None, 17, 16, 8)
+    """
+    x = layers.Conv2D(
+        filters,
+        kernel_size,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    return _bn(x, name, activation)
+
+
+def depthwise_bn(x, name, *, strides=1, dilation=1, activation="relu6"):
+    """Depthwise 3x3 convolution without bias, batch normalisation, activation.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        name: prefix of the layers' names.
+        strides: step in pixels; sizes are rounded up.
+        dilation: distance between the kernel's taps in pixels.
+        activation: name of a Keras activation, or None.
+
+    Returns:
+        KerasTensor (b, ceil(h / strides), ceil(w / strides), c).
+
+    >>> import keras
+    >>> depthwise_bn(keras.Input((32, 32, 6)), "detail", strides=2).shape
+    (None, 16, 16, 6)
+    """
+    x = layers.DepthwiseConv2D(
+        3,
+        strides,
+        padding="same",
+        dilation_rate=dilation,
+        use_bias=False,
+        depthwise_initializer="he_normal",
+        name=f"{name}_depthwise",
+    )(x)
+    return _bn(x, f"{name}_depthwise", activation)
+
+
+def _bn(x, name, activation):
+    x = BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+    return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x

@@ -1,0 +1,118 @@
+"""The facts of an architecture stand beside its code; look-ups and tests read them from here."""
+
+import dataclasses
+import functools
+import inspect
+
+import keras
+
+from keras_seg import _check
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of an architecture from its paper or its reference implementation.
+
+    Attributes:
+        name: the builder's name.
+        paper: authors, title, year and arXiv number.
+        parameters: counts by kind ("folded", "trainable", "total") for `parameters_classes`.
+        parameters_classes: the number of classes those counts are for.
+        output_stride: pixels of input per pixel of the coarsest map; other sizes work as well,
+            multiples of it lose nothing to rounding.
+        scores: published results: (dataset, split, mean IoU in percent).
+        recipe: the name of the paper's own recipe in `keras_seg.recipes`.
+    """
+
+    name: str
+    paper: str
+    parameters: dict
+    parameters_classes: int = 19
+    output_stride: int = 32
+    scores: tuple = ()
+    recipe: str | None = None
+
+
+_BUILDERS = {}
+_FACTS = {}
+
+
+def architecture(**facts):
+    """Register a builder under its own name, with its facts, and hold it to the contract.
+
+    Args:
+        **facts: the fields of `Facts`, but for the name.
+
+    Returns:
+        A decorator. It takes `f(image, num_classes, *, ...)`, which returns logits (or a dict of
+        "logits" and "aux_..." while training) for the KerasTensor `image`, and gives back
+        `f(input_shape, num_classes, **options) -> keras.Model`, with its arguments checked.
+
+    >>> sorted(Facts.__dataclass_fields__)[:3]
+    ['name', 'output_stride', 'paper']
+    """
+
+    def register(builder):
+        name = builder.__name__
+
+        @functools.wraps(builder)
+        def build(input_shape=(None, None, 3), num_classes=19, **options):
+            _check.input_shape(name, input_shape)
+            _check.positive_integer(name, "num_classes", num_classes)
+            image = keras.Input(tuple(input_shape), name="image")
+            return keras.Model(image, builder(image, int(num_classes), **options), name=name)
+
+        build.__signature__ = _public_signature(builder)
+        _BUILDERS[name] = build
+        _FACTS[name] = Facts(name=name, **facts)
+        return build
+
+    return register
+
+
+def _public_signature(builder):
+    """`(input_shape=(None, None, 3), num_classes=19, *, options)`, for help() and editors."""
+    ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    options = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for option in list(inspect.signature(builder).parameters.values())[2:]
+    ]
+    return inspect.Signature(
+        [
+            inspect.Parameter("input_shape", ordinary, default=(None, None, 3)),
+            inspect.Parameter("num_classes", ordinary, default=19),
+            *options,
+        ]
+    )
+
+
+def builders():
+    """Every registered builder by name.
+
+    Returns:
+        dict of name to function.
+
+    >>> isinstance(builders(), dict)
+    True
+    """
+    return _BUILDERS
+
+
+def facts(name):
+    """The facts of one architecture.
+
+    Args:
+        name: the builder's name.
+
+    Returns:
+        `Facts`.
+
+    Raises:
+        ValueError: there is no architecture of that name.
+
+    >>> from keras_seg import models
+    >>> models.facts("contextnet_cn14").parameters["folded"]
+    846179
+    """
+    _check.one_of("architecture", "name", name, _FACTS)
+    return _FACTS[name]

@@ -1,0 +1,157 @@
+"""Pictures in, label maps out: a path or an array, grey or colour, of any size."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from keras_seg._compiled import compiled, logits_model
+from keras_seg._pictures import read_picture
+
+SMALLEST_SIDE = 32  # pixels; the models' own lower limit
+MAX_COMPILED = 8  # input shapes whose compiled function is kept
+
+
+class Segmenter:
+    """Give every pixel of a picture its class, at the speed of a compiled graph.
+
+    The first picture of a size compiles a function for it; the last eight sizes are kept.
+    Training-only outputs (`aux_*`) are never computed.
+
+    Args:
+        model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out.
+        class_names: one name per class; `class 0`, `class 1`, ... if None.
+        palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
+        freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
+            `refresh()` after changing them, or say `freeze=False` to follow a model in training.
+
+    Raises:
+        ValueError: if the model is no segmentation model, or names or colours do not fit it.
+
+    >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
+    >>> segmenter = Segmenter(model)
+    >>> labels = segmenter(np.zeros((37, 51, 3), "uint8"))
+    >>> labels.shape, labels.dtype
+    ((37, 51), dtype('uint8'))
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        class_names: Sequence[str] | None = None,
+        palette: Sequence[tuple[int, int, int]] | None = None,
+        freeze: bool = True,
+    ):
+        self.model = model
+        self.freeze = freeze
+        self._network = logits_model(model)
+        self.num_classes = self._network.output_shape[-1]
+        self.num_channels = self._network.input_shape[-1]
+        if self.num_classes > 255:
+            raise ValueError(
+                "A label map is uint8 and holds at most 255 classes beside the ignored one. "
+                f"Received: a model with {self.num_classes} classes. Merge classes, "
+                "or take the argmax of the model's logits yourself."
+            )
+        names = class_names or [f"class {index}" for index in range(self.num_classes)]
+        self.class_names = tuple(names)
+        self.palette = None if palette is None else [tuple(colour) for colour in palette]
+        for what, values in (("class_names", self.class_names), ("palette", self.palette)):
+            if values is not None and len(values) != self.num_classes:
+                raise ValueError(
+                    f"`{what}` needs one entry for each of the model's {self.num_classes} "
+                    f"classes. Received: {len(values)} entries. Pass the dataset's `{what}`, "
+                    "without the ignored class."
+                )
+        self._compiled: OrderedDict[tuple, Callable] = OrderedDict()
+
+    def __call__(self, picture):
+        """Return the label map of a picture, at the picture's own size.
+
+        Args:
+            picture: path of a picture, or array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) with
+                red, green, blue in 0..255; or a list of those. Grey becomes colour, and alpha is
+                dropped, where the model wants three channels.
+
+        Returns:
+            uint8 class ids (h, w); a list of those for a list.
+
+        Raises:
+            ValueError: if a file is no picture, or an array's shape or range does not fit.
+        """
+        if isinstance(picture, list | tuple):
+            return [self(one) for one in picture]
+        return self.labels(read_picture(picture, self.num_channels)[None])[0]
+
+    def labels(self, batch) -> np.ndarray:
+        """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
+
+        Args:
+            batch: uint8 pixels (b, h, w, num_channels).
+
+        Returns:
+            uint8 class ids (b, h, w).
+        """
+        return self._run("labels", batch)
+
+    def logits(self, batch) -> np.ndarray:
+        """Return the float32 logits (b, h, w, num_classes) of a batch like that of `labels`."""
+        return self._run("logits", batch)
+
+    def show(self, picture):
+        """Return a figure of one picture, or of a list of them, with what was found in each."""
+        from keras_seg.show import show_predictions
+
+        pictures = picture if isinstance(picture, list | tuple) else [picture]
+        images = [read_picture(one, self.num_channels) for one in pictures]
+        labels = [self.labels(image[None])[0] for image in images]
+        return show_predictions(images, None, labels, self.class_names, self.palette)
+
+    def refresh(self) -> None:
+        """Forget every compiled function, so that the model's present weights are used."""
+        self._compiled.clear()
+
+    def _run(self, head: str, batch) -> np.ndarray:
+        """Pad to the smallest size, call the function compiled for that shape, and crop back."""
+        batch = self._checked(np.asarray(batch))
+        height, width = batch.shape[1:3]
+        below, right = max(SMALLEST_SIDE - height, 0), max(SMALLEST_SIDE - width, 0)
+        if below or right:
+            batch = np.pad(batch, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
+        return self._function(head, batch.shape)(batch)[:, :height, :width]
+
+    def _function(self, head: str, shape: tuple[int, ...]) -> Callable:
+        """Return the function for this shape; the shape not used for longest makes room."""
+        key = (head, shape)
+        if key not in self._compiled:
+            self._compiled[key] = compiled(self._network, head, shape, self.freeze)
+            if len(self._compiled) > MAX_COMPILED:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
+        return self._compiled[key]
+
+    def _checked(self, batch: np.ndarray) -> np.ndarray:
+        received = f"Received: shape={batch.shape}, dtype={batch.dtype}. "
+        if batch.ndim != 4 or batch.shape[-1] != self.num_channels or batch.dtype != np.uint8:
+            raise ValueError(
+                f"A batch must be uint8 (b, h, w, {self.num_channels}). {received}"
+                "Call the segmenter itself, `segmenter(picture)`, for single and other pictures."
+            )
+        if 0 in batch.shape:
+            raise ValueError(
+                f"A batch needs at least one picture of at least 1x1 pixel. {received}"
+                "Leave empty pictures out."
+            )
+        fixed = self._network.input_shape[1:3]
+        if any(
+            want not in (None, have) for want, have in zip(fixed, batch.shape[1:3], strict=True)
+        ):
+            raise ValueError(
+                f"This model was built for pictures of {fixed[0]}x{fixed[1]} pixels (height x "
+                f"width) only. {received}Resize the pictures, or build the model with "
+                f"input_shape=(None, None, {self.num_channels}) and load the same weights."
+            )
+        return batch

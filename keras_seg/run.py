@@ -1,0 +1,268 @@
+"""A run: the folder in which a training leaves everything that is needed later."""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_seg import _check
+
+
+class Run:
+    """A training, finished or under way, and what can be done with it.
+
+    Args:
+        folder: folder of the run, with `run.json`.
+        data: the data set that it was trained on, needed for `evaluate`, `show` and int8 export.
+
+    Attributes:
+        folder: `pathlib.Path` of the folder.
+        settings: contents of `run.json`.
+        data: the data set, or None.
+
+    Raises:
+        ValueError: there is no run in the folder.
+    """
+
+    def __init__(self, folder, data=None):
+        self.folder = Path(folder)
+        self.data = data
+        if not (self.folder / "run.json").is_file():
+            raise ValueError(
+                "`Run` needs a folder with a run.json, as `keras_seg.fit` writes it. "
+                f"Received: folder='{self.folder}'."
+            )
+        self.settings = json.loads((self.folder / "run.json").read_text())
+        self._segmenter = None
+
+    def __repr__(self):
+        best = self.settings.get("best") or {}
+        score = f", mean IoU {best['val_mean_iou']:.4f}" if "val_mean_iou" in best else ""
+        return f"<Run '{self.folder}': {self.settings['epochs_done']} epochs{score}>"
+
+    @property
+    def history(self):
+        """Pandas DataFrame with one row per epoch: loss, learning rate, scores, seconds."""
+        return read_history(self.folder)
+
+    @property
+    def model(self):
+        """The trained `keras.Model` with the best weights."""
+        return self.segmenter().model
+
+    def segmenter(self):
+        """The trained network as a `Segmenter`: pictures in, label maps out.
+
+        Returns:
+            `keras_seg.Segmenter`, with class names and palette.
+        """
+        from keras_seg.predict import Segmenter
+
+        if self._segmenter is None:
+            model = keras.saving.load_model(self.folder / "model.keras", compile=False)
+            palette = [tuple(colour) for colour in self.settings["palette"]]
+            self._segmenter = Segmenter(model, self.settings["class_names"], palette)
+        return self._segmenter
+
+    def evaluate(self, split="val", data=None, batch_size=8):
+        """Scores on a whole split, from one confusion matrix; also written to scores.csv.
+
+        Args:
+            split: name of a split of the data set.
+            data: a data set other than the one of the training.
+            batch_size: pictures at a time; the scores do not depend on it.
+
+        Returns:
+            `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy.
+
+        Raises:
+            ValueError: no data set is known, or it has no such split.
+        """
+        from keras_seg.evaluate import evaluate
+
+        data = self._data(data, "evaluate")
+        scores = evaluate(
+            self.segmenter().labels,
+            data.eval_batches(split, batch_size),
+            self.settings["class_names"],
+            data.ignore_class,
+        )
+        name = "scores.csv" if split == "val" else f"scores_{split}.csv"
+        scores.save_csv(self.folder / name)
+        return scores
+
+    def show(self, split="val", num_images=4, data=None):
+        """Pictures with truth, prediction and errors; also written to figures/.
+
+        Args:
+            split: name of a split of the data set.
+            num_images: pictures, spread evenly over the split.
+            data: a data set other than the one of the training.
+
+        Returns:
+            matplotlib Figure, which a notebook shows.
+        """
+        from keras_seg.show import show_predictions
+
+        data = self._data(data, "show")
+        images, truths = pick_examples(data, split, num_images)
+        found = [self.segmenter()(image) for image in images]
+        figure = show_predictions(
+            images, truths, found, self.settings["class_names"], self.settings["palette"]
+        )
+        return self._keep(figure, f"{split}.png")
+
+    def show_curves(self):
+        """Loss, learning rate and IoU by epoch; also written to figures/curves.png.
+
+        Returns:
+            matplotlib Figure, which a notebook shows.
+        """
+        from keras_seg.show import show_curves
+
+        return self._keep(show_curves(self.history), "curves.png")
+
+    def export_saved_model(self):
+        """Export for TF Serving, as folder `1` of the run, and prove that it agrees.
+
+        Returns:
+            `keras_seg.export.ExportReport`.
+        """
+        from keras_seg import export
+
+        names = self.settings["class_names"]
+        return export.saved_model(self.model, self.folder / "1", class_names=names)
+
+    def export_tflite(self, mode="fp32", size=None, num_calibration=100):
+        """Export for phones, as `model_<mode>.tflite` in the run, and prove that it agrees.
+
+        Args:
+            mode: "fp32", "fp16" or "int8".
+            size: (height, width) in pixels of the pictures that the file will take; the size of
+                the training pictures if None.
+            num_calibration: training pictures that an int8 file is calibrated on.
+
+        Returns:
+            `keras_seg.export.ExportReport`.
+        """
+        from keras_seg import export
+
+        size = tuple(size or self.settings["crop_size"])
+        calibration = None
+        if self.data is not None:
+            images, _ = pick_examples(self.data, "train", num_calibration)
+            calibration = [image for image in images if image.shape[:2] == size] or None
+        return export.tflite(
+            self.model,
+            self.folder / f"model_{mode}.tflite",
+            mode=mode,
+            size=size,
+            calibration=calibration,
+        )
+
+    def _data(self, data, method):
+        data = data if data is not None else self.data
+        if data is None:
+            raise ValueError(
+                f"`Run.{method}` needs the pictures. Received: data=None for the run in "
+                f"'{self.folder}'. Pass data=..., or open the run with `Run(folder, data)`."
+            )
+        return data
+
+    def _keep(self, figure, name):
+        folder = self.folder / "figures"
+        folder.mkdir(exist_ok=True)
+        figure.savefig(folder / name)
+        return figure
+
+
+def pick_examples(data, split, count):
+    """Pictures and labels spread evenly over a split.
+
+    Args:
+        data: a data set.
+        split: name of a split.
+        count: how many pictures, fewer if the split has fewer.
+
+    Returns:
+        list of uint8 (h, w, c), list of uint8 (h, w).
+    """
+    total = len(data.paths(split))
+    wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+    picked = [
+        (np.asarray(image)[0], np.asarray(label)[0])
+        for index, (image, label) in enumerate(data.eval_batches(split, 1))
+        if index in wanted
+    ]
+    return [image for image, _ in picked], [label for _, label in picked]
+
+
+def load(name):
+    """A trained network by the name of its run; the shipped ones work offline.
+
+    Args:
+        name: a run's name in `saved_models/` (of the working folder, then of this project), or
+            the path of a run's folder.
+
+    Returns:
+        `keras_seg.Segmenter`.
+
+    Raises:
+        ValueError: there is no such run.
+    """
+    return Run(find_run(name)).segmenter()
+
+
+def find_run(name):
+    """The folder of a run.
+
+    Args:
+        name: a run's name or path.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        ValueError: there is no such run.
+    """
+    shipped = Path(__file__).resolve().parent.parent / "saved_models"
+    places = [Path(name), Path("saved_models") / name, shipped / name]
+    for place in places:
+        if (place / "run.json").is_file():
+            return place
+    found = {
+        run.parent.name
+        for place in ("saved_models", shipped)
+        for run in Path(place).glob("*/run.json")
+    }
+    _check.one_of("run", "name", str(name), found)
+    return shipped / name
+
+
+def read_history(folder):
+    """The history of a run, one row per epoch.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        pandas DataFrame, without rows before the first epoch has ended.
+    """
+    path = Path(folder) / "history.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def write_text(path, text):
+    """Write a text file at once: a reader sees the old one or the new one, never a part.
+
+    Args:
+        path: the file.
+        text: what to write.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text)
+    os.replace(temporary, path)

@@ -1,0 +1,46 @@
+"""Checks of arguments, and their wording."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipelines.sources import Source
+
+
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Refuse what is no whole number in low..high."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(
+            f"`{name}` must be a whole number. Received: {name}={value!r}. Give an int."
+        )
+    if not low <= value <= high:
+        raise ValueError(
+            f"`{name}` must be in {low}..{high}. Received: {name}={value!r}. "
+            f"Give a whole number in that range."
+        )
+
+
+def check_sources(name: str, sources: Mapping[str, Source], cache: str | None) -> None:
+    """Refuse a dataset without pictures, of mixed channels, or with an unknown cache."""
+    if cache not in ("memory", None):
+        raise ValueError(
+            f"`cache` must be 'memory' or None. Received: cache={cache!r}. "
+            "Leave it out to keep decoded pictures in memory if they fit."
+        )
+    if not sources:
+        raise ValueError(
+            f"Dataset {name!r} needs at least one split. Received: sources={{}}. "
+            "Give for example 'train' and 'val'."
+        )
+    for split, source in sources.items():
+        if len(source) == 0:
+            raise ValueError(
+                f"Split {split!r} of dataset {name!r} has no pictures. Received: 0 pairs. "
+                "Check its folder or list, or leave the split out."
+            )
+    channels = {split: source.num_channels for split, source in sources.items()}
+    if len(set(channels.values())) != 1:
+        raise ValueError(
+            f"All splits need the same number of channels. Received: {channels}. "
+            "Give num_channels=3 or num_channels=1 to convert."
+        )

@@ -1,0 +1,245 @@
+"""The dataset object: class names, colours, splits, and batches for training and evaluation."""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines._check import check_sources, check_whole
+from pipelines.classes import IGNORE_CLASS, Classes, Color
+from pipelines.sources import ArraySource, Source
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from matplotlib.figure import Figure
+
+    from pipelines.check import Report
+    from pipelines.ops._example import Op
+    from pipelines.store import Store
+
+
+class Dataset:
+    """Pictures with a class for every pixel, in splits such as train, val and test.
+
+    Attributes:
+        name: short name, used for run folders.
+        class_names: one name per class id.
+        palette: one (red, green, blue) 0..255 per class.
+        ignore_class: the id of pixels that count for nothing in batches, always 255.
+        num_classes: number of classes, the ignored one excluded.
+        num_channels: channels of the pictures.
+        splits: names of the splits.
+    """
+
+    ignore_class = IGNORE_CLASS
+
+    def __init__(
+        self,
+        name: str,
+        classes: Classes,
+        sources: Mapping[str, Source],
+        cache: str | None = "memory",
+    ):
+        """Put a dataset together; nothing is read before it is needed.
+
+        Args:
+            name: short name, used for run folders.
+            classes: names, colours and ids in files.
+            sources: what each split is read from.
+            cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+
+        Raises:
+            ValueError: if there is no split, one is empty, or they differ in their channels.
+        """
+        check_sources(name, sources, cache)
+        self.name = name
+        self.class_names = classes.names
+        self.palette = list(classes.palette)
+        self.num_classes = len(classes.names)
+        self.num_channels = next(iter(sources.values())).num_channels
+        self.splits = tuple(sources)
+        self._sources = dict(sources)
+        self._cache = cache
+        self._stores: dict[str, Store] = {}
+        self._lock = Lock()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        class_names: Sequence[str],
+        palette: Sequence[Color] | None,
+        splits: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    ) -> "Dataset":
+        """Make a dataset of arrays that are in memory already; they are not copied.
+
+        Args:
+            name: short name, used for run folders.
+            class_names: one name per class id, in order.
+            palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
+            splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)). Labels hold
+                class ids, and 255 where a pixel should count for nothing.
+
+        Returns:
+            the dataset.
+
+        Raises:
+            ValueError: if shapes, types or ids do not fit.
+
+        >>> images, labels = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
+        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"train": (images, labels)})
+        >>> data.num_examples("train")
+        4
+        """
+        classes = Classes.make(class_names, palette=palette)
+        sources = {
+            split: ArraySource(f"{name}/{split}", images, labels, len(classes.names))
+            for split, (images, labels) in splits.items()
+        }
+        return cls(name, classes, sources)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split}={len(source)}" for split, source in self._sources.items())
+        return f"<Dataset {self.name!r}: {self.num_classes} classes, {counts}>"
+
+    def paths(self, split: str) -> list[tuple[str, str]]:
+        """Return the paths of each picture and its mask, in order.
+
+        Args:
+            split: a name from `splits`.
+
+        Returns:
+            list of (picture, mask); made-up names for datasets that have no files.
+
+        Raises:
+            ValueError: if there is no such split.
+        """
+        return self._source(split).paths()
+
+    def num_examples(self, split: str) -> int:
+        """Return the number of pictures in a split."""
+        return len(self._source(split))
+
+    def example(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
+        return self._source(split).read(index)
+
+    def train_batches(
+        self,
+        batch_size: int,
+        ops: "Sequence[Op | tuple[str, dict]] | None" = None,
+        seed: int = 0,
+        first_epoch: int = 0,
+        epochs: int = 1,
+    ) -> "tf.data.Dataset":
+        """Return shuffled, augmented batches of split "train".
+
+        Every epoch is a pass in an order of its own that depends on (seed, epoch) alone, so a
+        training that stopped goes on with `first_epoch` and sees what it would have seen. An
+        epoch has `num_examples // batch_size` batches; the pictures left over differ by epoch.
+
+        Args:
+            batch_size: pictures per batch, at most those of the split.
+            ops: what to do with each example, in order; see `pipelines.ops`. An op, or a pair of
+                its name and its arguments, as recipes keep them.
+            seed: 0..2**31-1; the same arguments give the same batches.
+            first_epoch: number of the first epoch, from 0.
+            epochs: number of passes in the returned dataset.
+
+        Returns:
+            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w).
+
+        Raises:
+            ValueError: if a number is out of range, a file is faulty or sizes differ in a batch.
+        """
+        from pipelines import graph
+        from pipelines.ops import resolve
+
+        count = self.num_examples("train")
+        check_whole("batch_size", batch_size, 1, count)
+        check_whole("seed", seed, 0, 2**31 - 1)
+        check_whole("first_epoch", first_epoch, 0, 2**31 - 1)
+        check_whole("epochs", epochs, 1, 2**31 - 1 - first_epoch)
+        numbers = range(first_epoch, first_epoch + epochs)
+        return graph.train_batches(self._store("train"), batch_size, resolve(ops), seed, numbers)
+
+    def eval_batches(self, split: str, batch_size: int = 1) -> "tf.data.Dataset":
+        """Return every picture of a split once, unchanged and in file order.
+
+        Only pictures of equal size share a batch, so the last batch of a size can be short;
+        nothing is dropped or resized.
+
+        Args:
+            split: a name from `splits`.
+            batch_size: most pictures per batch.
+
+        Returns:
+            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w).
+
+        Raises:
+            ValueError: if there is no such split, or a file is faulty.
+        """
+        from pipelines import graph
+
+        self._source(split)
+        check_whole("batch_size", batch_size, 1, 2**31 - 1)
+        return graph.eval_batches(self._store(split), batch_size)
+
+    def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return sizes int64 (n, 2) and pixels per picture and class int64 (n, 256) of a split.
+
+        Column 255 counts ignored pixels. Reads every file, once.
+        """
+        self._source(split)
+        store = self._store(split)
+        return store.sizes, store.counts
+
+    def check(self) -> "Report":
+        """Read every file and report counts, sizes and class shares.
+
+        Returns:
+            a report; `print` it, or use its pandas tables `splits` and `classes`.
+
+        Raises:
+            ValueError: if a file is faulty; names the file.
+        """
+        from pipelines.check import check
+
+        return check(self)
+
+    def show(self, split: str = "train", num_images: int = 8) -> "Figure":
+        """Draw a contact sheet of pictures with their masks laid over them.
+
+        Args:
+            split: a name from `splits`.
+            num_images: pictures, spread evenly over the split.
+
+        Returns:
+            a matplotlib Figure.
+        """
+        from pipelines.show import contact_sheet
+
+        count = self.num_examples(split)
+        check_whole("num_images", num_images, 1, 2**31 - 1)
+        indices = np.unique(np.linspace(0, count - 1, min(num_images, count)).astype(int))
+        examples = [self.example(split, int(index)) for index in indices]
+        return contact_sheet(examples, self.class_names, self.palette)
+
+    def _source(self, split: str) -> Source:
+        if split not in self._sources:
+            raise ValueError(
+                f"Dataset {self.name!r} has no split {split!r}. Received: split={split!r}. "
+                f"Available: {list(self.splits)}."
+            )
+        return self._sources[split]
+
+    def _store(self, split: str) -> "Store":
+        from pipelines.store import Store
+
+        with self._lock:
+            if split not in self._stores:
+                title = f"{self.name} {split}"
+                in_memory = self._cache == "memory"
+                self._stores[split] = Store(self._source(split), title, in_memory)
+            return self._stores[split]

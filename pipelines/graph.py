@@ -1,0 +1,99 @@
+"""From a store of pictures to tf.data graphs of batches."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.ops._example import Example, Op, fold_in, uniform
+from pipelines.store import Store
+
+# Two independent streams of random numbers from one seed.
+_SHUFFLE, _AUGMENT = 0, 1
+
+
+def train_batches(
+    store: Store,
+    batch_size: int,
+    ops: Sequence[Op],
+    seed: int,
+    epochs: range,
+) -> tf.data.Dataset:
+    """Shuffle, change and batch pictures for training; see `Dataset.train_batches`."""
+    count = len(store)
+    kept = count // batch_size * batch_size
+    read = store.reader()
+
+    def order(epoch):
+        epoch_seed = fold_in([seed, _SHUFFLE], epoch)
+        indices = tf.argsort(uniform(epoch_seed, count), stable=True)
+        epochs_of_indices = tf.repeat(epoch, kept)
+        return tf.data.Dataset.from_tensor_slices((epochs_of_indices, indices[:kept]))
+
+    def example(epoch, index):
+        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), index)
+        image, label = read(index)
+        return apply_ops({"image": image, "label": label, "seed": example_seed}, ops)
+
+    graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    graph = graph.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    _check_one_size(graph, batch_size)
+    graph = graph.batch(batch_size, drop_remainder=True)
+    steps = count // batch_size * len(epochs)
+    return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
+    """Batch pictures of equal size in file order; see `Dataset.eval_batches`."""
+    read = store.reader()
+    chunks = _chunks(store.sizes, batch_size)
+    spec = tuple(
+        tf.TensorSpec(shape, tf.uint8)
+        for shape in ((*store.static_size, store.num_channels), store.static_size)
+    )
+
+    def batch(indices):
+        return tf.map_fn(read, indices[indices >= 0], fn_output_signature=spec)
+
+    graph = tf.data.Dataset.from_tensor_slices(chunks)
+    graph = graph.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return graph.prefetch(tf.data.AUTOTUNE)
+
+
+def apply_ops(example: Example, ops: Sequence[Op]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Run ops one after the other, each with a seed of its own."""
+    seed = example["seed"]
+    for position, op in enumerate(ops):
+        example = op({**example, "seed": fold_in(seed, position)})
+    return example["image"], example["label"]
+
+
+def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the indices of each batch, int64 (num_batches, batch_size), -1 where it is short."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, (height, width) in enumerate(sizes.tolist()):
+        groups.setdefault((height, width), []).append(index)
+    batches = [
+        group[start : start + batch_size]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size)
+    ]
+    batches.sort(key=lambda batch: batch[0])
+    chunks = np.full((len(batches), batch_size), -1, np.int64)
+    for row, batch in enumerate(batches):
+        chunks[row, : len(batch)] = batch
+    return chunks
+
+
+def _check_one_size(graph: tf.data.Dataset, batch_size: int) -> None:
+    """Refuse batches of pictures whose sizes may differ."""
+    image_spec, _ = cast(tuple[tf.TensorSpec, tf.TensorSpec], graph.element_spec)
+    shape = image_spec.shape
+    if batch_size > 1 and not shape.is_fully_defined():
+        raise ValueError(
+            "Pictures of one batch need one size, but theirs differ or an op changes them. "
+            f"Received: batch_size={batch_size} with pictures of shape {tuple(shape)}. "
+            "End `ops` with random_crop(height, width) or resize(height, width), "
+            "or use batch_size=1."
+        )

@@ -1,0 +1,176 @@
+"""Ops that cut a window out of a picture, or put it on a larger canvas."""
+
+import tensorflow as tf
+
+from pipelines.ops._example import (
+    Example,
+    Op,
+    check_scale,
+    check_size,
+    place,
+    resample,
+    scaled,
+    size_of,
+    uniform,
+    window,
+)
+
+
+def random_crop(height: int = 360, width: int = 480) -> Op:
+    """Cut a random window; a picture that is too small lies at a random place in it.
+
+    Args:
+        height: pixels of the result.
+        width: pixels of the result.
+
+    Returns:
+        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
+        and ignore (255) in the mask.
+
+    Raises:
+        ValueError: if a size is not a whole number from 1 up.
+
+    >>> import numpy as np
+    >>> image = np.zeros((8, 8, 3), "uint8")
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> random_crop(4, 12)(example)["image"].shape
+    TensorShape([4, 12, 3])
+    """
+    check_size("random_crop", height, width)
+
+    def op(example: Example) -> Example:
+        return _crop(example, height, width, uniform(example["seed"], 2))
+
+    return op
+
+
+def center_crop(height: int = 360, width: int = 480) -> Op:
+    """Cut the middle; a picture that is too small lies in the middle of the result.
+
+    Args:
+        height: pixels of the result.
+        width: pixels of the result.
+
+    Returns:
+        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
+        and ignore (255) in the mask.
+
+    Raises:
+        ValueError: if a size is not a whole number from 1 up.
+
+    >>> import numpy as np
+    >>> image = np.arange(9, dtype="uint8").reshape(3, 3, 1)
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> int(center_crop(1, 1)(example)["label"][0, 0])
+    4
+    """
+    check_size("center_crop", height, width)
+
+    def op(example: Example) -> Example:
+        return _crop(example, height, width, tf.constant([0.5, 0.5]))
+
+    return op
+
+
+def pad(height: int = 360, width: int = 480) -> Op:
+    """Enlarge the canvas to (height, width), with the picture in its middle.
+
+    Args:
+        height: pixels of the result, at least the picture's.
+        width: pixels of the result, at least the picture's.
+
+    Returns:
+        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
+        and ignore (255) in the mask. A larger picture raises.
+
+    Raises:
+        ValueError: if a size is not a whole number from 1 up.
+
+    >>> import numpy as np
+    >>> image = np.zeros((1, 1, 3), "uint8")
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> pad(1, 3)(example)["label"].numpy().tolist()
+    [[255, 0, 255]]
+    """
+    check_size("pad", height, width)
+
+    def op(example: Example) -> Example:
+        old_height, old_width = size_of(example)
+        fits = tf.logical_and(old_height <= height, old_width <= width)
+        message = (
+            f"`pad` needs pictures of at most ({height}, {width}) pixels. "
+            "Use random_crop or resize, or pad to the largest picture. Received: height, width ="
+        )
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message, old_height, old_width])]):
+            top, left = (height - old_height) // 2, (width - old_width) // 2
+        return place(example, top, left, height, width)
+
+    return op
+
+
+def random_scale_crop(
+    height: int = 360, width: int = 480, low: float = 0.5, high: float = 2.0
+) -> Op:
+    """Scale by a random factor and cut a random window, in one resampling.
+
+    The same as `random_scale(low, high)` and `random_crop(height, width)`, but only the pixels
+    that the window keeps are resampled, which is several times faster. Window and picture have
+    whole pixels, so the factor is rounded to the nearest one that fits, for each axis.
+
+    Args:
+        height: pixels of the result.
+        width: pixels of the result.
+        low: smallest factor, above 0.
+        high: largest factor; factors are uniform in low..high.
+
+    Returns:
+        op(example) -> example of (height, width); the rim of a picture that is too small is
+        mid grey (128) in the picture and ignore (255) in the mask.
+
+    Raises:
+        ValueError: if a size is not a whole number from 1 up, or the range is empty.
+
+    >>> import numpy as np
+    >>> image = np.zeros((8, 8, 3), "uint8")
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> random_scale_crop(4, 12)(example)["image"].shape
+    TensorShape([4, 12, 3])
+    """
+    check_size("random_scale_crop", height, width)
+    check_scale("random_scale_crop", low, high)
+
+    def op(example: Example) -> Example:
+        draws = uniform(example["seed"], 5)
+        scale = low + (high - low) * draws[0]
+        old_height, old_width = size_of(example)
+        # What the window shows of the picture, before and after scaling.
+        source_height = tf.minimum(scaled(height, 1 / scale), old_height)
+        source_width = tf.minimum(scaled(width, 1 / scale), old_width)
+        new_height = tf.minimum(scaled(source_height, scale), height)
+        new_width = tf.minimum(scaled(source_width, scale), width)
+        new_height = tf.where(source_height < old_height, height, new_height)
+        new_width = tf.where(source_width < old_width, width, new_width)
+        top = _offset(old_height - source_height, draws[1])
+        left = _offset(old_width - source_width, draws[2])
+        example = window(example, top, left, source_height, source_width)
+        example = resample(example, new_height, new_width)
+        top, left = _offset(height - new_height, draws[3]), _offset(width - new_width, draws[4])
+        return place(example, top, left, height, width)
+
+    return op
+
+
+def _crop(example: Example, height: int, width: int, draws) -> Example:
+    """Cut or pad each axis to the wanted size; draws in 0..1 say where."""
+    old_height, old_width = size_of(example)
+    kept_height, kept_width = tf.minimum(old_height, height), tf.minimum(old_width, width)
+    top = _offset(old_height - kept_height, draws[0])
+    left = _offset(old_width - kept_width, draws[1])
+    example = window(example, top, left, kept_height, kept_width)
+    top, left = _offset(height - kept_height, draws[0]), _offset(width - kept_width, draws[1])
+    return place(example, top, left, height, width)
+
+
+def _offset(room, draw):
+    """Return a whole number in 0..room from a draw in 0..1."""
+    return tf.cast(draw * (tf.cast(room, tf.float32) + 0.999), tf.int32)

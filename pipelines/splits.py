@@ -1,0 +1,123 @@
+"""Dividing pairs of files into train, val and test."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.pairs import key_of
+
+NAMES = ("train", "val", "test")
+Pair = tuple[str, str]
+
+
+def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: int) -> dict:
+    """Divide pairs at random into parts of given shares; the same seed gives the same parts.
+
+    Args:
+        pairs: paths of picture and mask.
+        fractions: name -> share above 0; together at most 1.
+        seed: seed of the division.
+
+    Returns:
+        name -> pairs, in their order; each part has at least one.
+
+    Raises:
+        ValueError: if the shares do not work, or there are fewer pairs than parts.
+
+    >>> pairs = [(f"{i}.jpg", f"{i}.png") for i in range(10)]
+    >>> parts = by_fractions(pairs, {"train": 0.8, "val": 0.2}, seed=0)
+    >>> len(parts["train"]), len(parts["val"])
+    (8, 2)
+    """
+    shares = list(fractions.values())
+    if not shares or min(shares) <= 0 or sum(shares) > 1 + 1e-6:
+        raise ValueError(
+            "Shares of splits must be above 0 and together at most 1. "
+            f"Received: splits={dict(fractions)}. Give for example {{'train': 0.8, 'val': 0.2}}."
+        )
+    if len(pairs) < len(shares):
+        raise ValueError(
+            f"Each split needs at least one picture. Received: {len(pairs)} pictures for "
+            f"splits={dict(fractions)}. Add pictures or ask for fewer splits."
+        )
+    ends = np.rint(np.cumsum(shares) * len(pairs)).astype(int)
+    # At least one picture for every split, also after rounding.
+    for i in range(len(ends)):
+        ends[i] = min(max(ends[i], (ends[i - 1] if i else 0) + 1), len(pairs) - len(ends) + i + 1)
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    parts = np.split(order[: ends[-1]], ends[:-1])
+    return {
+        name: [pairs[i] for i in sorted(part)] for name, part in zip(fractions, parts, strict=True)
+    }
+
+
+def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -> dict:
+    """Divide pairs by lists of names.
+
+    Args:
+        pairs: paths of picture and mask.
+        lists: name -> list of picture names, or the path of a text file with one in each line.
+            A name may be a path, with or without extension.
+        images: the folder of the pictures.
+
+    Returns:
+        name -> pairs, in the order of the list.
+
+    Raises:
+        ValueError: if a listed picture does not exist, or one is in two lists.
+    """
+    known: dict[str, Pair] = {}
+    for pair in pairs:
+        known[Path(pair[0]).stem] = pair
+    known |= {key_of(pair[0], images): pair for pair in pairs}
+    taken: dict[Pair, str] = {}
+    parts: dict[str, list[Pair]] = {}
+    for split, names in lists.items():
+        parts[split] = []
+        for name in _names(names):
+            pair = _look_up(known, name)
+            if pair is None or pair in taken:
+                problem = "is in no pair of the folders" if pair is None else (
+                    f"is in {taken[pair]!r} already"
+                )  # fmt: skip
+                raise ValueError(
+                    f"A picture on the list of split {split!r} {problem}. Received: {name!r}. "
+                    "Correct the list."
+                )
+            taken[pair] = split
+            parts[split].append(pair)
+    return parts
+
+
+def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | None:
+    """Divide pairs by the first folder of their paths, if those are train, val and test."""
+    aliases = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+    parts: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        first = key_of(pair[0], images).split("/")[0].lower()
+        parts.setdefault(aliases.get(first, first), []).append(pair)
+    if "train" not in parts or not set(parts) <= set(NAMES):
+        return None
+    return {name: parts[name] for name in NAMES if name in parts}
+
+
+def _names(names) -> list[str]:
+    if isinstance(names, str | os.PathLike):
+        if not os.path.isfile(names):
+            raise ValueError(
+                f"A list of a split must be a text file or a list of names. "
+                f"Received: {os.fspath(names)!r}, which is no file. Check the path."
+            )
+        lines = Path(names).read_text(encoding="utf-8").splitlines()
+        return [line.split()[0] for line in lines if line.strip()]
+    return [os.fspath(name) for name in names]
+
+
+def _look_up(known: Mapping[str, Pair], name: str) -> Pair | None:
+    path = Path(name)
+    for key in (name, path.with_suffix("").as_posix(), path.stem):
+        if key in known:
+            return known[key]
+    return None

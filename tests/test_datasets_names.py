@@ -1,0 +1,41 @@
+"""Datasets by name: every file of the folder is one, unknown names get help."""
+
+import inspect
+
+import pytest
+
+import pipelines
+from pipelines.datasets import find
+
+
+def test_every_file_defines_a_function_of_its_name():
+    assert "camvid" in pipelines.names()
+    for name in pipelines.names():
+        assert inspect.isfunction(find(name)), name
+        assert find(name).__doc__
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(ValueError, match=r"Unknown dataset 'camvit'.*Did you mean 'camvid'.*Avail"):
+        pipelines.load("camvit", "somewhere")
+    with pytest.raises(ValueError, match=r"Unknown dataset 'xyz'. Received: name='xyz'. Available"):
+        pipelines.load("xyz")
+
+
+def test_missing_root_and_unknown_options_are_refused():
+    with pytest.raises(
+        ValueError, match=r"takes camvid\(root.*missing a required argument: 'root'"
+    ):
+        pipelines.load("camvid")
+    with pytest.raises(ValueError, match=r"unexpected keyword argument 'cash'"):
+        pipelines.load("camvid", "somewhere", cash=None)
+
+
+def test_load_stays_a_function_after_the_first_call():
+    assert callable(pipelines.load)
+    assert pipelines.load is pipelines.load
+
+
+def test_a_name_that_pipelines_does_not_have_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        pipelines.lode  # noqa: B018

@@ -1,0 +1,122 @@
+"""Pictures, folders and videos in; label maps and overlays out; nothing lost."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_seg._predict_files import predict_files
+from keras_seg.predict import Segmenter
+
+PALETTE = [(10, 20, 30), (200, 0, 0)]
+
+
+@pytest.fixture
+def segmenter():
+    """Class 1 where a pixel is brighter than 100 in red: logits 100 and the red value."""
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)])
+    kernel = np.zeros((1, 1, 3, 2), "float32")
+    kernel[0, 0, 0, 1] = 1
+    model.set_weights([kernel, np.array([100, 0], "float32")])
+    return Segmenter(model, ["dark", "bright"], PALETTE)
+
+
+def write_picture(path):
+    """Left half dark, right half bright; 40 high, 48 wide."""
+    image = np.zeros((40, 48, 3), np.uint8)
+    image[:, 24:] = 220
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_a_picture_gets_a_label_map_and_an_overlay_beside_it(segmenter, tmp_path):
+    picture = write_picture(tmp_path / "street.png")
+    written = predict_files(segmenter, [picture])
+    assert written == [
+        tmp_path / "predicted" / "street_labels.png",
+        tmp_path / "predicted" / "street_overlay.png",
+    ]
+    labels = Image.open(written[0])
+    assert labels.mode == "P"
+    assert (np.asarray(labels) == np.repeat([[0] * 24 + [1] * 24], 40, axis=0)).all()
+    assert np.asarray(labels.convert("RGB"))[0, 47].tolist() == [200, 0, 0]
+    assert np.asarray(Image.open(written[1])).shape == (40, 48, 3)
+
+
+def test_a_folder_gives_every_picture_and_leaves_other_files(segmenter, tmp_path):
+    write_picture(tmp_path / "in" / "a.png")
+    write_picture(tmp_path / "in" / "b.JPG")
+    (tmp_path / "in" / "notes.txt").write_text("not a picture")
+    written = predict_files(segmenter, [tmp_path / "in"], out=tmp_path / "out")
+    assert [path.name for path in written] == [
+        "a_labels.png",
+        "a_overlay.png",
+        "b_labels.png",
+        "b_overlay.png",
+    ]
+
+
+def test_pictures_of_one_stem_do_not_replace_each_other(segmenter, tmp_path):
+    write_picture(tmp_path / "a.png")
+    write_picture(tmp_path / "a.bmp")
+    written = predict_files(segmenter, [tmp_path])
+    assert [path.name for path in written if "labels" in path.name] == [
+        "a_bmp_labels.png",
+        "a_png_labels.png",
+    ]
+
+
+def test_a_video_gives_a_video_of_the_same_length_and_size(segmenter, tmp_path):
+    path = tmp_path / "drive.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (48, 40))
+    for _ in range(3):
+        writer.write(np.full((40, 48, 3), 220, np.uint8))
+    writer.release()
+    written = predict_files(segmenter, [path])
+    assert [one.name for one in tmp_path.glob("predicted/*")] == ["drive_overlay.mp4"]
+    video = cv2.VideoCapture(str(written[0]))
+    frames = [video.read()[1] for _ in range(3)]
+    assert video.get(cv2.CAP_PROP_FPS) == 5
+    assert [frame.shape for frame in frames] == [(40, 48, 3)] * 3
+    assert not video.read()[0]
+    # Grey 220 under half-transparent red: in blue, green, red order the last is the largest.
+    assert frames[0][20, 24, 2] > frames[0][20, 24, 0] + 50
+
+
+def test_files_of_an_earlier_prediction_stay_unless_told_otherwise(segmenter, tmp_path):
+    picture = write_picture(tmp_path / "street.png")
+    labels = predict_files(segmenter, [picture])[0]
+    labels.write_text("mine")
+    with pytest.raises(ValueError, match=r"replaces no files.*street_labels\.png.*--overwrite"):
+        predict_files(segmenter, [picture])
+    assert labels.read_text() == "mine"
+    predict_files(segmenter, [picture], overwrite=True)
+    assert np.asarray(Image.open(labels)).shape == (40, 48)
+
+
+def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
+    files = [write_picture(tmp_path / name / "a.png") for name in ("left", "right")]
+    with pytest.raises(ValueError, match=r"different names for one folder.*left.*right"):
+        predict_files(segmenter, files, out=tmp_path / "out")
+    assert len(predict_files(segmenter, files)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing.png", "files or folders that exist.*missing.png"),
+        ("notes.txt", "takes pictures and videos.*notes.txt.*Known endings"),
+        ("empty", "folder with pictures or videos in it.*empty"),
+        ("broken.png", "file that OpenCV reads.*broken.png"),
+        ("broken.mp4", "videos that OpenCV can decode.*broken.mp4"),
+    ],
+)
+def test_what_is_no_picture_is_named(segmenter, tmp_path, name, words):
+    (tmp_path / "empty").mkdir()
+    for file in ("notes.txt", "broken.png", "broken.mp4"):
+        (tmp_path / file).write_text("nothing to see")
+    with pytest.raises(ValueError, match=words):
+        predict_files(segmenter, [tmp_path / name])
+    assert not list(tmp_path.glob("predicted/*"))

@@ -1,0 +1,122 @@
+"""The repository itself: every test is collected, every module tested, every page true."""
+
+import ast
+import functools
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+from PIL import Image
+
+import keras_seg
+from keras_seg import _table
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("keras_seg", "pipelines")
+TESTS = sorted(ROOT.glob("tests/**/*.py"))
+
+
+def is_helper(path):
+    return path.name == "conftest.py" or path.name.startswith("_")
+
+
+def public_modules():
+    paths = [path for package in PACKAGES for path in sorted(ROOT.glob(f"{package}/**/*.py"))]
+    public = [path for path in paths if not path.name.startswith("_")]
+    return [path.relative_to(ROOT).with_suffix("") for path in public]
+
+
+def python_of(page):
+    return re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
+
+
+def draw_camvid(folder):
+    """CamVid's layout with pictures of 64x96: sky (0) above road (3), the lowest rows void (11)."""
+    random = np.random.default_rng(0)
+    mask = np.repeat([0] * 30 + [3] * 30 + [11] * 4, 96).reshape(64, 96).astype("uint8")
+    for split, count in {"train": 4, "val": 2}.items():
+        for part in (split, f"{split}annot"):
+            (folder / part).mkdir(parents=True)
+        for index in range(count):
+            image = random.integers(0, 255, (64, 96, 3)).astype("uint8")
+            Image.fromarray(image).save(folder / split / f"{index}.png")
+            Image.fromarray(mask).save(folder / f"{split}annot" / f"{index}.png")
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_of_tests_is_collected(path):
+    if is_helper(path):
+        return
+    if "benchmarks" in path.parts:
+        assert path.name.startswith(("bench_", "test_")), "pytest or a person must find it by name"
+        return
+    assert path.name.startswith("test_"), "pytest collects test_*.py only"
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if hasattr(node, "name")]
+    assert any(node.name.startswith("test_") for node in functions), "no test in it"
+
+
+@pytest.mark.parametrize("module", public_modules(), ids=str)
+def test_every_public_module_has_a_test_file(module):
+    # pipelines/ops/color.py: test_color.py, or test_ops.py for the whole folder,
+    # or test_ops_color.py where color alone would not say what it is.
+    parts = module.parts[1:]
+    accepted = {f"test_{part}.py" for part in parts} | {f"test_{'_'.join(module.parts[-2:])}.py"}
+    assert accepted & {path.name for path in TESTS}, f"write one of {sorted(accepted)}"
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (ROOT / target).exists(), f"{page.name} links to {target}"
+
+
+def test_readme_names_only_targets_that_make_has():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in ("README.md", "CONTRIBUTING.md", "DECISIONS.md"):
+        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / page).read_text(), re.M))
+        assert named <= targets, page
+
+
+def test_ten_lines_of_the_readme_run(tmp_path, monkeypatch):
+    (code,) = [block for block in python_of("README.md") if "keras_seg.fit" in block]
+    draw_camvid(tmp_path / "path/to/CamVid")
+    Image.new("RGB", (51, 37)).save(tmp_path / "street.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras_seg, "fit", functools.partial(keras_seg.fit, epochs=1, batch_size=2))
+    names = {}
+    exec(code, names)
+    assert names["labels"].shape == (37, 51)
+    made = {path.name for path in (tmp_path / "saved_models/contextnet_cn14-camvid").iterdir()}
+    assert {"model.keras", "run.json", "scores.csv", "1", "model_int8.tflite"} <= made
+
+
+def test_table_of_the_readme_is_not_stale():
+    page = (ROOT / "README.md").read_text()
+    assert page == _table.with_table(page, _table.markdown_table()), "run `make readme`"
+
+
+def test_ranges_of_the_package_hold_the_pinned_versions():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    versions = {pin.name: next(iter(pin.specifier)).version for pin in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in [*project["dependencies"], *project["optional-dependencies"]["cpu"]]:
+        wanted = Requirement(line)
+        assert wanted.specifier.contains(versions[wanted.name]), line
+
+
+def test_version_is_the_same_in_code_and_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == keras_seg.__version__
+
+
+def test_notebooks_are_kept_without_outputs():
+    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not cell.get("outputs"), f"clear the outputs of {path.name}"
+            assert cell.get("execution_count") is None, f"clear the outputs of {path.name}"
