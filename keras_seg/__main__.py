@@ -109,7 +109,7 @@ def demo_command(options):
     from keras_seg._demo import demo
 
     data = pipelines.street_scenes(num_images=options.num_images, size=(180, 240), seed=0)
-    demo(data, options.folder, {"epochs": options.epochs}, print)
+    demo(data, options.folder, {"epochs": options.epochs, "batch_size": 4}, print)
 
 
 def parser():
@@ -173,7 +173,7 @@ def parser():
 
     demo = _add(commands, "demo", demo_command, "demo")
     demo.add_argument("--folder", default="saved_models", help="where to keep it (%(default)s)")
-    demo.add_argument("--epochs", type=int, default=12, help="passes (%(default)s)")
+    demo.add_argument("--epochs", type=int, default=40, help="passes (%(default)s)")
     demo.add_argument("--num-images", type=int, default=240, help="drawings (%(default)s)")
     return root
 

@@ -1,6 +1,7 @@
 """Checks of arguments, and the wording of what is said when one is wrong."""
 
 import difflib
+from collections.abc import Sequence
 
 
 def one_of(subject, name, value, available):
@@ -67,30 +68,43 @@ def share(subject, name, value, below_one=True):
         raise ValueError(f"`{subject}` needs {name} from 0 {limit} 1. Received: {name}={value!r}.")
 
 
-def input_shape(subject, shape):
+def input_shape(subject, shape, dimensions=(2,)):
     """Raise unless `shape` is (height, width, channels) with sizes of 32 up or None.
 
     Args:
         subject: who asks, such as an architecture's name.
         shape: what was received.
+        dimensions: numbers of spatial dimensions allowed: 2 for pictures, 3 for volumes, whose
+            shape is (depth, height, width, channels).
 
     Raises:
         ValueError: it is not.
 
     >>> input_shape("contextnet_cn14", (None, None, 3))
     """
+    wanted, sizes_of, example = {
+        (2,): ("(height, width, channels)", "height and width", "(None, None, 3)"),
+        (3,): (
+            "(depth, height, width, channels)",
+            "depth, height and width",
+            "(None, None, None, 3)",
+        ),
+    }.get(
+        tuple(dimensions),
+        (
+            "(height, width, channels) or (depth, height, width, channels)",
+            "all sizes",
+            "(None, None, 3)",
+        ),
+    )
     rule = (
-        f"`{subject}` needs input_shape=(height, width, channels) with height and width of at "
+        f"`{subject}` needs input_shape={wanted} with {sizes_of} of at "
         f"least 32 pixels or None (any size). Received: input_shape={shape!r}."
     )
-    try:
-        height, width, channels = shape
-    except (TypeError, ValueError):
-        raise ValueError(rule + " Pass for example (None, None, 3).") from None
-    if any(
-        size is not None and (not hasattr(size, "__index__") or size < 32)
-        for size in (height, width)
-    ):
+    if not isinstance(shape, Sequence) or len(shape) - 1 not in dimensions:
+        raise ValueError(rule + f" Pass for example {example}.")
+    *sizes, channels = shape
+    if any(size is not None and (not hasattr(size, "__index__") or size < 32) for size in sizes):
         raise ValueError(rule + " Enlarge or pad smaller pictures to 32.")
     if channels is None or not hasattr(channels, "__index__") or channels < 1:
         raise ValueError(rule + " The number of channels must be known, such as 3.")

@@ -7,7 +7,7 @@ import keras_seg
 from keras_seg.evaluate import evaluate
 from keras_seg.export import LiteRTSegmenter
 
-FLOOR_MEAN_IOU = 0.5  # a network that learned nothing stays below 0.1
+FLOOR_MEAN_IOU = 0.4  # a good run reaches 0.5; a network that learned nothing, 0.05
 MIN_AGREEMENT = 0.999
 MAX_INT8_DROP = 0.02
 

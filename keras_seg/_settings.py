@@ -29,7 +29,7 @@ def setup(network, data, recipe, seed):
         json.dumps(
             {
                 "architecture": network.name,
-                "network": _digest(network.to_json()),
+                "network": _digest(_structure(network)),
                 "num_classes": data.num_classes,
                 "class_names": list(data.class_names),
                 "palette": [list(map(int, colour)) for colour in data.palette],
@@ -41,7 +41,7 @@ def setup(network, data, recipe, seed):
                 "recipe": dataclasses.asdict(recipe),
                 "seed": seed,
             },
-            default=str,
+            default=_name,
         )
     )
 
@@ -57,11 +57,9 @@ def choose_folder(folder, name, wanted):
     Returns:
         `pathlib.Path`, which may not exist yet.
     """
-    for number in itertools.count(1):
-        path = Path(folder) / (name if number == 1 else f"{name}-{number}")
-        if not path.exists() or read(path).get("setup") == wanted:
-            return path
-    raise RuntimeError("unreachable")
+    names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+    paths = (Path(folder) / name for name in names)
+    return next(p for p in paths if not p.exists() or read(p).get("setup") == wanted)
 
 
 def read(folder):
@@ -71,10 +69,14 @@ def read(folder):
         folder: the run's folder.
 
     Returns:
-        dict.
+        dict; an empty one also where the file is none of ours.
     """
     path = Path(folder) / "run.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        settings = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def environment():
@@ -112,6 +114,27 @@ def _git_commit():
     except OSError:
         return None
     return answer.stdout.strip() or None
+
+
+def _structure(network):
+    """The network as text, the same for each one built alike: Keras counts names up."""
+    config = json.loads(network.to_json())
+    config.pop("compile_config", None)
+    text = json.dumps({**config, "config": {**config["config"], "name": ""}})
+    for index, layer in enumerate(network.layers):
+        text = text.replace(f'"{layer.name}"', f'"layer {index}"')
+    return text
+
+
+def _name(value):
+    """What JSON cannot hold, as text without the address that functions show."""
+    if hasattr(value, "get_config"):
+        return f"{type(value).__name__} {value.get_config()}"
+    if callable(value):
+        inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+        numbers = [x for x in inside if isinstance(x, int | float | str | tuple)]
+        return f"{value.__module__}.{value.__qualname__} {numbers}"
+    return str(value)
 
 
 def _digest(text):

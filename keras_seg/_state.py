@@ -18,14 +18,13 @@ def save(path, model, epochs_done, raw_weights=None):
         raw_weights: values of the trainable variables to save in place of those in the model
             (when that holds averaged ones), or None.
     """
-    values = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.variables}
-    if raw_weights is not None:
-        for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
-            values[variable.path] = value
-    values |= {
-        f"optimizer {i}": keras.ops.convert_to_numpy(v)
-        for i, v in enumerate(model.optimizer.variables)
+    values = {
+        name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()
     }
+    if raw_weights is not None:
+        names = {id(variable): name for name, variable in _variables(model).items()}
+        for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
+            values[names[id(variable)]] = value
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as file:
@@ -51,13 +50,11 @@ def restore(path, model):
     path = Path(path)
     if not path.is_file():
         return 0
-    model.optimizer.build(model.trainable_variables)
-    variables = {variable.path: variable for variable in model.variables}
-    variables |= {f"optimizer {i}": v for i, v in enumerate(model.optimizer.variables)}
+    variables = _variables(model)
     try:
         with np.load(path) as file:
             stored = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"The state of a training must be readable. Received: '{path}' ({error}). Delete it to "
             "start this training anew."
@@ -72,3 +69,16 @@ def restore(path, model):
     for name, variable in variables.items():
         variable.assign(stored[name])
     return epochs_done
+
+
+def _variables(model):
+    """Every variable by its place: names are counted up with every model that a process builds."""
+    model.optimizer.build(model.trainable_variables)
+    return {
+        f"{owner} {index}": variable
+        for owner, variables in (
+            ("model", model.variables),
+            ("optimizer", model.optimizer.variables),
+        )
+        for index, variable in enumerate(variables)
+    }

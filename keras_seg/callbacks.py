@@ -27,6 +27,9 @@ class ValidationIoU(keras.callbacks.Callback):
         ignore_class: label id that counts for nothing.
         every: measure every so many epochs, and nothing in between.
 
+    Raises:
+        ValueError: `every` is no whole number of at least 1, or no pixel has a label that counts.
+
     >>> images, labels = np.zeros((1, 4, 4, 3), "uint8"), np.zeros((1, 4, 4), "uint8")
     >>> measure = ValidationIoU(lambda image: image[..., 0], [(images, labels)], ["road", "sky"])
     >>> logs = {}
@@ -53,8 +56,13 @@ class ValidationIoU(keras.callbacks.Callback):
             )
             for image, label in self.batches
         )
+        if not np.any(confusion):
+            raise ValueError(
+                "`ValidationIoU` needs pixels with a class. Received: batches without one that is "
+                f"not ignore_class={self.ignore_class}. Give the validation set labelled pictures."
+            )
         logs["val_mean_iou"] = mean_iou(confusion)
-        logs["val_pixel_accuracy"] = float(np.trace(confusion) / max(np.sum(confusion), 1))
+        logs["val_pixel_accuracy"] = float(np.trace(confusion) / np.sum(confusion))
         for name, iou in zip(self.class_names, iou_from_confusion(confusion), strict=True):
             logs[f"iou/{name}"] = float(iou)
 

@@ -3,6 +3,18 @@
 import keras
 from keras import layers, ops
 
+from keras_seg._layers_dense import CropLike, PositionAttention
+from keras_seg._layers_recompute import Recompute
+
+__all__ = [
+    "BatchNormalization",
+    "BatchStatistics",
+    "CropLike",
+    "PositionAttention",
+    "Recompute",
+    "ResizeLike",
+]
+
 
 @keras.saving.register_keras_serializable("keras_seg")
 class ResizeLike(layers.Layer):
@@ -128,3 +140,38 @@ class BatchNormalization(layers.BatchNormalization):
             and not self.renorm
             and not self.synchronized
         )
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class BatchStatistics(BatchNormalization):
+    """Batch normalisation with the statistics of the batch at hand, at inference too.
+
+    FC-DenseNet's published scores come from such layers. An answer then depends on the other
+    pictures of the batch. Moving statistics are learned all the same, so that weights fit both
+    this layer and `BatchNormalization`.
+
+    Args:
+        **kwargs: see `keras.layers.BatchNormalization`.
+
+    Call arguments:
+        inputs: float (b, ..., c).
+        training: whether to learn moving statistics.
+
+    Returns:
+        Tensor of the input's shape, in the layer's compute dtype.
+
+    >>> x = keras.ops.reshape(keras.ops.arange(8.0), (1, 4, 2, 1))
+    >>> round(abs(float(keras.ops.mean(BatchStatistics()(x)))), 4)
+    0.0
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if training and self.trainable:
+            return super().call(inputs, training=training, mask=mask)
+        x = ops.cast(inputs, "float32")
+        axis = self.axis % len(x.shape)
+        mean, variance = ops.moments(x, [a for a in range(len(x.shape)) if a != axis])
+        normalised = ops.batch_normalization(
+            x, mean, variance, axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+        )
+        return ops.cast(normalised, self.compute_dtype)

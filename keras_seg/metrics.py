@@ -21,6 +21,7 @@ def confusion_matrix(labels, predictions, num_classes, ignore_class=255):
 
     Raises:
         ValueError: shapes differ, or an id is out of range.
+        TypeError: an array does not hold whole numbers.
 
     >>> confusion_matrix(np.array([0, 1, 255]), np.array([0, 0, 1]), 2)
     array([[1, 0],
@@ -32,32 +33,39 @@ def confusion_matrix(labels, predictions, num_classes, ignore_class=255):
             "`confusion_matrix` needs labels and predictions of the same shape. "
             f"Received: {labels.size} labels and {predictions.size} predictions."
         )
-    # Every pair of ids is one number below 2**16 as long as both are bytes: one pass counts all,
-    # and ignored and impossible ids are cut off afterwards, in a table of 256 x 256.
-    side = 256
-    if labels.dtype != np.uint8 or predictions.dtype != np.uint8:
-        highest = max(num_classes - 1, *(a.max() for a in (labels, predictions) if a.size), 0)
-        lowest = min(*(a.min() for a in (labels, predictions) if a.size), 0, 0)
-        if lowest < 0:
-            raise ValueError(
-                f"`confusion_matrix` needs ids of 0 and up. Received: an id of {lowest}."
+    for ids, name in ((labels, "labels"), (predictions, "predictions")):
+        if ids.dtype.kind not in "iub":
+            raise TypeError(
+                "`confusion_matrix` needs whole numbers. "
+                f"Received: {name} of dtype {ids.dtype}. Take the argmax of logits."
             )
-        side = int(highest) + 1
+    if labels.dtype != np.uint8 or predictions.dtype != np.uint8 or num_classes > 256:
+        kept = slice(None) if ignore_class is None else labels != ignore_class
+        labels, predictions = labels[kept].astype(np.int64), predictions[kept].astype(np.int64)
+        for ids in (labels, predictions):
+            _check_ids(ids, num_classes, ignore_class)
+        counts = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+        return counts.reshape(num_classes, num_classes)
+    # Every pair of bytes is one number below 2**16: one pass counts all, and ignored and
+    # impossible ids are cut off afterwards, in a table of 256 x 256.
     pairs = labels.astype(np.int64)
-    pairs *= side
+    pairs *= 256
     pairs += predictions
-    table = np.bincount(pairs, minlength=side * side).reshape(side, side)
-    if ignore_class is not None and ignore_class < side:
+    table = np.bincount(pairs, minlength=256**2).reshape(256, 256)
+    if ignore_class is not None and 0 <= ignore_class < 256:
         table[ignore_class] = 0
-    counts = table[:num_classes, :num_classes]
-    if counts.sum() != table.sum():
-        bad = np.flatnonzero(table.sum(1) + table.sum(0))
+    _check_ids(np.flatnonzero(table.sum(1) + table.sum(0)), num_classes, ignore_class)
+    return table[:num_classes, :num_classes].copy()
+
+
+def _check_ids(ids, num_classes, ignore_class):
+    if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
+        bad = ids.min() if ids.min() < 0 else ids.max()
         raise ValueError(
-            f"`confusion_matrix` needs ids of 0..{num_classes - 1} (num_classes={num_classes}) or "
-            f"ignore_class={ignore_class}. Received: ids up to {bad.max()}. Map other ids to "
-            "ignore_class."
+            f"`confusion_matrix` needs ids of 0..{num_classes - 1} (num_classes={num_classes}), "
+            f"and ignore_class={ignore_class} in labels alone. Received: id {bad}. Map other "
+            "labels to ignore_class."
         )
-    return counts.copy()
 
 
 def iou_from_confusion(confusion):
@@ -136,11 +144,13 @@ class MeanIoU(keras.metrics.Metric):
         """Add one batch; `sample_weight` is not used."""
         label = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
+        cells = self.num_classes**2
         cell = label * self.num_classes + predicted
         # Ignored pixels fall into one more cell, which is cut off.
         if self.ignore_class is not None:
-            cell = ops.where(ops.equal(label, self.ignore_class), self.num_classes**2, cell)
-        counts = ops.bincount(cell, minlength=self.num_classes**2 + 1)[: self.num_classes**2]
+            cell = ops.where(ops.equal(label, self.ignore_class), cells, cell)
+        # Not bincount, which JAX cannot compile.
+        counts = ops.segment_sum(ops.ones_like(cell), cell, num_segments=cells + 1)[:cells]
         counts = ops.reshape(counts, (self.num_classes, self.num_classes))
         self.confusion.assign(self.confusion + ops.cast(counts, self.confusion.dtype))
 

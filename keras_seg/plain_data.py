@@ -2,6 +2,10 @@
 
 import colorsys
 
+import numpy as np
+
+from keras_seg import _check
+
 
 class PlainData:
     """Two `tf.data.Dataset`s with the attributes and methods that `fit` uses.
@@ -31,6 +35,11 @@ class PlainData:
                     "`fit` needs batches of (pictures (b, h, w, c), labels (b, h, w)). Received: "
                     f"{split} batches of {spec}. Use .batch(...), and labels without a last axis."
                 )
+            if int(batches.cardinality()) == -1:
+                raise ValueError(
+                    "`fit` needs batches that end: one epoch. Received: "
+                    f"{split} batches without end. Leave out .repeat()."
+                )
         self.splits = tuple(self._batches)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
@@ -43,7 +52,7 @@ class PlainData:
 
     def paths(self, split):
         """Made-up names, one per picture of a split, by counting them."""
-        count = sum(int(label.shape[0]) for _, label in self._batches[split])
+        count = sum(int(label.shape[0]) for _, label in self._split(split))
         return [(f"{split} {i}", f"{split} {i}") for i in range(count)]
 
     def train_batches(self, batch_size, ops=None, seed=0, first_epoch=0, epochs=1):
@@ -52,5 +61,18 @@ class PlainData:
 
     def eval_batches(self, split, batch_size=1):
         """The batches of a split; taken apart for a `batch_size` of 1."""
-        batches = self._batches[split]
+        batches = self._split(split)
         return batches.unbatch().batch(1) if batch_size == 1 else batches
+
+    def class_weights(self, method="enet", c=1.02):
+        """One weight per class by its share of the labels: 1 / ln(c + share), as ENet has it."""
+        _check.one_of("way to weigh classes of plain tf.data datasets", "method", method, ["enet"])
+        pixels = np.zeros(self.num_classes)
+        for _, label in self._batches["train"]:
+            counts = np.bincount(np.ravel(label), minlength=self.num_classes)
+            pixels += counts[: self.num_classes]
+        return (1 / np.log(c + pixels / max(pixels.sum(), 1))).tolist()
+
+    def _split(self, split):
+        _check.one_of("split of the data", "split", split, self._batches)
+        return self._batches[split]

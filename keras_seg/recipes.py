@@ -5,7 +5,7 @@ import math
 
 import keras
 
-from keras_seg import _check, schedules
+from keras_seg import _check, losses, schedules
 
 OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
@@ -35,11 +35,16 @@ class Recipe:
         warmup_epochs: epochs of linear rise of the learning rate.
         weight_decay: decoupled weight decay of convolution kernels; never of depthwise kernels,
             biases or batch normalisation.
-        label_smoothing: share of the target spread over all classes, 0..1.
-        class_weights: one weight per class in the loss, or None.
+        loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or
+            a Keras loss, which is taken as it is, without the two fields below.
+        loss_options: further arguments of a loss given by name.
+        label_smoothing: share of the target spread over all classes, 0..1; cross-entropy only.
+        class_weights: one weight per class in the loss; or arguments of the data set's
+            `class_weights`, such as {"method": "enet"}, to compute them; or None.
         auxiliary_weight: weight of each auxiliary head's loss; 0 builds no such heads.
-        ema_momentum: the weights that count are a moving average with this momentum; None for
-            the last ones.
+        averaging: the weights that count are an exponential moving average over this share of
+            the training's steps, 0..1; 0 for the last ones. A share, so that it also suits a
+            training of few steps.
         patience: stop after so many epochs without a better mean IoU; None never.
         options: arguments of the architecture's builder.
 
@@ -59,10 +64,12 @@ class Recipe:
     schedule_options: dict = dataclasses.field(default_factory=dict)
     warmup_epochs: float = 0
     weight_decay: float = 0.0
+    loss: str | tuple | keras.losses.Loss = "cross_entropy"
+    loss_options: dict = dataclasses.field(default_factory=dict)
     label_smoothing: float = 0.0
-    class_weights: tuple | None = None
+    class_weights: tuple | dict | None = None
     auxiliary_weight: float = 0.4
-    ema_momentum: float | None = None
+    averaging: float = 0.0
     patience: int | None = None
     options: dict = dataclasses.field(default_factory=dict)
 
@@ -72,7 +79,11 @@ class Recipe:
         _check.positive_integer(subject, "batch_size", self.batch_size)
         _check.one_of("optimizer", "optimizer", self.optimizer, OPTIMIZERS)
         _check.one_of("schedule", "schedule", self.schedule, SCHEDULES)
+        losses.options_of(self.loss)  # Refuses what is no loss.
         _check.share(subject, "label_smoothing", self.label_smoothing)
+        _check.share(subject, "averaging", self.averaging)
+        if self.patience is not None:
+            _check.positive_integer(subject, "patience", self.patience)
         for name in ("learning_rate", "warmup_epochs", "weight_decay", "auxiliary_weight"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
@@ -80,6 +91,18 @@ class Recipe:
                     f"`{subject}` needs {name} to be a finite number of at least 0. "
                     f"Received: {name}={value!r}."
                 )
+        self._check_crop_size(subject)
+
+    def _check_crop_size(self, subject):
+        size = self.crop_size
+        if size is None:
+            return
+        pair = isinstance(size, tuple | list) and len(size) == 2
+        if not pair or not all(hasattr(side, "__index__") and side >= 32 for side in size):
+            raise ValueError(
+                f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each. "
+                f"Received: crop_size={size!r}. Pass None for the pictures' own size."
+            )
 
 
 STREET_AUGMENTATION = (
@@ -119,8 +142,9 @@ RECIPES = {
             schedule_options={"power": 0.9},
             warmup_epochs=2,
             weight_decay=0.02,
+            class_weights={"method": "enet", "c": 1.1},
             auxiliary_weight=0.4,
-            ema_momentum=0.995,
+            averaging=0.03,
         ),
     )
 }
@@ -132,7 +156,8 @@ def recipe(name, **changes):
     Args:
         name: "contextnet" (the paper's), "small_data" (a few hundred pictures on a laptop), or a
             `Recipe`.
-        **changes: fields of `Recipe`.
+        **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
+            options of its own.
 
     Returns:
         `Recipe`.
@@ -154,7 +179,33 @@ def recipe(name, **changes):
         )
     for field in changes:
         _check.one_of("argument of `fit`", "argument", field, Recipe.__dataclass_fields__)
+    for field in ("optimizer", "schedule", "loss"):
+        # The options of one optimizer, schedule or loss mean nothing to another.
+        if changes.get(field, getattr(name, field)) != getattr(name, field):
+            changes = {f"{field}_options": {}, **changes}
     return dataclasses.replace(name, **changes)
+
+
+def loss(recipe, num_classes, ignore_class=255, class_weights=None):
+    """The loss of a recipe.
+
+    Args:
+        recipe: a `Recipe`.
+        num_classes: classes, the ignored one not counted.
+        ignore_class: label id that counts for nothing.
+        class_weights: one weight per class, or None.
+
+    Returns:
+        `keras.losses.Loss`.
+
+    >>> loss(recipe("contextnet", loss="focal", loss_options={"gamma": 1.0}), 11).gamma
+    1.0
+    """
+    options = {"label_smoothing": recipe.label_smoothing or None, "class_weights": class_weights}
+    if not losses.options_of(recipe.loss):
+        options = {}
+    options = {name: value for name, value in options.items() if value is not None}
+    return losses.build(recipe.loss, num_classes, ignore_class, **options | recipe.loss_options)
 
 
 def optimizer(recipe, model, steps_per_epoch):
@@ -172,19 +223,17 @@ def optimizer(recipe, model, steps_per_epoch):
     >>> optimizer(recipe("contextnet"), model, steps_per_epoch=10).epsilon
     1.0
     """
-    averaging = (
-        {}
-        if recipe.ema_momentum is None
-        else {"use_ema": True, "ema_momentum": recipe.ema_momentum}
-    )
+    averaging = {}
+    if recipe.averaging:
+        horizon = max(recipe.averaging * recipe.epochs * steps_per_epoch, 1.0)
+        averaging = {"use_ema": True, "ema_momentum": 1 - 1 / horizon}
     made = OPTIMIZERS[recipe.optimizer](
         learning_rate=learning_rate(recipe, steps_per_epoch),
-        weight_decay=recipe.weight_decay or None,
+        weight_decay=recipe.weight_decay,
         **averaging,
         **recipe.optimizer_options,
     )
-    if recipe.weight_decay:
-        made.exclude_from_weight_decay(var_list=list(_undecayed(model)))
+    made.exclude_from_weight_decay(var_list=list(_undecayed(model)))
     return made
 
 
@@ -211,7 +260,7 @@ def learning_rate(recipe, steps_per_epoch):
         steps_per_epoch: steps of one epoch.
 
     Returns:
-        a Keras schedule, or a number for a constant rate without warm-up.
+        a Keras schedule.
 
     >>> learning_rate(recipe("contextnet"), 10).power
     0.98

@@ -61,6 +61,12 @@ class Run:
         """
         from keras_seg.predict import Segmenter
 
+        if not (self.folder / "model.keras").is_file():
+            raise ValueError(
+                f"A run has a network after its first epoch. Received: '{self.folder}' with "
+                f"{self.settings['epochs_done']} epochs and no model.keras. Call the same "
+                "`keras_seg.fit` again to go on with it."
+            )
         if self._segmenter is None:
             model = keras.saving.load_model(self.folder / "model.keras", compile=False)
             palette = [tuple(colour) for colour in self.settings["palette"]]
@@ -129,12 +135,21 @@ class Run:
         """Export for TF Serving, as folder `1` of the run, and prove that it agrees.
 
         Returns:
-            `keras_seg.export.ExportReport`.
+            `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
+            data set is known.
+
+        Raises:
+            ValueError: the proof failed; nothing is left behind.
         """
         from keras_seg import export
 
-        names = self.settings["class_names"]
-        return export.saved_model(self.model, self.folder / "1", class_names=names)
+        return export.saved_model(
+            self.model,
+            self.folder / "1",
+            class_names=self.settings["class_names"],
+            palette=self.settings["palette"],
+            data=self._validation_batches(),
+        )
 
     def export_tflite(self, mode="fp32", size=None, num_calibration=100):
         """Export for phones, as `model_<mode>.tflite` in the run, and prove that it agrees.
@@ -146,22 +161,34 @@ class Run:
             num_calibration: training pictures that an int8 file is calibrated on.
 
         Returns:
-            `keras_seg.export.ExportReport`.
+            `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
+            data set is known.
+
+        Raises:
+            ValueError: the proof failed; nothing is left behind.
         """
         from keras_seg import export
 
         size = tuple(size or self.settings["crop_size"])
         calibration = None
         if self.data is not None:
-            images, _ = pick_examples(self.data, "train", num_calibration)
-            calibration = [image for image in images if image.shape[:2] == size] or None
+            calibration, _ = pick_examples(self.data, "train", num_calibration)
         return export.tflite(
             self.model,
             self.folder / f"model_{mode}.tflite",
             mode=mode,
             size=size,
             calibration=calibration,
+            data=self._validation_batches(),
+            class_names=self.settings["class_names"],
+            palette=self.settings["palette"],
         )
+
+    def _validation_batches(self):
+        """Batches of split "val", or None where there is none."""
+        if self.data is None or "val" not in self.data.splits:
+            return None
+        return self.data.eval_batches("val", 1)
 
     def _data(self, data, method):
         data = data if data is not None else self.data
@@ -252,7 +279,10 @@ def read_history(folder):
         pandas DataFrame, without rows before the first epoch has ended.
     """
     path = Path(folder) / "history.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    if not path.is_file():
+        return pd.DataFrame()
+    # Exactly the numbers that were written: a run that continues compares with them.
+    return pd.read_csv(path, float_precision="round_trip")
 
 
 def write_text(path, text):
@@ -264,5 +294,5 @@ def write_text(path, text):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -141,7 +141,7 @@ class CosineRestarts(_WarmUp):
         else:
             # Period n starts at (f**n - 1) / (f - 1) first periods.
             factor = self.period_factor
-            n = ops.floor(ops.log(periods * (factor - 1) + 1 + 1e-6) / math.log(factor))
+            n = ops.floor(ops.log(periods * (factor - 1) + 1) / math.log(factor) + 1e-5)
             start = (ops.power(factor, n) - 1) / (factor - 1)
             share = (periods - start) / ops.power(factor, n)
         return self.lowest + (1 - self.lowest) * 0.5 * (1 + ops.cos(math.pi * share))

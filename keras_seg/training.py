@@ -10,10 +10,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_seg import _settings, _state, callbacks, models
+from keras_seg import _check, _settings, _state, callbacks, models
 from keras_seg import recipes as _recipes
 from keras_seg._compiled import logits_model
-from keras_seg.losses import SparseCrossEntropy
 from keras_seg.plain_data import PlainData
 from keras_seg.predict import Segmenter
 from keras_seg.run import Run, pick_examples, read_history, write_text
@@ -51,8 +50,9 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
         FloatingPointError: the loss is no longer finite; the last good weights are kept.
     """
     more_callbacks = changes.pop("callbacks", ())
+    _check.positive_integer("fit", "seed", seed, at_least=0)
     recipe = _recipes.recipe(recipe, **changes)
-    if isinstance(data, tuple | list):
+    if not hasattr(data, "train_batches"):
         data = _plain_data(data, model)
     keras.utils.set_random_seed(seed)
     recipe = dataclasses.replace(recipe, crop_size=_crop_size(recipe, data))
@@ -97,20 +97,19 @@ class _Training:
         return self.folder / "state.npz"
 
     def _compile(self):
-        recipe, output, weights = self.recipe, self.network.output, None
-        loss = SparseCrossEntropy(
-            self.data.num_classes,
-            self.data.ignore_class,
-            recipe.label_smoothing,
-            recipe.class_weights,
-        )
+        recipe, output = self.recipe, self.network.output
+        weights = recipe.class_weights
+        if isinstance(weights, dict):
+            weights = self.data.class_weights(**weights)
+        loss = _recipes.loss(recipe, self.data.num_classes, self.data.ignore_class, weights)
+        loss_weights = None
         if isinstance(output, dict):
-            weights = {name: recipe.auxiliary_weight for name in output} | {"logits": 1.0}
+            loss_weights = {name: recipe.auxiliary_weight for name in output} | {"logits": 1.0}
             loss = dict.fromkeys(output, loss)
         self.network.compile(
             _recipes.optimizer(recipe, self.network, self.steps),
             loss,
-            loss_weights=weights,
+            loss_weights=loss_weights,
             # On a CPU, XLA makes depthwise convolutions of TensorFlow several times slower.
             jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
@@ -135,6 +134,9 @@ class _Training:
         done, total = len(self.history), self.recipe.epochs
         if done:
             log.warning("Continuing %s after epoch %d.", self.folder, done)
+        else:
+            # A model that was handed in cannot be built anew, should this be interrupted.
+            _state.save(self._state, self.network, 0)
         self.write()
         try:
             self.network.fit(
@@ -158,7 +160,7 @@ class _Training:
 
     def _callbacks(self):
         """In the order of their work at an epoch's end: average, measure, keep, note down."""
-        averaged = [callbacks.AveragedWeights()] if self.recipe.ema_momentum else []
+        averaged = [callbacks.AveragedWeights()] if self.recipe.averaging else []
         validated = "val" in self.data.splits
         monitor = "val_mean_iou" if validated else "epoch"
         scores = self.history[monitor].dropna().tolist() if len(self.history) else []
@@ -166,10 +168,10 @@ class _Training:
         bar.best = best = max(scores, default=-np.inf)
         patience = self.recipe.patience
         return [
+            _Notes(),
             callbacks.StopOnBadLoss(f"Finished epochs are kept in '{self.folder}'."),
             *averaged,
             *(self._validation() if validated else []),
-            _Notes(),
             callbacks.BestWeights(self._save_best, monitor, best),
             *([callbacks.EarlyStopping(patience, monitor, scores)] if patience else []),
             bar,
@@ -232,17 +234,16 @@ class _Training:
 
 
 class _Notes(keras.callbacks.Callback):
-    """Adds the epoch's number, learning rate and seconds to the logs."""
+    """Adds the epoch's number, learning rate and seconds of training to the logs."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.perf_counter()
+        self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         logs["epoch"] = epoch + 1
-        logs["learning_rate"] = float(
-            keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        )
-        logs["seconds"] = round(time.perf_counter() - self._started, 2)
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+        logs["train_seconds"] = round(time.perf_counter() - self.started, 2)
 
 
 class _Journal(keras.callbacks.Callback):
@@ -253,9 +254,13 @@ class _Journal(keras.callbacks.Callback):
         self.training = training
         self.averaged = averaged
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
     def on_epoch_end(self, epoch, logs=None):
         raw = self.averaged[0].raw if self.averaged else None
-        self.training.note(dict(logs), raw)
+        seconds = round(time.perf_counter() - self.started, 2)
+        self.training.note({**logs, "seconds": seconds}, raw)
 
 
 def _network(model, data, recipe):
@@ -275,12 +280,18 @@ def _check_fits(model, data):
     if (classes, channels) != (data.num_classes, data.num_channels):
         raise ValueError(
             f"`fit` needs a model for {data.num_channels} channels and {data.num_classes} classes, "
-            f"as in data set '{data.name}'. Received: model '{model.name}' with {channels} "
+            f"as in data set '{data.name}'. Received: a model with {channels} "
             f"channels and {classes} classes. Build it with num_classes={data.num_classes}."
         )
 
 
 def _plain_data(data, model):
+    if not isinstance(data, tuple | list) or len(data) not in (1, 2):
+        raise ValueError(
+            "`fit` needs a data set of `pipelines`, or (training batches, validation batches). "
+            f"Received: data of type {type(data).__name__}. Pass (batches, None) if there are "
+            "none for validation."
+        )
     if not isinstance(model, keras.Model):
         raise ValueError(
             "`fit` needs a built model with plain tf.data datasets, which do not say how many "

@@ -5,12 +5,16 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
 
 IGNORE_CLASS = 255
 MAX_CLASSES = 255
 _GOLDEN_RATIO = 0.618034
+_UNKNOWN = 256
 
 Color = tuple[int, int, int]
 
@@ -24,38 +28,49 @@ class Classes:
         palette: one (red, green, blue) 0..255 per class.
         file_ids: the id that files hold for each class.
         ignored_ids: ids in files that count for nothing; they become 255.
+        merged: (id in files, class id) of further ids that stand for a class.
+        colors: colour in files -> class id or 255, where masks are coded by colour.
+        strict: refuse ids and colours that are not named here; else they become 255.
+        categories: the category of each class, or nothing.
     """
 
     names: tuple[str, ...]
     palette: tuple[Color, ...]
     file_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...] = (IGNORE_CLASS,)
+    merged: tuple[tuple[int, int], ...] = ()
+    colors: tuple[tuple[Color, int], ...] = ()
+    strict: bool = True
+    categories: tuple[str, ...] = ()
 
     @classmethod
     def make(
         cls,
-        classes: int | Sequence[str] | Mapping[int, str],
+        classes: int | Sequence[str] | Mapping[int, str | None],
         ignored_ids: Iterable[int] = (IGNORE_CLASS,),
         palette: Sequence[Color] | None = None,
     ) -> "Classes":
         """Make classes from a number, names in the order of their ids, or `{id: name}`.
 
-        Raises:
-            ValueError: if there is no class, more than 255, or two share a name.
+        In `{id: name}` ids of the same name are one class, and None stands for ignored ids.
 
-        >>> Classes.make({0: "background", 7: "road"}).file_ids
+        Raises:
+            ValueError: if there is no class, more than 255, or two of a list share a name.
+
+        >>> Classes.make({0: "background", 7: "road", 8: "road", 9: None}).file_ids
         (0, 7)
         """
         if isinstance(classes, int):
             classes = [f"class {index}" for index in range(classes)]
+        ignored = {int(i) for i in ignored_ids}
         if not isinstance(classes, Mapping):
-            classes = dict(enumerate([classes] if isinstance(classes, str) else classes))
-        names = tuple(str(name) for name in classes.values())
-        if not 1 <= len(names) <= MAX_CLASSES or len(set(names)) < len(names):
-            raise ValueError(
-                f"A dataset needs 1..{MAX_CLASSES} classes, each with its own name. "
-                f"Received: classes={names}. Give the names in the order of their ids."
-            )
+            listed = [classes] if isinstance(classes, str) else classes
+            _check_names([str(name) for name in listed], unique=True)
+            classes = dict(enumerate(listed))
+        ignored |= {int(i) for i, name in classes.items() if name is None}
+        named = {int(i): str(name) for i, name in classes.items() if name is not None}
+        names = tuple(dict.fromkeys(named.values()))
+        _check_names(names)
         colors = distinct_colors(len(names)) if palette is None else palette
         colors = tuple((int(r), int(g), int(b)) for r, g, b in colors)
         if len(colors) != len(names):
@@ -64,17 +79,22 @@ class Classes:
                 f"Received: {len(colors)} colours for {len(names)} classes. "
                 "Give a list of (red, green, blue) in the order of the classes."
             )
-        ignored = tuple(i for i in ignored_ids if i not in classes)
-        return cls(names, colors, tuple(int(i) for i in classes), ignored)
+        position = {name: index for index, name in enumerate(names)}
+        first = {position[name]: i for i, name in reversed(named.items())}
+        file_ids = tuple(first[index] for index in range(len(names)))
+        merged = tuple((i, position[name]) for i, name in named.items() if i not in file_ids)
+        return cls(names, colors, file_ids, tuple(sorted(ignored - set(named))), merged)
 
     @classmethod
     def from_csv(
         cls, path: str | os.PathLike, ignored_ids: Iterable[int] = (IGNORE_CLASS,)
     ) -> "Classes":
-        """Read a table with the columns id, name, red, green, blue."""
+        """Read a table with the columns id, name, and perhaps red, green, blue."""
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
-        colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
+        colors = None
+        if "red" in rows[0]:
+            colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
         return cls.make({int(row["id"]): row["name"] for row in rows}, ignored_ids, colors)
 
     def from_file_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
@@ -88,25 +108,95 @@ class Classes:
             uint8 array (h, w) of 0..num_classes-1 and 255.
 
         Raises:
-            ValueError: if the file holds an id that is neither a class nor ignored.
+            FileFault: a ValueError, if the file holds an id that is neither a class nor ignored.
         """
-        known = (*self.file_ids, *self.ignored_ids)
-        size = max(256, max(known) + 1)
-        targets = np.full(size, -1, np.int16)
-        targets[list(self.ignored_ids)] = IGNORE_CLASS
-        targets[list(self.file_ids)] = np.arange(len(self.names))
+        targets = self._targets
         low, high = int(ids.min()), int(ids.max())
-        inside = 0 <= low and high < size
-        labels = targets[ids] if inside else None
-        if labels is None or labels.min() < 0:
-            strangers = sorted(set(np.unique(ids).tolist()) - set(known))
-            raise ValueError(
-                f"A mask holds ids that are no class and not ignored: {_short(strangers)}. "
-                f"Received: {path!r} with {len(self.names)} classes of the ids "
-                f"{_short(self.file_ids)}, ignored {_short(self.ignored_ids)}. "
-                "Add the ids to `classes`, or to `ignore` if they should count for nothing."
-            )
+        if low < 0 or high >= len(targets):
+            inside = (ids >= 0) & (ids < len(targets))
+            labels = np.where(inside, targets[np.where(inside, ids, 0)], _UNKNOWN)
+        else:
+            labels = targets[ids]
+        if labels.max() == _UNKNOWN:
+            if self.strict:
+                raise self._unknown_ids(np.unique(ids[labels == _UNKNOWN]).tolist(), path)
+            labels = np.where(labels == _UNKNOWN, IGNORE_CLASS, labels)
         return labels.astype(np.uint8)
+
+    def from_colors(self, pixels: np.ndarray, path: str) -> np.ndarray:
+        """Turn a colour-coded mask into class ids, 255 where they are ignored.
+
+        Args:
+            pixels: uint8 array (h, w, 3), RGB.
+            path: the file, for the error.
+
+        Returns:
+            uint8 array (h, w) of 0..num_classes-1 and 255.
+
+        Raises:
+            FileFault: a ValueError, if the file holds a colour that is not in the table.
+        """
+        codes = color_codes(pixels)
+        labels = self._color_targets[codes]
+        if labels.max() == _UNKNOWN:
+            if self.strict:
+                raise self._unknown_colors(codes[labels == _UNKNOWN], path)
+            labels = np.where(labels == _UNKNOWN, IGNORE_CLASS, labels)
+        return labels.astype(np.uint8)
+
+    @cached_property
+    def _targets(self) -> np.ndarray:
+        """Class id by id in files; 256 where there is none."""
+        known = (*self.file_ids, *self.ignored_ids, *(i for i, _ in self.merged), 255)
+        targets = np.full(max(known) + 1, _UNKNOWN, np.int16)
+        targets[[i for i in self.ignored_ids if i >= 0]] = IGNORE_CLASS
+        targets[list(self.file_ids)] = np.arange(len(self.names))
+        for file_id, class_id in self.merged:
+            targets[file_id] = class_id
+        return targets
+
+    @cached_property
+    def _color_targets(self) -> np.ndarray:
+        """Class id by colour code; 256 where there is none."""
+        targets = np.full(1 << 24, _UNKNOWN, np.int16)
+        for (red, green, blue), class_id in self.colors:
+            targets[red << 16 | green << 8 | blue] = class_id
+        return targets
+
+    def _unknown_ids(self, strangers: list[int], path: str) -> FileFault:
+        return FileFault(
+            UNKNOWN_IDS, path,
+            f"A mask holds ids that are no class and not ignored: {_short(strangers)}. "
+            f"Received: {path!r} with {len(self.names)} classes of the ids "
+            f"{_short(self.file_ids)}, ignored {_short(self.ignored_ids)}. "
+            "Add the ids to `classes`, or to `ignore` if they should count for nothing.",
+            tuple(strangers),
+        )  # fmt: skip
+
+    def _unknown_colors(self, codes: np.ndarray, path: str) -> FileFault:
+        strangers = [color_of(code) for code in np.unique(codes)]
+        return FileFault(
+            COLORS, path,
+            f"A mask holds colours that are no class: {_short(strangers)}. Received: {path!r}, "
+            f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them); or "
+            "the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
+            tuple(strangers),
+        )  # fmt: skip
+
+
+def color_codes(pixels: np.ndarray) -> np.ndarray:
+    """Return one int32 number per pixel of an RGB picture uint8 (h, w, 3)."""
+    red, green, blue = (pixels[..., i].astype(np.int32) for i in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def color_of(code: int) -> Color:
+    """Return the (red, green, blue) of a colour code.
+
+    >>> color_of(0x804000)
+    (128, 64, 0)
+    """
+    return int(code) >> 16, int(code) >> 8 & 255, int(code) & 255
 
 
 def distinct_colors(count: int) -> list[Color]:
@@ -123,7 +213,15 @@ def distinct_colors(count: int) -> list[Color]:
     return colors
 
 
-def _short(ids: Iterable[int]) -> str:
-    """Write a list of ids, cut after a dozen."""
-    ids = list(ids)
-    return str(ids) if len(ids) <= 12 else f"{ids[:12]} and {len(ids) - 12} more"
+def _check_names(names: Sequence[str], unique: bool = False) -> None:
+    if not 1 <= len(names) <= MAX_CLASSES or (unique and len(set(names)) < len(names)):
+        raise ValueError(
+            f"A dataset needs 1..{MAX_CLASSES} classes, each with its own name. "
+            f"Received: classes={tuple(names)}. Give the names in the order of their ids."
+        )
+
+
+def _short(values: Iterable) -> str:
+    """Write a list of ids or colours, cut after a dozen."""
+    values = list(values)
+    return str(values) if len(values) <= 12 else f"{values[:12]} and {len(values) - 12} more"

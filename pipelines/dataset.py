@@ -30,9 +30,14 @@ class Dataset:
         num_classes: number of classes, the ignored one excluded.
         num_channels: channels of the pictures.
         splits: names of the splits.
+        categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
+        notes: sentences about what was found or assumed when the dataset was opened.
+        unmatched: files that were left out because they have no partner.
     """
 
     ignore_class = IGNORE_CLASS
+    notes: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Dataset:
         self.class_names = classes.names
         self.palette = list(classes.palette)
         self.num_classes = len(classes.names)
+        self.categories = dict(zip(classes.names, classes.categories, strict=False))
         self.num_channels = next(iter(sources.values())).num_channels
         self.splits = tuple(sources)
         self._sources = dict(sources)
@@ -194,6 +200,20 @@ class Dataset:
         self._source(split)
         store = self._store(split)
         return store.sizes, store.counts
+
+    def class_weights(self, method: str = "enet", **options: float) -> list[float]:
+        """Return one weight per class for the loss, from the pixels of split "train".
+
+        Args:
+            method: a way to weigh that `pipelines.weights.class_weights` knows.
+            options: further numbers of that way.
+
+        Returns:
+            list of num_classes weights.
+        """
+        from pipelines.weights import class_weights
+
+        return [float(weight) for weight in class_weights(self, method, **options)]
 
     def check(self) -> "Report":
         """Read every file and report counts, sizes and class shares.

@@ -10,16 +10,19 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.classes import Classes
-from pipelines.files import read_header, read_image, read_label
+from pipelines.classes import IGNORE_CLASS, Classes
+from pipelines.faults import SIZE, FileFault
+from pipelines.files import Range, read_colors, read_header, read_image, read_label
 
 NUM_THREADS = 8
+Pair = tuple[str | tuple[str, ...], str]
 
 
 class Source(Protocol):
     """What a split is read from."""
 
     num_channels: int
+    weights: np.ndarray | None
 
     def __len__(self) -> int: ...
 
@@ -40,58 +43,112 @@ class FileSource:
     """Pairs of picture and mask files."""
 
     def __init__(
-        self, pairs: Sequence[tuple[str, str]], classes: Classes, num_channels: int | None = None
+        self,
+        pairs: Sequence[Pair],
+        classes: Classes,
+        num_channels: int | None = None,
+        value_range: Range = None,
+        weights: Sequence[float] | None = None,
     ):
         """Keep the pairs; nothing is read yet.
 
         Args:
-            pairs: paths of picture and mask.
+            pairs: paths of picture and mask. A picture may be a tuple of files, whose channels
+                are put together. A mask may be "": all of its pixels are then ignored.
             classes: the classes that ids in the masks stand for.
-            num_channels: 1 for grey, 3 for RGB, None for what the files hold (RGB if any does).
+            num_channels: 1 for grey, 3 for RGB, any number for files that have it, None for what
+                the files hold (RGB if some have colour and some have not).
+            value_range: numbers of the files that become 0 and 255, None for their whole range.
+            weights: how often each picture is drawn for training, above 0; None for alike.
         """
-        self._pairs = [(str(image), str(label)) for image, label in pairs]
+        self._pairs = list(pairs)
         self._classes = classes
+        self._value_range = value_range
         self._sizes: np.ndarray | None = None
-        if num_channels is None:
-            headers = self._headers()
-            num_channels = 3 if any(header[2] == 3 for header in headers) else 1
-            self._sizes = np.array([header[:2] for header in headers], np.int64)
-        self.num_channels = num_channels
+        self.weights = None if weights is None else np.asarray(weights, np.float64)
+        self.plain: set[str] = set()  # masks that hold class ids and 255, whatever `classes` says
+        self.num_channels = num_channels or self._find_channels()
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def paths(self) -> list[tuple[str, str]]:
-        """Return the paths of each picture and mask."""
+    @property
+    def pairs(self) -> list[Pair]:
+        """Paths of each picture, or of the files of its channels, and of its mask."""
         return list(self._pairs)
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the paths of each picture (its first channel's) and mask ("" for none)."""
+        return [(first_path(image), label) for image, label in self._pairs]
 
     def sizes(self) -> np.ndarray:
         """Return heights and widths, int64 (n, 2), from the headers of the pictures."""
         if self._sizes is None:
-            self._sizes = np.array([header[:2] for header in self._headers()], np.int64)
+            with ThreadPoolExecutor(NUM_THREADS) as pool:
+                headers = pool.map(read_header, [image for image, _ in self._pairs])
+                self._sizes = np.array([header[:2] for header in headers], np.int64)
         return self._sizes
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Read one pair.
 
         Raises:
-            ValueError: if a file is unreadable, holds unknown ids, or the sizes differ.
+            FileFault: a ValueError that names the file, if one is unreadable, holds unknown ids,
+                or the sizes differ.
         """
         image_path, label_path = self._pairs[index]
-        image = read_image(image_path, self.num_channels)
-        ids = read_label(label_path)
-        if image.shape[:2] != ids.shape:
-            raise ValueError(
+        image = read_image(image_path, self.num_channels, self._value_range)
+        if not label_path:
+            return image, np.full(image.shape[:2], IGNORE_CLASS, np.uint8)
+        label = self.read_classes(label_path)
+        if image.shape[:2] != label.shape:
+            raise FileFault(
+                SIZE, label_path,
                 "A mask must have the size of its picture. "
-                f"Received: {image_path!r} of {image.shape[:2]} and {label_path!r} of "
-                f"{ids.shape} (height, width). Resize the mask with nearest neighbour, "
-                "or check that the two belong together."
-            )
-        return image, self._classes.from_file_ids(ids, label_path)
+                f"Received: {first_path(image_path)!r} of {image.shape[:2]} and {label_path!r} of "
+                f"{label.shape} (height, width). Resize the mask with nearest neighbour, "
+                "or check that the two belong together.",
+            )  # fmt: skip
+        return image, label
 
-    def _headers(self) -> list[tuple[int, int, int]]:
+    def read_classes(self, path: str) -> np.ndarray:
+        """Read one mask as class ids uint8 (h, w), 255 where ignored.
+
+        Raises:
+            FileFault: a ValueError that names the file, if it does not fit.
+        """
+        if path in self.plain:
+            return read_label(path).astype(np.uint8)
+        if self._classes.colors:
+            return self._classes.from_colors(read_colors(path), path)
+        return self._classes.from_file_ids(read_label(path), path)
+
+    def _find_channels(self) -> int:
+        """Return the channels that the readable files have; the others are named when read."""
         with ThreadPoolExecutor(NUM_THREADS) as pool:
-            return list(pool.map(read_header, [image for image, _ in self._pairs]))
+            found = set(pool.map(_channels, [image for image, _ in self._pairs])) - {0}
+        several = found - {1, 3}
+        if len(several) > 1 or (several and len(found) > 1 and several != {4}):
+            raise ValueError(
+                "All pictures of a dataset need the same number of channels. "
+                f"Received: pictures of {sorted(found)} channels, the first "
+                f"{self.paths()[0][0]!r}. Give `num_channels`, or divide them into two datasets."
+            )
+        if several:
+            return 3 if 3 in found or 1 in found else several.pop()
+        return 3 if 3 in found or not found else 1
+
+
+def first_path(image: str | Sequence[str]) -> str:
+    """Return a picture's path, or that of its first channel."""
+    return image if isinstance(image, str) else image[0]
+
+
+def _channels(image: str | Sequence[str]) -> int:
+    try:
+        return read_header(image)[2]
+    except FileFault:
+        return 0
 
 
 class ArraySource:
@@ -124,6 +181,7 @@ class ArraySource:
                 f"Received: ids {strangers} in {name!r}. Map them to 255, or name their classes."
             )
         self.images, self.labels = images, labels
+        self.weights = None
         self.num_channels = images.shape[-1]
         self._name = name
 

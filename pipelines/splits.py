@@ -1,15 +1,22 @@
 """Dividing pairs of files into train, val and test."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipelines.pairs import key_of
+from pipelines.sources import Pair, first_path
 
 NAMES = ("train", "val", "test")
-Pair = tuple[str, str]
+ALIASES = {
+    "training": "train", "valid": "val", "validation": "val", "validate": "val", "dev": "val",
+    "testing": "test",
+}  # fmt: skip
+Group = str | Callable[[str], Any] | Sequence
 
 
 def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: int) -> dict:
@@ -31,12 +38,7 @@ def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: in
     >>> len(parts["train"]), len(parts["val"])
     (8, 2)
     """
-    shares = list(fractions.values())
-    if not shares or min(shares) <= 0 or sum(shares) > 1 + 1e-6:
-        raise ValueError(
-            "Shares of splits must be above 0 and together at most 1. "
-            f"Received: splits={dict(fractions)}. Give for example {{'train': 0.8, 'val': 0.2}}."
-        )
+    shares = _shares(fractions)
     if len(pairs) < len(shares):
         raise ValueError(
             f"Each split needs at least one picture. Received: {len(pairs)} pictures for "
@@ -51,6 +53,84 @@ def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: in
     return {
         name: [pairs[i] for i in sorted(part)] for name, part in zip(fractions, parts, strict=True)
     }
+
+
+def by_groups(
+    pairs: Sequence[Pair], fractions: Mapping[str, float], groups: Sequence, seed: int
+) -> dict:
+    """Divide pairs at random, but all pairs of one group go to the same part.
+
+    Pictures of one patient, flight or video are too alike to stand on both sides.
+
+    Args:
+        pairs: paths of picture and mask.
+        fractions: name -> share above 0; together at most 1.
+        groups: the group of each pair.
+        seed: seed of the division.
+
+    Returns:
+        name -> pairs, in their order. Shares are met as well as whole groups allow.
+
+    Raises:
+        ValueError: if the shares do not work, or there are fewer groups than parts.
+
+    >>> pairs = [(f"{i}.jpg", f"{i}.png") for i in range(9)]
+    >>> parts = by_groups(pairs, {"train": 0.7, "val": 0.3}, [0, 0, 0, 1, 1, 1, 2, 2, 2], seed=0)
+    >>> len(parts["train"]), len(parts["val"])
+    (6, 3)
+    """
+    shares = _shares(fractions)
+    members: dict[Any, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    if len(members) < len(shares):
+        raise ValueError(
+            f"Each split needs at least one group. Received: {len(members)} groups for "
+            f"splits={dict(fractions)}. Choose smaller groups or ask for fewer splits."
+        )
+    names, parts = list(members), [[] for _ in shares]
+    np.random.default_rng(seed).shuffle(names)
+    names.sort(key=lambda name: -len(members[name]))  # the large ones first; ties stay shuffled
+    for done, name in enumerate(names):
+        empty = [i for i, part in enumerate(parts) if not part]
+        open_parts = empty if len(empty) >= len(names) - done else range(len(parts))
+        wanted = [shares[i] * len(pairs) - len(parts[i]) for i in range(len(parts))]
+        best = max(open_parts, key=lambda i: wanted[i])
+        if max(wanted) > 0 or best in empty:
+            parts[best] += members[name]
+    return {
+        name: [pairs[i] for i in sorted(part)] for name, part in zip(fractions, parts, strict=True)
+    }
+
+
+def groups_of(pairs: Sequence[Pair], group: Group, images: str | os.PathLike) -> list:
+    """Return the group of each pair.
+
+    Args:
+        pairs: paths of picture and mask.
+        group: a function of the picture's path below the folder; or a regular expression, whose
+            first bracket (or whole match) is the group; or the groups themselves, in order.
+        images: the folder of the pictures.
+
+    Raises:
+        ValueError: if the expression does not match a picture.
+    """
+    if not isinstance(group, str) and not callable(group):
+        return list(group)
+    found = []
+    for image, _ in pairs:
+        key = key_of(first_path(image), images)
+        if callable(group):
+            found.append(group(key))
+            continue
+        match = re.search(group, key)
+        if match is None:
+            raise ValueError(
+                "`group` must match the path of every picture below its folder. "
+                f"Received: group={group!r} and the picture {key!r}. Correct the expression."
+            )
+        found.append(match.group(match.re.groups and 1))
+    return found
 
 
 def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -> dict:
@@ -68,10 +148,8 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
     Raises:
         ValueError: if a listed picture does not exist, or one is in two lists.
     """
-    known: dict[str, Pair] = {}
-    for pair in pairs:
-        known[Path(pair[0]).stem] = pair
-    known |= {key_of(pair[0], images): pair for pair in pairs}
+    known: dict[str, Pair] = {Path(first_path(pair[0])).stem: pair for pair in pairs}
+    known |= {key_of(first_path(pair[0]), images): pair for pair in pairs}
     taken: dict[Pair, str] = {}
     parts: dict[str, list[Pair]] = {}
     for split, names in lists.items():
@@ -93,14 +171,23 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
 
 def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | None:
     """Divide pairs by the first folder of their paths, if those are train, val and test."""
-    aliases = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
     parts: dict[str, list[Pair]] = {}
     for pair in pairs:
-        first = key_of(pair[0], images).split("/")[0].lower()
-        parts.setdefault(aliases.get(first, first), []).append(pair)
+        first = key_of(first_path(pair[0]), images).split("/")[0].lower()
+        parts.setdefault(ALIASES.get(first, first), []).append(pair)
     if "train" not in parts or not set(parts) <= set(NAMES):
         return None
     return {name: parts[name] for name in NAMES if name in parts}
+
+
+def _shares(fractions: Mapping[str, float]) -> list[float]:
+    shares = list(fractions.values())
+    if not shares or min(shares) <= 0 or sum(shares) > 1 + 1e-6:
+        raise ValueError(
+            "Shares of splits must be above 0 and together at most 1. "
+            f"Received: splits={dict(fractions)}. Give for example {{'train': 0.8, 'val': 0.2}}."
+        )
+    return shares
 
 
 def _names(names) -> list[str]:

@@ -86,6 +86,16 @@ def test_types_are_those_of_the_mode(exported):
     assert ("FLOAT32" in flatbuffer.tensor_types(path)) == (mode != "int8")
 
 
+def test_int8_file_that_keeps_floats_is_refused(exported):
+    mode, path, _ = exported
+    part = importlib.import_module("keras_seg.export.tflite")
+    if mode == "int8":
+        part._require_integer(path, "int8")
+        return
+    with pytest.raises(ValueError, match=r"in 8 bits throughout.*FLOAT"):
+        part._require_integer(path, "int8")
+
+
 def test_int8_takes_pixels_as_they_are_and_quantises_weights_by_channel(model, tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 

@@ -249,13 +249,13 @@ def test_batch_statistics_and_dropout_stay_off():
 def test_a_contextnet_can_be_trained_and_validated_in_turn():
     from keras_seg import models
 
-    model = models.build("contextnet_cn14", num_classes=3, auxiliary_head=True)
+    model = models.build("contextnet_cn14", num_classes=3)
     segmenter, image = Segmenter(model, freeze=False), picture(40, 72)[None]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss={"logits": loss, "aux_context": None})
+    model.compile("sgd", loss=loss)
     for _ in range(2):
-        model.train_on_batch(image, {"logits": np.zeros((1, 40, 72), np.uint8)})
-        expected = model(image.astype("float32"), training=False)["logits"]
+        model.train_on_batch(image, np.zeros((1, 40, 72), np.uint8))
+        expected = model(image.astype("float32"), training=False)
         np.testing.assert_allclose(segmenter.logits(image), expected, atol=1e-4)
 
 
@@ -293,7 +293,7 @@ def test_other_backends_give_the_same_labels(backend, tmp_path):
         pytest.skip(f"needs {backend}")
     from keras_seg import models
 
-    model = models.build("contextnet_cn14_160", num_classes=5, auxiliary_head=False)
+    model = models.build("contextnet_cn14_160", num_classes=5)
     image = picture(37, 51)
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "image.npy", image)

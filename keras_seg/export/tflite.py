@@ -160,7 +160,7 @@ def _convert(model, file, mode, shape, pictures):
         raise ValueError(
             "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
             f"Received: model={model.name!r}, of which the converter says:\n"
-            f"{_complaint(done.stderr)}\n"
+            f"{_complaint(done.stderr)} (exit status {done.returncode})\n"
             "Replace the layers it names, or export a SavedModel instead."
         )
 

@@ -22,6 +22,8 @@ class Facts:
             multiples of it lose nothing to rounding.
         scores: published results: (dataset, split, mean IoU in percent).
         recipe: the name of the paper's own recipe in `keras_seg.recipes`.
+        dimensions: numbers of spatial dimensions it can be built for: 2 for pictures, 3 for
+            volumes (depth, height, width, channels). The first one is the builder's default.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Facts:
     output_stride: int = 32
     scores: tuple = ()
     recipe: str | None = None
+    dimensions: tuple = (2,)
 
 
 _BUILDERS = {}
@@ -49,20 +52,25 @@ def architecture(**facts):
         `f(input_shape, num_classes, **options) -> keras.Model`, with its arguments checked.
 
     >>> sorted(Facts.__dataclass_fields__)[:3]
-    ['name', 'output_stride', 'paper']
+    ['dimensions', 'name', 'output_stride']
     """
 
     def register(builder):
         name = builder.__name__
+        dimensions = facts.get("dimensions", (2,))
+        any_size = (*(None for _ in range(dimensions[0])), 3)
+        known = list(inspect.signature(builder).parameters)[2:]
 
         @functools.wraps(builder)
-        def build(input_shape=(None, None, 3), num_classes=19, **options):
-            _check.input_shape(name, input_shape)
+        def build(input_shape=any_size, num_classes=19, **options):
+            _check.input_shape(name, input_shape, dimensions)
             _check.positive_integer(name, "num_classes", num_classes)
+            for option in options:
+                _check.one_of(f"option of `{name}`", "option", option, known)
             image = keras.Input(tuple(input_shape), name="image")
             return keras.Model(image, builder(image, int(num_classes), **options), name=name)
 
-        build.__signature__ = _public_signature(builder)
+        build.__signature__ = _public_signature(builder, any_size)
         _BUILDERS[name] = build
         _FACTS[name] = Facts(name=name, **facts)
         return build
@@ -70,7 +78,7 @@ def architecture(**facts):
     return register
 
 
-def _public_signature(builder):
+def _public_signature(builder, any_size):
     """`(input_shape=(None, None, 3), num_classes=19, *, options)`, for help() and editors."""
     ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
     options = [
@@ -79,7 +87,7 @@ def _public_signature(builder):
     ]
     return inspect.Signature(
         [
-            inspect.Parameter("input_shape", ordinary, default=(None, None, 3)),
+            inspect.Parameter("input_shape", ordinary, default=any_size),
             inspect.Parameter("num_classes", ordinary, default=19),
             *options,
         ]

@@ -221,7 +221,7 @@ def _check_options(options):
     if options.last_kernel_size not in (1, 3):
         raise ValueError(
             "`contextnet` needs last_kernel_size 1 (0.85 M parameters, as published) or 3. "
-            f"Received: last_kernel_size={options['last_kernel_size']!r}."
+            f"Received: last_kernel_size={options.last_kernel_size!r}."
         )
 
 

@@ -7,6 +7,7 @@ labels; "file" adds reading a png, and "read" is that alone.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -40,28 +41,39 @@ def processor() -> str:
 def versions() -> dict:
     """Versions of the packages that the numbers depend on, as far as they are installed."""
     wanted = ("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "ai-edge-litert")
-    installed = {found.name.lower() for found in metadata.distributions()}
+    installed = {found.name.lower().replace("_", "-") for found in metadata.distributions()}
     return {name: metadata.version(name) for name in wanted if name in installed}
 
 
-def measure(function, picture, num_runs: int) -> dict:
-    """First call in seconds; median and 90th percentile of the others in milliseconds."""
-    start = time.perf_counter()
-    function(picture)
-    first = time.perf_counter() - start
-    for _ in range(WARM_UP):
-        function(picture)
-    times = []
+def measure(functions: dict, num_runs: int) -> dict:
+    """First call in seconds; median and 90th percentile of the later ones in milliseconds.
+
+    The functions take turns, so that whatever else the machine does slows all of them alike.
+    """
+    first = {name: seconds(function) for name, function in functions.items()}
+    for function in functions.values():
+        for _ in range(WARM_UP):
+            function()
+    times = {name: [] for name in functions}
     for _ in range(num_runs):
-        start = time.perf_counter()
-        function(picture)
-        times.append(1000 * (time.perf_counter() - start))
+        for name, function in functions.items():
+            times[name].append(1000 * seconds(function))
     return {
-        "median_ms": round(statistics.median(times), 2),
-        "p90_ms": round(statistics.quantiles(times, n=10)[-1], 2),
-        "first_s": round(first, 2),
-        "n": num_runs,
+        name: {
+            "median_ms": round(statistics.median(times[name]), 2),
+            "p90_ms": round(statistics.quantiles(times[name], n=10)[-1], 2),
+            "first_s": round(first[name], 2),
+            "n": num_runs,
+        }
+        for name in functions
     }
+
+
+def seconds(function) -> float:
+    """Wall-clock time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def ways(model, size, folder: Path, num_threads: int):
@@ -107,13 +119,13 @@ def main():
             path = Path(folder) / "picture.png"
             cv2.imwrite(str(path), picture)
             segmenter = Segmenter(model)
-            rows = [
-                (way, function, picture)
+            functions = {
+                way: functools.partial(function, picture)
                 for way, function in ways(model, size, Path(folder), arguments.num_threads)
-            ]
-            rows += [("file", segmenter, path), ("read", read_picture, path)]
-            for way, function, source in rows:
-                row = measure(function, source, arguments.num_runs)
+            }
+            functions["file"] = functools.partial(segmenter, path)
+            functions["read"] = functools.partial(read_picture, path)
+            for way, row in measure(functions, arguments.num_runs).items():
                 print(json.dumps({"what": way, "shape": [*size, 3], **row, **facts}), flush=True)
 
 

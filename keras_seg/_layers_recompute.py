@@ -1,0 +1,77 @@
+"""Training in less memory: a block whose inside is computed a second time instead of kept."""
+
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class Recompute(layers.Layer):
+    """Runs a block, keeps only what goes in and comes out, and computes the rest again backwards.
+
+    Training needs a block's inside twice: going forward, and going backward for the gradient.
+    `keras.remat` computes it anew in between, which costs one more pass through the block and
+    saves the memory of its inside. Dropout draws the same mask both times, and moving statistics
+    are updated once. Inference runs the block as it is.
+
+    Args:
+        block: functional model, one output.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: what the block takes: a tensor, or a list of them.
+        training: whether to train.
+
+    Returns:
+        What the block returns.
+
+    >>> x = keras.Input((8, 8, 3))
+    >>> block = keras.Model(x, layers.Conv2D(4, 3, padding="same", activation="relu")(x))
+    >>> tuple(Recompute(block)(keras.ops.ones((1, 8, 8, 3)), training=True).shape)
+    (1, 8, 8, 4)
+    """
+
+    def __init__(self, block, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+        self.built = True
+
+    @property
+    def layers(self):
+        """The layers inside, as a model has them."""
+        return self.block.layers
+
+    def call(self, inputs, training=None):
+        if not training:
+            return self.block(inputs, training=False)
+        maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        trainable = [variable.value for variable in self.block.trainable_variables]
+        state = [variable.value for variable in self.block.non_trainable_variables]
+
+        # All that a gradient flows to is an argument and all state is an input and an output:
+        # a function without side effects gives the same numbers however often it runs.
+        def run(*tensors):
+            inside = list(tensors[: len(maps)])
+            return self.block.stateless_call(
+                list(tensors[len(maps) :]),
+                state,
+                inside if isinstance(inputs, list | tuple) else inside[0],
+                training=True,
+            )
+
+        outputs, state_after = keras.remat(run)(*maps, *trainable)
+        for variable, value in zip(self.block.non_trainable_variables, state_after, strict=True):
+            variable.assign(value)
+        return outputs
+
+    def compute_output_spec(self, inputs, training=None):
+        return self.block.compute_output_spec(inputs)
+
+    def get_config(self):
+        block = keras.saving.serialize_keras_object(self.block)
+        return {**super().get_config(), "block": block}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["block"] = keras.saving.deserialize_keras_object(config["block"])
+        return cls(**config)

@@ -1,0 +1,128 @@
+"""What all losses share: checks, ignored pixels, class weights, saving."""
+
+import keras
+from keras import ops
+
+from keras_seg import _check
+from keras_seg.losses._pixels import labels_like, valid_pixels
+
+
+class PixelLoss(keras.losses.Loss):
+    """A loss of integer label maps and logits; a subclass says how to compute it in `call`.
+
+    Args:
+        num_classes: classes, the ignored one not counted.
+        ignore_class: label id that counts for nothing, or None.
+        class_weights: one weight per class, 0 or more, or None.
+        name: the loss's name.
+
+    Raises:
+        ValueError: an argument is out of range, or there is not one weight per class.
+    """
+
+    def __init__(self, num_classes, ignore_class=255, class_weights=None, name=None):
+        super().__init__(name=name, reduction=None)
+        subject = type(self).__name__
+        _check.positive_integer(subject, "num_classes", num_classes)
+        if class_weights is not None and len(class_weights) != num_classes:
+            raise ValueError(
+                f"`{subject}` needs one weight per class, {num_classes} in all. "
+                f"Received: class_weights with {len(class_weights)} numbers."
+            )
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
+        self.class_weights = None if class_weights is None else [float(w) for w in class_weights]
+        if class_weights is not None and not all(0 <= w < float("inf") for w in self.class_weights):
+            raise ValueError(
+                f"`{subject}` needs finite class weights of at least 0. "
+                f"Received: class_weights={self.class_weights}."
+            )
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The loss of a batch: labels (b, h, w) and logits (b, h, w, num_classes) in."""
+        if sample_weight is not None:
+            raise ValueError(
+                f"`{type(self).__name__}` has no weights of single pixels or pictures. Received: "
+                "sample_weight. Mark pixels that should not count with ignore_class="
+                f"{self.ignore_class}, or weigh classes with class_weights=[...]."
+            )
+        return super().__call__(y_true, y_pred)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def read(self, y_true, y_pred):
+        """What every `call` begins with.
+
+        Args:
+            y_true: integer ids (b, h, w), or (b, d, h, w) of volumes.
+            y_pred: logits (b, h, w, num_classes); may be smaller than the labels.
+
+        Returns:
+            (float32 logits, int32 labels of the logits' size, float32 1 or 0 for what counts).
+
+        Raises:
+            ValueError: the shapes do not belong together.
+        """
+        axes, classes = len(y_pred.shape), y_pred.shape[-1]
+        if len(y_true.shape) != axes - 1 or classes not in (None, self.num_classes):
+            raise ValueError(
+                f"`{type(self).__name__}` needs integer labels (b, h, w) and logits "
+                f"(b, h, w, {self.num_classes}), or both with a depth. Received: "
+                f"labels {tuple(y_true.shape)} and logits {tuple(y_pred.shape)}. "
+                "Labels have no last axis, and num_classes does not count the ignored class."
+            )
+        logits = ops.cast(y_pred, "float32")
+        return logits, *valid_pixels(labels_like(y_true, logits), self.ignore_class)
+
+    def weigh(self, label, counts):
+        """`counts` times the weight of each pixel's class."""
+        if self.class_weights is None:
+            return counts
+        return counts * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), label)
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {
+            "num_classes": self.num_classes,
+            "ignore_class": self.ignore_class,
+            "class_weights": self.class_weights,
+            "name": self.name,
+        }
+
+
+def cross_entropy(label, logits):
+    """-log softmax of each pixel's own class.
+
+    Args:
+        label: int32 ids (b, h, w).
+        logits: float32 (b, h, w, num_classes).
+
+    Returns:
+        float32 (b, h, w).
+
+    >>> round(float(cross_entropy(ops.zeros((1,), "int32"), ops.zeros((1, 4)))[0]), 4)  # ln 4
+    1.3863
+    """
+    return ops.sparse_categorical_crossentropy(label, logits, from_logits=True)
+
+
+def check_at_least_0(subject, **numbers):
+    """Raise unless every number is finite and at least 0.
+
+    Args:
+        subject: who asks, such as "FocalLoss".
+        **numbers: the numbers by their names.
+
+    Raises:
+        ValueError: one is not.
+
+    >>> check_at_least_0("FocalLoss", gamma=2.0)
+    """
+    for name, value in numbers.items():
+        if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise ValueError(
+                f"`{subject}` needs {name} to be a finite number of at least 0. "
+                f"Received: {name}={value!r}."
+            )

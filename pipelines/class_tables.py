@@ -1,0 +1,137 @@
+"""From whatever people have as a list of classes to `Classes`."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from pipelines.classes import IGNORE_CLASS, Classes, Color, distinct_colors
+
+# What tables of classes call their columns, in lower case.
+_COLUMNS = {
+    "name": ("name", "class", "class_name", "label", "category", "names"),
+    "id": ("id", "class_id", "index", "label_id", "value", "class_index"),
+    "red": ("red", "r"),
+    "green": ("green", "g"),
+    "blue": ("blue", "b"),
+}
+
+Table = int | Sequence[str] | Mapping | pd.DataFrame | str | os.PathLike
+
+
+def as_classes(
+    table: Table, ignore: int | Sequence[int] = IGNORE_CLASS, label_offset: int = 0
+) -> Classes:
+    """Make `Classes` from a number, names, a mapping, a CSV file or a pandas table.
+
+    Args:
+        table: how many; or names in the order of their ids; or `{id: name}`; or
+            `{(red, green, blue): name}` for colour-coded masks; or a table with the columns
+            name, id and red, green, blue, of which either id or the colours may be missing.
+            Ids or colours of one name are one class; those named None count for nothing.
+        ignore: id or ids in the masks that count for nothing.
+        label_offset: the id that masks hold for the first class; ids below count for nothing.
+
+    Returns:
+        the classes.
+
+    Raises:
+        TypeError: if it is none of these.
+        ValueError: if the table lacks columns or classes do not work.
+
+    >>> as_classes({(0, 0, 0): None, (128, 64, 0): "road"}).names
+    ('road',)
+    >>> as_classes(["cat", "dog"], label_offset=1).file_ids
+    (1, 2)
+    """
+    ignored = {ignore} if isinstance(ignore, int) else {int(i) for i in ignore}
+    ignored |= set(range(label_offset))
+    if isinstance(table, str | os.PathLike):
+        table = _read(table)
+    if isinstance(table, pd.DataFrame):
+        return _from_table(table, ignored, label_offset)
+    if isinstance(table, Mapping):
+        if all(isinstance(key, tuple | list) and len(key) == 3 for key in table) and table:
+            return _from_colors({tuple(map(int, key)): name for key, name in table.items()})
+        return Classes.make(_shifted(table, label_offset), ignored)
+    if isinstance(table, int):
+        table = [f"class {index}" for index in range(table)]
+    if not isinstance(table, Sequence):
+        raise TypeError(
+            "`classes` must be a number, a list of names, {id: name}, {(red, green, blue): name}, "
+            f"a pandas table or the path of a CSV file. Received: classes={table!r}. "
+            "Give for example classes=['soil', 'crop']."
+        )
+    classes = Classes.make(table)  # refuses names that do not work, as a list has them
+    return Classes.make(_shifted(dict(enumerate(classes.names)), label_offset), ignored)
+
+
+def _shifted(table: Mapping, label_offset: int) -> dict:
+    return {int(i) + label_offset: name for i, name in table.items()}
+
+
+def _read(path: str | os.PathLike) -> pd.DataFrame:
+    if not os.path.isfile(path):
+        raise ValueError(
+            "A table of classes must be a CSV file. "
+            f"Received: {os.fspath(path)!r}, which is no file. Check the path."
+        )
+    return pd.read_csv(path, skipinitialspace=True)
+
+
+def _from_table(table: pd.DataFrame, ignored: set[int], label_offset: int) -> Classes:
+    lower = {str(column).strip().lower(): column for column in table.columns}
+    found = {
+        role: table[lower[next(name for name in names if name in lower)]]
+        for role, names in _COLUMNS.items()
+        if any(name in lower for name in names)
+    }
+    colored = {"red", "green", "blue"} <= set(found)
+    if "name" not in found or not (colored or "id" in found):
+        raise ValueError(
+            "A table of classes needs a column `name`, and `id` or `red`, `green`, `blue`. "
+            f"Received: columns {list(table.columns)}. Rename its columns."
+        )
+    names = [None if pd.isna(name) else str(name).strip() for name in found["name"]]
+    colors: list[Color] = []
+    if colored:
+        parts = (found[part].astype(int) for part in ("red", "green", "blue"))
+        colors = list(zip(*parts, strict=True))
+    if "id" not in found:
+        return _from_colors(dict(zip(colors, names, strict=True)))
+    ids = _shifted(dict(zip(found["id"], names, strict=True)), label_offset)
+    classes = Classes.make(ids, ignored)
+    if colored:
+        first = dict(reversed(list(zip(names, colors, strict=True))))
+        classes = replace(classes, palette=tuple(first[name] for name in classes.names))
+    return classes
+
+
+def _from_colors(table: Mapping[tuple, str | None]) -> Classes:
+    """Make classes of colour-coded masks; each keeps its first colour."""
+    first = {name: color for color, name in reversed(table.items()) if name is not None}
+    names = list(dict.fromkeys(name for name in table.values() if name is not None))
+    classes = Classes.make(names, palette=[first[name] for name in names])
+    position = {name: index for index, name in enumerate(names)}
+    colors = tuple(
+        (color, IGNORE_CLASS if name is None else position[name]) for color, name in table.items()
+    )
+    return replace(classes, colors=colors)
+
+
+def color_classes(colors: Sequence[Color]) -> Classes:
+    """Make a class of each colour, named after it, such as "#804080".
+
+    >>> color_classes([(0, 0, 0), (128, 64, 128)]).names
+    ('#000000', '#804080')
+    """
+    return _from_colors({color: "#{:02x}{:02x}{:02x}".format(*color) for color in colors})
+
+
+def id_classes(ids: Sequence[int], palette: Mapping[int, Color]) -> Classes:
+    """Make a class of each id, named after it, in the colours of the masks' own palette."""
+    classes = Classes.make({i: f"class {i}" for i in ids})
+    spare = distinct_colors(len(ids))
+    colors = tuple(palette.get(i, spare[position]) for position, i in enumerate(ids))
+    return replace(classes, palette=colors)
