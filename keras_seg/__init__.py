@@ -1,6 +1,7 @@
 """From a folder of pictures and masks to a network on a phone or behind TF Serving."""
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,7 @@ _MODULES = (
 __all__ = [*_PUBLIC, *_MODULES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     if name in _MODULES:

@@ -74,7 +74,7 @@ def fit_command(options):
     run.show_curves()
     if "val" in run.data.splits:
         print(run.evaluate("val"))
-        run.show("val")
+        run.show_pictures("val")
     print(f"Everything is in {run.folder}. Use it: {PROGRAM} predict {run.folder} picture.jpg")
 
 

@@ -31,7 +31,6 @@ def demo(data, folder, changes, say):
     run = keras_seg.fit("contextnet_cn14", data, folder=folder, tag="demo", **changes)
     say(f"\nScores on the test pictures:\n{run.evaluate('test')}")
     run.show("test")
-    run.show_curves()
     forms = {"Keras": run.segmenter().labels}
     for report, labels in _exports(run):
         say(f"\n{report}")

@@ -1,5 +1,6 @@
 """Figures that notebooks show and files hold, without the state of pyplot."""
 
+import base64
 import io
 from pathlib import Path
 
@@ -13,6 +14,18 @@ class NotebookFigure(Figure):
         file = io.BytesIO()
         self.savefig(file, format="png")
         return file.getvalue()
+
+
+class Figures(tuple):
+    """Several figures that a notebook shows one below the other.
+
+    >>> len(Figures((NotebookFigure(), NotebookFigure())))
+    2
+    """
+
+    def _repr_html_(self) -> str:
+        pictures = (base64.b64encode(figure._repr_png_()).decode() for figure in self)
+        return "".join(f'<img src="data:image/png;base64,{data}"><br>' for data in pictures)
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:

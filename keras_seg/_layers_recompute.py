@@ -1,7 +1,7 @@
 """Training in less memory: a block whose inside is computed a second time instead of kept."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -44,8 +44,12 @@ class Recompute(layers.Layer):
         if not training:
             return self.block(inputs, training=False)
         maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        trainable = [variable.value for variable in self.block.trainable_variables]
-        state = [variable.value for variable in self.block.non_trainable_variables]
+        # Tensors: on TensorFlow a variable's value is the variable, and would be read again, after
+        # its update, when the inside is computed again.
+        trainable, state = (
+            [ops.convert_to_tensor(variable.value) for variable in variables]
+            for variables in (self.block.trainable_variables, self.block.non_trainable_variables)
+        )
 
         # All that a gradient flows to is an argument and all state is an input and an output:
         # a function without side effects gives the same numbers however often it runs.

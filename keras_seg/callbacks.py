@@ -274,7 +274,7 @@ class Overlays(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.draw().savefig(self.path(epoch))
+            self.draw().savefig(self.path(epoch), dpi=80)
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -101,7 +101,9 @@ class Run:
         return scores
 
     def show(self, split="val", num_images=4, data=None):
-        """Pictures with truth, prediction and errors; also written to figures/.
+        """Curves of the training, and pictures with truth, prediction and errors.
+
+        Also written to figures/curves.png and figures/<split>.png of the run.
 
         Args:
             split: name of a split of the data set.
@@ -109,8 +111,17 @@ class Run:
             data: a data set other than the one of the training.
 
         Returns:
-            matplotlib Figure, which a notebook shows.
+            tuple of two matplotlib Figures, which a notebook shows one below the other.
+
+        Raises:
+            ValueError: no data set is known, or it has no such split.
         """
+        from keras_seg._figure import Figures
+
+        return Figures((self.show_curves(), self.show_pictures(split, num_images, data)))
+
+    def show_pictures(self, split="val", num_images=4, data=None):
+        """The second figure of `show` alone: pictures, truth, prediction, errors, one legend."""
         from keras_seg.show import show_predictions
 
         data = self._data(data, "show")
@@ -122,11 +133,7 @@ class Run:
         return self._keep(figure, f"{split}.png")
 
     def show_curves(self):
-        """Loss, learning rate and IoU by epoch; also written to figures/curves.png.
-
-        Returns:
-            matplotlib Figure, which a notebook shows.
-        """
+        """The first figure of `show` alone: loss, learning rate and IoU by epoch."""
         from keras_seg.show import show_curves
 
         return self._keep(show_curves(self.history), "curves.png")

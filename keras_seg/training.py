@@ -239,11 +239,10 @@ class _Notes(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
-        logs["epoch"] = epoch + 1
-        rate = self.model.optimizer.learning_rate
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
-        logs["train_seconds"] = round(time.perf_counter() - self.started, 2)
+    def on_epoch_end(self, epoch, logs: dict):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        seconds = round(time.perf_counter() - self.started, 2)
+        logs.update(epoch=epoch + 1, learning_rate=float(rate), train_seconds=seconds)
 
 
 class _Journal(keras.callbacks.Callback):
@@ -257,7 +256,7 @@ class _Journal(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs: dict):
         raw = self.averaged[0].raw if self.averaged else None
         seconds = round(time.perf_counter() - self.started, 2)
         self.training.note({**logs, "seconds": seconds}, raw)

@@ -20,13 +20,24 @@ def check_whole(name: str, value: int, low: int, high: int) -> None:
         )
 
 
-def check_sources(name: str, sources: Mapping[str, Source], cache: str | None) -> None:
-    """Refuse a dataset without pictures, of mixed channels, or with an unknown cache."""
-    if cache not in ("memory", None):
+def check_reading(cache: str | None, cache_limit: int | None, on_error: str) -> None:
+    """Refuse an unknown cache, a limit that is no number of bytes, or an unknown on_error."""
+    if cache not in ("memory", "disk", None):
         raise ValueError(
-            f"`cache` must be 'memory' or None. Received: cache={cache!r}. "
+            f"`cache` must be 'memory', 'disk' or None. Received: cache={cache!r}. "
             "Leave it out to keep decoded pictures in memory if they fit."
         )
+    if cache_limit is not None:
+        check_whole("cache_limit", cache_limit, 0, 2**63 - 1)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(
+            f"`on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}. "
+            "Leave it out to stop at the first file that cannot be read."
+        )
+
+
+def check_sources(name: str, sources: Mapping[str, Source]) -> None:
+    """Refuse a dataset without pictures, or of mixed channels."""
     if not sources:
         raise ValueError(
             f"Dataset {name!r} needs at least one split. Received: sources={{}}. "

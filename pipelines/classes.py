@@ -4,7 +4,7 @@ import colorsys
 import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -89,13 +89,15 @@ class Classes:
     def from_csv(
         cls, path: str | os.PathLike, ignored_ids: Iterable[int] = (IGNORE_CLASS,)
     ) -> "Classes":
-        """Read a table with the columns id, name, and perhaps red, green, blue."""
+        """Read a table with the columns id, name, and perhaps red, green, blue and category."""
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
         colors = None
         if "red" in rows[0]:
             colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
-        return cls.make({int(row["id"]): row["name"] for row in rows}, ignored_ids, colors)
+        classes = cls.make({int(row["id"]): row["name"] for row in rows}, ignored_ids, colors)
+        categories = tuple(row["category"] for row in rows if "category" in row)
+        return replace(classes, categories=categories)
 
     def from_file_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
         """Turn the ids that a file holds into class ids, 255 where they are ignored.

@@ -1,12 +1,14 @@
 """The dataset object: class names, colours, splits, and batches for training and evaluation."""
 
+import copy
+import os
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines._check import check_sources, check_whole
+from pipelines._check import check_reading, check_sources, check_whole
 from pipelines.classes import IGNORE_CLASS, Classes, Color
 from pipelines.sources import ArraySource, Source
 
@@ -45,6 +47,8 @@ class Dataset:
         classes: Classes,
         sources: Mapping[str, Source],
         cache: str | None = "memory",
+        cache_limit: int | None = None,
+        on_error: str = "raise",
     ):
         """Put a dataset together; nothing is read before it is needed.
 
@@ -52,12 +56,19 @@ class Dataset:
             name: short name, used for run folders.
             classes: names, colours and ids in files.
             sources: what each split is read from.
-            cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
+                every epoch. Either way every file of a split is read once before its first batch,
+                which proves that it is sound.
+            cache_limit: most bytes to keep for a split; None for a share of what is free. If
+                they do not fit, that is logged, and files are read in every epoch.
+            on_error: "raise" stops at a file that cannot be read; "skip" leaves the pair out,
+                logs it, and lists it in `skipped`.
 
         Raises:
             ValueError: if there is no split, one is empty, or they differ in their channels.
         """
-        check_sources(name, sources, cache)
+        check_reading(cache, cache_limit, on_error)
+        check_sources(name, sources)
         self.name = name
         self.class_names = classes.names
         self.palette = list(classes.palette)
@@ -66,7 +77,11 @@ class Dataset:
         self.num_channels = next(iter(sources.values())).num_channels
         self.splits = tuple(sources)
         self._sources = dict(sources)
-        self._cache = cache
+        self._reading: dict[str, Any] = {
+            "cache": cache,
+            "cache_limit": cache_limit,
+            "on_error": on_error,
+        }
         self._stores: dict[str, Store] = {}
         self._lock = Lock()
 
@@ -130,6 +145,53 @@ class Dataset:
     def example(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
         return self._source(split).read(index)
+
+    def skipped(self, split: str) -> dict[str, str]:
+        """Return the pictures that `on_error="skip"` leaves out, each with what is wrong.
+
+        Args:
+            split: a name from `splits`.
+
+        Returns:
+            path of the picture -> the error; empty with on_error="raise".
+
+        Raises:
+            ValueError: if there is no such split, or a file is faulty and not skipped.
+        """
+        self._source(split)
+        paths = self._sources[split].paths()
+        return {str(paths[i][0]): fault for i, fault in self._store(split).skipped.items()}
+
+    def reading(
+        self,
+        cache: str | None = "memory",
+        cache_limit: int | None = None,
+        on_error: str = "raise",
+    ) -> "Dataset":
+        """Return the same dataset, read in another way.
+
+        Args:
+            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
+                every epoch.
+            cache_limit: most bytes to keep for a split; None for a share of what is free.
+            on_error: "raise" stops at a file that cannot be read, "skip" leaves the pair out.
+
+        Returns:
+            a new dataset of the same files.
+
+        Raises:
+            ValueError: if an argument is not one of these.
+
+        >>> arrays = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
+        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"train": arrays})
+        >>> data.reading(cache="disk", on_error="skip").num_examples("train")
+        4
+        """
+        check_reading(cache, cache_limit, on_error)
+        data = copy.copy(self)
+        data._reading = {"cache": cache, "cache_limit": cache_limit, "on_error": on_error}
+        data._stores, data._lock = {}, Lock()
+        return data
 
     def train_batches(
         self,
@@ -215,18 +277,30 @@ class Dataset:
 
         return [float(weight) for weight in class_weights(self, method, **options)]
 
-    def check(self) -> "Report":
-        """Read every file and report counts, sizes and class shares.
+    def check(self, fix: str | os.PathLike | None = None) -> "Report":
+        """Read every file and report what the dataset holds, and what is wrong with it.
+
+        A fault in a file is no error here: it stands in the report, with the file's path.
+
+        Args:
+            fix: a new folder, to which repaired masks are written and `repairs.csv`, which says
+                what was done. The dataset without faults is then `fixed` in the report. Your own
+                files are never touched.
 
         Returns:
-            a report; `print` it, or use its pandas tables `splits` and `classes`.
+            a report: `print` it for a letter, or use its pandas tables, such as `splits`,
+            `classes`, `faults` and `duplicates`.
 
         Raises:
-            ValueError: if a file is faulty; names the file.
+            ValueError: if `fix` is a folder with files in it, or the data are in memory.
         """
         from pipelines.check import check
+        from pipelines.repair import check_folder, repair
 
-        return check(self)
+        if fix is None:
+            return check(self)
+        check_folder(fix, self)
+        return repair(self, check(self), fix)
 
     def show(self, split: str = "train", num_images: int = 8) -> "Figure":
         """Draw a contact sheet of pictures with their masks laid over them.
@@ -246,12 +320,34 @@ class Dataset:
         examples = [self.example(split, int(index)) for index in indices]
         return contact_sheet(examples, self.class_names, self.palette)
 
+    def weights(self, split: str) -> np.ndarray | None:
+        """Return how often each picture of a split is drawn, float64 (n,); None for alike."""
+        return self._source(split).weights
+
+    def source(self, split: str) -> Source:
+        """Return what a split is read from, faulty files included."""
+        return self._sources[split]
+
+    def with_sources(self, sources: Mapping[str, Source]) -> "Dataset":
+        """Return the same dataset with other pairs in its splits.
+
+        Raises:
+            ValueError: if there is no split, one is empty, or they differ in their channels.
+        """
+        check_sources(self.name, sources)
+        data = copy.copy(self)
+        data._sources, data.splits = dict(sources), tuple(sources)
+        data._stores, data._lock = {}, Lock()
+        return data
+
     def _source(self, split: str) -> Source:
         if split not in self._sources:
             raise ValueError(
                 f"Dataset {self.name!r} has no split {split!r}. Received: split={split!r}. "
                 f"Available: {list(self.splits)}."
             )
+        if self._reading["on_error"] == "skip":
+            return self._store(split).sound
         return self._sources[split]
 
     def _store(self, split: str) -> "Store":
@@ -260,6 +356,5 @@ class Dataset:
         with self._lock:
             if split not in self._stores:
                 title = f"{self.name} {split}"
-                in_memory = self._cache == "memory"
-                self._stores[split] = Store(self._source(split), title, in_memory)
+                self._stores[split] = Store(self._sources[split], title, **self._reading)
             return self._stores[split]

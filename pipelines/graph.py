@@ -1,5 +1,6 @@
 """From a store of pictures to tf.data graphs of batches."""
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -24,22 +25,35 @@ def train_batches(
     count = len(store)
     kept = count // batch_size * batch_size
     read = store.reader()
+    repeats = math.prod(getattr(op, "repeats", 1) for op in ops)
+    single = [op for op in ops if not getattr(op, "on_batch", False)]
+    together = ops[len(single) :]
 
     def order(epoch):
         epoch_seed = fold_in([seed, _SHUFFLE], epoch)
         indices = tf.argsort(uniform(epoch_seed, count), stable=True)
+        places = tf.range(kept)
+        # A picture's copies follow one another; each is an example with a number of its own.
+        indices, copies = tf.gather(indices, places // repeats), places % repeats
         epochs_of_indices = tf.repeat(epoch, kept)
-        return tf.data.Dataset.from_tensor_slices((epochs_of_indices, indices[:kept]))
+        return tf.data.Dataset.from_tensor_slices((epochs_of_indices, indices, copies))
 
-    def example(epoch, index):
-        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), index)
+    def example(epoch, index, copy):
+        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), index + copy * count)
         image, label = read(index)
-        return apply_ops({"image": image, "label": label, "seed": example_seed}, ops)
+        return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
+
+    def mix(batch):
+        # The first example's seed is the batch's, with numbers that no op on examples has had.
+        return apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
 
     graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
     graph = graph.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     _check_one_size(graph, batch_size)
     graph = graph.batch(batch_size, drop_remainder=True)
+    if together:
+        graph = graph.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    graph = graph.map(lambda batch: (batch["image"], batch["label"]))
     steps = count // batch_size * len(epochs)
     return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
@@ -61,12 +75,12 @@ def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
     return graph.prefetch(tf.data.AUTOTUNE)
 
 
-def apply_ops(example: Example, ops: Sequence[Op]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Run ops one after the other, each with a seed of its own."""
+def apply_ops(example: Example, ops: Sequence[Op], start: int = 0) -> Example:
+    """Run ops one after the other, each with a seed of its own, numbered from `start`."""
     seed = example["seed"]
-    for position, op in enumerate(ops):
+    for position, op in enumerate(ops, start):
         example = op({**example, "seed": fold_in(seed, position)})
-    return example["image"], example["label"]
+    return {**example, "seed": seed}
 
 
 def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
@@ -88,8 +102,7 @@ def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
 
 def _check_one_size(graph: tf.data.Dataset, batch_size: int) -> None:
     """Refuse batches of pictures whose sizes may differ."""
-    image_spec, _ = cast(tuple[tf.TensorSpec, tf.TensorSpec], graph.element_spec)
-    shape = image_spec.shape
+    shape = cast(dict[str, tf.TensorSpec], graph.element_spec)["image"].shape
     if batch_size > 1 and not shape.is_fully_defined():
         raise ValueError(
             "Pictures of one batch need one size, but theirs differ or an op changes them. "

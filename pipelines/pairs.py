@@ -1,49 +1,91 @@
 """Finding which picture and which mask belong together."""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.files import SUFFIXES
+from pipelines.sources import Pair
 
 LABEL_SUFFIXES = (
-    "_labelIds", "_labels", "_label", "_masks", "_mask", "_gt", "_L", "_seg", "_segmentation",
-    "_annotation", "_lab", "_gtFine_labelIds", "_manual1",
+    "_labelids", "_labeltrainids", "_labels", "_label", "_masks", "_mask", "_gt", "_l", "_p",
+    "_seg", "_segmentation", "_annotation", "_annotations", "_anno", "_lab", "_groundtruth",
+    "_ground_truth", "_gtfine_labelids", "_gtfine_labeltrainids", "_gtfine_color", "_manual1",
+    "_1stho", "_matte", "_segmap",
 )  # fmt: skip
-_IMAGE_SUFFIXES = ("_leftImg8bit", "_image", "_img", "_sat")
+_IMAGE_SUFFIXES = (
+    "_leftimg8bit", "_image", "_images", "_img", "_sat", "_training", "_test", "_rgb", "_rgbir",
+    "_irrg", "_photo",
+)  # fmt: skip
+_LABEL_PREFIXES = ("mask", "masks", "label", "labels", "gt", "seg", "annotation", "target")
+_IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan")
+Folders = str | os.PathLike | Sequence[str | os.PathLike]
 
 
-def match_folders(images: str | os.PathLike, labels: str | os.PathLike) -> list[tuple[str, str]]:
+def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
     """Match pictures and masks of two folders by name, however deep they are nested.
 
-    A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, and another extension.
+    A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
+    where pictures have `image_`, and another extension.
 
     Args:
-        images: folder of pictures (png, jpg, bmp).
+        images: folder of pictures; or several, whose files of one name are channels of one.
         labels: folder of masks.
 
     Returns:
-        list of (picture, mask), sorted by the picture's path.
+        list of (picture, mask), sorted by the picture's path; a picture is a tuple of paths
+        where there are several folders.
 
     Raises:
         ValueError: if a folder is missing or empty, or a file has no partner.
     """
-    if Path(images).resolve() == Path(labels).resolve():
-        image_files, label_files = _split_folder(images)
+    pairs, lonely = match_what_fits(images, labels)
+    for kind, partner, where in (("picture", "mask", labels), ("mask", "picture", images)):
+        files = [file for found, file in lonely if found == kind]
+        if files:
+            raise ValueError(
+                f"Every {kind} needs a {partner} of the same name. Received: {files[0]!r} "
+                f"without a {partner} in {where!s:.200} ({len(files)} such {kind}s beside "
+                f"{len(pairs)} pairs). Add the {partner}, take the {kind} out of the folder, or "
+                "leave such files out by on_unmatched='skip'."
+            )
+    return pairs
+
+
+def match_what_fits(
+    images: Folders, labels: str | os.PathLike
+) -> tuple[list[Pair], list[tuple[str, str]]]:
+    """Match pictures and masks as `match_folders` does, and return what has no partner too.
+
+    Returns:
+        list of (picture, mask), and list of ("picture" or "mask", file) of those left over.
+
+    Raises:
+        ValueError: if a folder is missing or empty, or two files stand for the same example.
+    """
+    folders = [images] if isinstance(images, str | os.PathLike) else list(images)
+    if Path(folders[0]).resolve() == Path(labels).resolve():
+        image_files, label_files = _split_folder(labels)
     else:
-        image_files, label_files = _keyed(images), _keyed(labels)
+        image_files, label_files = _keyed(folders[0]), _keyed(labels)
+    channels = [_keyed(folder) for folder in folders[1:]]
     partners = _partners(image_files, label_files)
-    _lonely(image_files, partners.values(), "picture", labels)
-    _lonely(label_files, partners, "mask", images)
     pairs: dict[str, str] = {}
     for label_key, image_key in partners.items():
         if image_key in pairs:
             raise _double(pairs[image_key], label_files[label_key])
         pairs[image_key] = label_files[label_key]
-    return [(image_files[key], pairs[key]) for key in sorted(pairs)]
+    whole = [key for key in sorted(pairs) if all(key in files for files in channels)]
+    lonely = [("picture", file) for key, file in image_files.items() if key not in whole]
+    lonely += [("mask", file) for key, file in label_files.items() if key not in partners]
+    if len(folders) == 1:
+        return [(image_files[key], pairs[key]) for key in whole], lonely
+    stacks = {key: (image_files[key], *(files[key] for files in channels)) for key in whole}
+    return [(stacks[key], pairs[key]) for key in whole], lonely
 
 
-def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[tuple[str, str]]:
+def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
     """Read a text file of `picture mask` lines.
 
     Paths may carry a prefix of somebody else's machine: what is looked up below `root` are the
@@ -59,7 +101,7 @@ def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[tu
     Raises:
         ValueError: if a line has not two paths, or a file does not exist.
     """
-    pairs = []
+    pairs: list[Pair] = []
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         parts = line.split()
@@ -139,13 +181,15 @@ def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, 
 
 
 def _partners(image_files: dict[str, str], label_files: dict[str, str]) -> dict[str, str]:
-    """Return picture keys by mask key: the same name first, then names without suffixes."""
+    """Return picture keys by mask key: the same name first, then bare names."""
     short = {_without_suffix(key, _IMAGE_SUFFIXES): key for key in image_files}
+    bare = {_without_prefix(key, _IMAGE_PREFIXES): key for key in short}
     found = {}
     for key in label_files:
-        bare = _without_suffix(key, LABEL_SUFFIXES)
-        for wanted in (key, bare):
+        stem = _without_suffix(key, LABEL_SUFFIXES)
+        for wanted in dict.fromkeys((key, stem, _without_prefix(stem, _LABEL_PREFIXES))):
             partner = wanted if wanted in image_files else short.get(wanted)
+            partner = partner or short.get(bare.get(wanted, ""))
             if partner is not None:
                 found[key] = partner
                 break
@@ -153,10 +197,18 @@ def _partners(image_files: dict[str, str], label_files: dict[str, str]) -> dict[
 
 
 def _without_suffix(key: str, suffixes: tuple[str, ...]) -> str:
+    lower = key.lower()
     for suffix in sorted(suffixes, key=len, reverse=True):
-        if key.endswith(suffix) and not key.removesuffix(suffix).endswith("/"):
-            return key.removesuffix(suffix) or key
+        if lower.endswith(suffix) and not lower.removesuffix(suffix).endswith("/"):
+            return key[: -len(suffix)] or key
     return key
+
+
+def _without_prefix(key: str, prefixes: tuple[str, ...]) -> str:
+    """Take "image_" off "town/image_0001"; what is left must not be empty."""
+    folder, slash, name = key.rpartition("/")
+    match = re.match(rf"(?:{'|'.join(prefixes)})[_-]?(?=\d)", name, re.IGNORECASE)
+    return folder + slash + name[match.end() if match else 0 :]
 
 
 def _double(first: str, second: str) -> ValueError:
@@ -164,15 +216,3 @@ def _double(first: str, second: str) -> ValueError:
         f"Two files stand for the same example. Received: {first!r} and {second!r}. "
         "Keep one of them, or put them into different folders."
     )
-
-
-def _lonely(files: dict[str, str], matched: Iterable[str], kind: str, folder) -> None:
-    """Refuse pictures without masks, and masks without pictures."""
-    lonely = sorted(set(files) - set(matched))
-    if lonely:
-        partner = "mask" if kind == "picture" else "picture"
-        raise ValueError(
-            f"Every {kind} needs a {partner} of the same name. Received: {files[lonely[0]]!r} "
-            f"without a {partner} in {os.fspath(folder)!r} ({len(lonely)} such {kind}s of "
-            f"{len(files)}). Add the {partner}, or take the {kind} out of the folder."
-        )

@@ -4,7 +4,7 @@ A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index
 a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class FileSource:
             weights: how often each picture is drawn for training, above 0; None for alike.
         """
         self._pairs = list(pairs)
-        self._classes = classes
+        self.classes = classes
         self._value_range = value_range
         self._sizes: np.ndarray | None = None
         self.weights = None if weights is None else np.asarray(weights, np.float64)
@@ -119,9 +119,17 @@ class FileSource:
         """
         if path in self.plain:
             return read_label(path).astype(np.uint8)
-        if self._classes.colors:
-            return self._classes.from_colors(read_colors(path), path)
-        return self._classes.from_file_ids(read_label(path), path)
+        if self.classes.colors:
+            return self.classes.from_colors(read_colors(path), path)
+        return self.classes.from_file_ids(read_label(path), path)
+
+    def subset(self, indices: Sequence[int], repaired: Mapping[int, str]) -> "FileSource":
+        """Return a source of some of the pairs, a few of them with masks of class ids and 255."""
+        pairs = [(self._pairs[i][0], repaired.get(i, self._pairs[i][1])) for i in indices]
+        weights = None if self.weights is None else self.weights[list(indices)].tolist()
+        part = FileSource(pairs, self.classes, self.num_channels, self._value_range, weights)
+        part.plain = self.plain | set(repaired.values())
+        return part
 
     def _find_channels(self) -> int:
         """Return the channels that the readable files have; the others are named when read."""

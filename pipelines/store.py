@@ -1,56 +1,80 @@
-"""Decoded pictures of a split, held in memory once and read by TensorFlow graphs."""
+"""The pictures of a split as TensorFlow graphs read them: from memory, a folder, or their files."""
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from pipelines.caches import DiskCache, MemoryCache
+from pipelines.memory import fits
+from pipelines.plain import Plain
 from pipelines.sources import NUM_THREADS, ArraySource, Source
 
-# For a moment the pictures are there twice: while NumPy hands them to TensorFlow.
-_SHARE_OF_FREE_MEMORY = 0.4
+_SHOWN = 5  # faults in the log
 _logger = logging.getLogger(__name__)
 
 
 class Store:
-    """The pictures of one split, ready for a graph.
+    """The sound pictures of one split, ready for a graph.
 
     Attributes:
+        kept: the numbers, in the source, of the pairs that are sound, int64 (n,).
+        skipped: number in the source -> what is wrong with that pair.
         sizes: heights and widths, int64 (n, 2).
         num_channels: channels of every picture.
         counts: pixels per picture and class, int64 (n, 256); column 255 is ignored pixels.
     """
 
-    def __init__(self, source: Source, title: str, in_memory: bool = True):
+    def __init__(
+        self,
+        source: Source,
+        title: str,
+        cache: str | None = "memory",
+        cache_limit: int | None = None,
+        on_error: str = "raise",
+    ):
         """Read every pair once, which also proves that each is sound.
 
         Args:
             source: the pairs.
             title: what the progress bar says.
-            in_memory: keep decoded pictures, if they fit; else read them again when needed.
+            cache: "memory" or "disk" keep decoded pictures if they fit; None reads them again.
+            cache_limit: most bytes to keep; None for a share of what is free.
+            on_error: "raise", or "skip" to leave out pairs that cannot be read.
+
+        Raises:
+            ValueError: if a pair cannot be read, or none is left; names the file.
         """
-        self._source = source
-        self.sizes = source.sizes()
         self.num_channels = source.num_channels
-        self._areas = self.sizes.prod(axis=1)
-        self._flat: tuple[tf.Tensor, tf.Tensor] | None = None
-        arrays = None
+        self.skipped: dict[int, str] = {}
+        self._source, self._skip, self._title = source, on_error == "skip", title
+        sizes = self._find_sizes()
+        self._plain = Plain(source.paths(), self.num_channels)
+        self._cache: MemoryCache | DiskCache | None = None
         if isinstance(source, ArraySource):
-            arrays = source.images.reshape(-1), source.labels.reshape(-1)
-            self.counts = _count(source.labels)
+            self._cache = MemoryCache(sizes, self.num_channels, (source.images, source.labels))
+            counts = _count(source.labels)
         else:
-            if in_memory and _fits(int(self._areas.sum()) * (self.num_channels + 1), title):
-                arrays = _allocate(int(self._areas.sum()), self.num_channels)
-            self.counts = self._read_all(title, arrays)
-        if arrays is not None:
-            with tf.device("/CPU:0"):  # the default would be an accelerator, whose memory is dear
-                self._flat = tf.constant(arrays[0]), tf.constant(arrays[1])
+            needed = int(sizes.prod(axis=1).sum()) * (self.num_channels + 1)
+            if cache is not None and fits(needed, cache, cache_limit, title):
+                make = MemoryCache if cache == "memory" else DiskCache
+                self._cache = make(sizes, self.num_channels)
+            counts = self._read_all(sizes)
+        if self._cache is not None:
+            self._cache.close()
+        self.kept = np.array([i for i in range(len(source)) if i not in self.skipped], np.int64)
+        self.sizes, self.counts = sizes[self.kept], counts[self.kept]
+        self._report()
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.kept)
+
+    @property
+    def sound(self) -> Source:
+        """The source, without the pairs that are skipped."""
+        return self._source if not self.skipped else Part(self._source, self.kept)
 
     @property
     def static_size(self) -> tuple[int | None, int | None]:
@@ -62,89 +86,124 @@ class Store:
 
     def reader(self):
         """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label (h, w)."""
-        flat, channels, size = self._flat, self.num_channels, self.static_size
-        starts = np.cumsum(self._areas) - self._areas
+        channels, size = self.num_channels, self.static_size
+        if self._cache is not None:
+            read = self._cache.reader(self.kept)
+        elif self._plain.usable:
+            read = self._plain.reader(self.kept)
+        else:
+            read = self._read_in_python
 
-        def read(index):
-            if flat is None:
-                image, label = tf.numpy_function(self._source.read, [index], (tf.uint8, tf.uint8))
-            else:
-                start, area = tf.gather(starts, index), tf.gather(self._areas, index)
-                image = tf.slice(flat[0], [start * channels], [area * channels])
-                label = tf.slice(flat[1], [start], [area])
-                shape = tf.gather(self.sizes, index)
-                image = tf.reshape(image, tf.concat([shape, [channels]], 0))
-                label = tf.reshape(label, shape)
+        def checked(index):
+            image, label = read(index)
             return tf.ensure_shape(image, (*size, channels)), tf.ensure_shape(label, size)
 
-        return read
+        return checked
 
-    def _check_header(self, index: int, shape: tuple[int, ...]) -> None:
-        if shape[:2] != tuple(self.sizes[index]):
-            raise ValueError(
-                "A picture's pixels must have the size that its header says. "
-                f"Received: {self._source.paths()[index][0]!r} of {shape[:2]} with a header of "
-                f"{tuple(self.sizes[index].tolist())} (height, width). Its orientation is stored "
-                "behind the pixels, or the file changed: save it again without orientation."
-            )
+    def _read_in_python(self, index):
+        def read(position):
+            return self._source.read(int(self.kept[position]))
 
-    def _read_all(self, title: str, arrays) -> np.ndarray:
-        starts = np.cumsum(self._areas) - self._areas
-        counts = np.zeros((len(self), 256), np.int64)
+        return tf.numpy_function(read, [index], (tf.uint8, tf.uint8))
+
+    def _find_sizes(self) -> np.ndarray:
+        try:
+            return self._source.sizes()
+        except ValueError:
+            if not self._skip:
+                raise
+        # A header is damaged: decode one by one, to learn which, and the sizes of the others.
+        sizes = np.zeros((len(self._source), 2), np.int64)
+
+        def measure(index: int) -> None:
+            sizes[index] = self._source.read(index)[1].shape
+
+        self._for_each(measure, f"{self._title} sizes")
+        return sizes
+
+    def _read_all(self, sizes: np.ndarray) -> np.ndarray:
+        counts = np.zeros((len(sizes), 256), np.int64)
 
         def read(index: int) -> None:
             image, label = self._source.read(index)
-            self._check_header(index, image.shape)
+            self._check_header(index, image.shape, sizes[index])
             counts[index] = np.bincount(label.reshape(-1), minlength=256)
-            if arrays is not None:
-                start, area = starts[index], self._areas[index]
-                first, last = start * self.num_channels, (start + area) * self.num_channels
-                arrays[0][first:last] = image.reshape(-1)
-                arrays[1][start : start + area] = label.reshape(-1)
+            if self._cache is None:
+                self._plain.learn(index, image, label)
+            else:
+                self._cache.write(index, image, label)
 
-        with ThreadPoolExecutor(NUM_THREADS) as pool:
-            results = pool.map(read, range(len(self)))
+        self._for_each(read, self._title)
+        return counts
+
+    def _for_each(self, work, title: str) -> None:
+        """Call `work(index)` for every pair, in threads; keep the faults of those to skip."""
+
+        def guarded(index: int) -> None:
             try:
-                for _ in tqdm(results, title, total=len(self), unit="pair", leave=False):
+                work(index)
+            except ValueError as error:
+                if not self._skip:
+                    raise
+                self.skipped[index] = str(error)
+
+        left = [index for index in range(len(self._source)) if index not in self.skipped]
+        with ThreadPoolExecutor(NUM_THREADS) as pool:
+            results = pool.map(guarded, left)
+            try:
+                for _ in tqdm(results, title, total=len(left), unit="pair", leave=False):
                     pass
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return counts
+
+    def _check_header(self, index: int, shape: tuple[int, ...], size: np.ndarray) -> None:
+        if shape[:2] != tuple(size):
+            raise ValueError(
+                "A picture's pixels must have the size that its header says. "
+                f"Received: {self._source.paths()[index][0]!r} of {shape[:2]} with a header of "
+                f"{tuple(size.tolist())} (height, width). Its orientation is stored "
+                "behind the pixels, or the file changed: save it again without orientation."
+            )
+
+    def _report(self) -> None:
+        if not self.skipped:
+            return
+        faults = [self.skipped[index] for index in sorted(self.skipped)]
+        if not len(self.kept):
+            raise ValueError(
+                f"No pair of {self._title!r} can be read. Received: {len(faults)} pairs with "
+                f"on_error='skip'. The first one says: {faults[0]}"
+            )
+        _logger.warning(
+            "%s: %d of %d pairs are skipped, because they cannot be read:\n%s",
+            self._title, len(faults), len(self._source), "\n".join(faults[:_SHOWN]),
+        )  # fmt: skip
+
+
+class Part:
+    """Some of the pairs of a source."""
+
+    def __init__(self, source: Source, kept: np.ndarray):
+        self.num_channels = source.num_channels
+        self._source, self._kept = source, kept.tolist()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the names of each picture and mask."""
+        paths = self._source.paths()
+        return [paths[index] for index in self._kept]
+
+    def sizes(self) -> np.ndarray:
+        """Return heights and widths, int64 (n, 2)."""
+        return self._source.sizes()[self._kept]
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return picture and mask number `index`."""
+        return self._source.read(self._kept[index])
 
 
 def _count(labels: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(label.reshape(-1), minlength=256) for label in labels])
-
-
-def _allocate(num_pixels: int, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.empty(num_pixels * num_channels, np.uint8), np.empty(num_pixels, np.uint8)
-
-
-def _fits(needed: int, title: str) -> bool:
-    """Say whether a number of bytes may be taken; log it if not."""
-    free = free_memory()
-    if needed <= _SHARE_OF_FREE_MEMORY * free:
-        return True
-    _logger.warning(
-        "%s: %.1f GB of decoded pictures do not fit into %.0f %% of the free memory (%.1f GB); "
-        "they are read from their files in every epoch, which is slower.",
-        title, needed / 1e9, 100 * _SHARE_OF_FREE_MEMORY, free / 1e9,
-    )  # fmt: skip
-    return False
-
-
-def free_memory() -> int:
-    """Return the bytes that this process may still take: the machine's or the container's."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            table = dict(line.split(":") for line in file)
-        free = int(table["MemAvailable"].split()[0]) * 1024
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
-            limit = int(file.read())
-        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as file:
-            free = min(free, limit - int(file.read()))
-    except (OSError, ValueError, KeyError):
-        return free
-    return free

@@ -71,7 +71,7 @@ def test_shapes_that_differ_are_refused():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])
-@pytest.mark.parametrize(("label", "prediction"), [(2, 0), (0, 2), (0, 255), (7, 9)])
+@pytest.mark.parametrize(("label", "prediction"), [(2, 0), (0, 2), (0, 255), (9, 0)])
 def test_ids_that_are_no_class_are_refused(dtype, label, prediction):
     worst = max(label, prediction)
     with pytest.raises(ValueError, match=rf"ids of 0\.\.1.*Received: id {worst}\. Map other"):

@@ -8,8 +8,14 @@ from pipelines import ops
 from pipelines.graph import apply_ops
 
 HEIGHT, WIDTH, STEP = 40, 56, 4
-FACTORIES = [getattr(ops, name) for name in ops.__all__]
-MOVING = [factory for factory in FACTORIES if factory.__module__ != "pipelines.ops.color"]
+EVERY = [getattr(ops, name) for name in ops.__all__]
+BATCHED = [factory for factory in EVERY if hasattr(factory(), "on_batch")]
+FACTORIES = [factory for factory in EVERY if factory not in BATCHED]
+# These move no pixel: the mask comes out as it went in, and the picture may change anyhow.
+STILL = [f for f in FACTORIES if f.__module__.split(".")[-1] in ("color", "quality")]
+STILL.append(ops.cutout)
+MOVING = [factory for factory in FACTORIES if factory not in STILL]
+FIXED = (ops.resize, ops.pad, ops.center_crop, ops.repeat_augment)  # nothing random
 SEEDS = [(0, 1), (7, 8), (123, 45)]
 
 
@@ -76,14 +82,20 @@ def test_mask_lies_on_the_same_pixels_as_the_picture(factory):
             assert (result["image"].numpy()[..., 2] == np.where(inside, 200, 128)).all()
 
 
+@pytest.mark.parametrize("factory", STILL, ids=names)
+def test_op_that_moves_nothing_leaves_the_mask_alone(factory):
+    for seed in SEEDS:
+        np.testing.assert_array_equal(factory()(example(seed))["label"], coordinates()[1])
+
+
 @pytest.mark.parametrize("factory", FACTORIES, ids=names)
 def test_same_seed_gives_the_same_and_another_seed_something_else(factory):
     op = factory()
     first, again = op(example((1, 2))), op(example((1, 2)))
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["label"], again["label"])
-    if factory in (ops.resize, ops.pad, ops.center_crop):
-        return  # nothing random
+    if factory in FIXED:
+        return
     results = {op(example((1, i)))["image"].numpy().tobytes() for i in range(12)}
     assert len(results) > 1
 
@@ -103,7 +115,8 @@ def test_op_takes_a_picture_of_one_pixel(factory):
 
 
 @pytest.mark.parametrize(
-    "factory", [ops.random_crop, ops.center_crop, ops.pad, ops.resize, ops.random_scale_crop],
+    "factory",
+    [ops.random_crop, ops.center_crop, ops.pad, ops.resize, ops.random_scale_crop, ops.class_crop],
     ids=names,
 )  # fmt: skip
 def test_size_is_known_to_the_graph(factory):
@@ -117,7 +130,7 @@ def test_size_is_known_to_the_graph(factory):
 
 
 @pytest.mark.parametrize(
-    "factory", [ops.random_crop, ops.center_crop, ops.pad, ops.resize], ids=names
+    "factory", [ops.random_crop, ops.center_crop, ops.pad, ops.resize, ops.class_crop], ids=names
 )
 @pytest.mark.parametrize("size", [(0, 5), (5, 2.5), (True, 5)])
 def test_sizes_are_whole_numbers_of_pixels(factory, size):
@@ -176,7 +189,7 @@ def test_flip_mirrors_columns_in_about_half_of_the_examples():
 
 
 def test_flip_needs_a_probability():
-    with pytest.raises(ValueError, match=r"probability in 0..1. Received: probability=2"):
+    with pytest.raises(ValueError, match=r"random_flip` needs probability in 0..1. Received: probability=2"):
         ops.random_flip(2)
 
 

@@ -29,14 +29,15 @@ class PixelLoss(keras.losses.Loss):
                 f"`{subject}` needs one weight per class, {num_classes} in all. "
                 f"Received: class_weights with {len(class_weights)} numbers."
             )
-        self.num_classes = num_classes
-        self.ignore_class = ignore_class
-        self.class_weights = None if class_weights is None else [float(w) for w in class_weights]
-        if class_weights is not None and not all(0 <= w < float("inf") for w in self.class_weights):
+        weights = None if class_weights is None else [float(weight) for weight in class_weights]
+        if weights and not all(0 <= weight < float("inf") for weight in weights):
             raise ValueError(
                 f"`{subject}` needs finite class weights of at least 0. "
-                f"Received: class_weights={self.class_weights}."
+                f"Received: class_weights={weights}."
             )
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
+        self.class_weights = weights
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The loss of a batch: labels (b, h, w) and logits (b, h, w, num_classes) in."""

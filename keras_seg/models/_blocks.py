@@ -10,7 +10,7 @@ from keras_seg.layers import BatchNormalization
 BN_MOMENTUM = 0.95
 
 
-def conv_bn(x, filters, kernel_size, name, *, strides=1, activation="relu6"):
+def conv_bn(x, filters, kernel_size, name, *, strides=1, activation: str | None = "relu6"):
     """Convolution without bias, batch normalisation, activation.
 
     Args:
@@ -40,7 +40,7 @@ def conv_bn(x, filters, kernel_size, name, *, strides=1, activation="relu6"):
     return _bn(x, name, activation)
 
 
-def depthwise_bn(x, name, *, strides=1, dilation=1, activation="relu6"):
+def depthwise_bn(x, name, *, strides=1, dilation=1, activation: str | None = "relu6"):
     """Depthwise 3x3 convolution without bias, batch normalisation, activation.
 
     Args:

@@ -70,7 +70,7 @@ def architecture(**facts):
             image = keras.Input(tuple(input_shape), name="image")
             return keras.Model(image, builder(image, int(num_classes), **options), name=name)
 
-        build.__signature__ = _public_signature(builder, any_size)
+        build.__signature__ = _public_signature(builder, any_size)  # pyright: ignore
         _BUILDERS[name] = build
         _FACTS[name] = Facts(name=name, **facts)
         return build

@@ -253,7 +253,7 @@ def _variant(**defaults):
             checked = _checked(builder.__name__, Options(**{**own, **options}))
             return _fc_densenet(image, num_classes, checked)
 
-        build.__signature__ = inspect.Signature([*first, *options])
+        build.__signature__ = inspect.Signature([*first, *options])  # pyright: ignore
         return build
 
     return decorate

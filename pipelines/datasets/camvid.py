@@ -1,29 +1,41 @@
-"""CamVid as SegNet's authors published it: 480x360 pixels, eleven classes and void.
+"""CamVid in both public forms: masks of eleven classes and void, or colours of 32 classes.
 
 Brostow, Fauqueur, Cipolla: Semantic object classes in video, 2009; the split and the eleven
 classes are those of Badrinarayanan, Kendall, Cipolla: SegNet, arXiv 1511.00561.
 """
 
+import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from pipelines.class_tables import as_classes
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
+from pipelines.datasets._camvid_split import split_of
+from pipelines.datasets._layout import locate, names_in
 from pipelines.pairs import match_folders, pairs_from_list
-from pipelines.sources import FileSource
+from pipelines.sources import FileSource, Pair
 
 _SPLITS = ("train", "val", "test")
 _VOID = 11
 
 
-def camvid(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
-    """Read CamVid from a folder with `train`, `trainannot`, `val`, `valannot` and so on.
+def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "memory") -> Dataset:
+    """Read CamVid as SegNet's authors or as its owners published it.
 
-    Where there is a `train.txt`, it says which pictures belong to the split; its paths may
-    begin with any prefix.
+    SegNet's form, 480x360: folders `train`, `trainannot`, `val`, `valannot` and so on of index
+    masks, 11 is void. Where there is a `train.txt`, it says which pictures belong to the split;
+    its paths may begin with any prefix.
+
+    The owners' form, 960x720: a folder of pictures (`701_StillsRaw_full`) and one of masks
+    `*_L.png` coded by colour (`LabeledApproved_full`), or index masks `*_P.png`; or folders
+    `train`, `train_labels` and so on. Where nothing says otherwise, the split is SegNet's.
 
     Args:
-        root: the folder that holds them.
+        root: the folder that holds them, or one above.
+        grouped: True puts the owners' classes into SegNet's eleven. False keeps them: 31, and the
+            32nd, Void, is ignored.
         cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
 
     Returns:
@@ -37,21 +49,92 @@ def camvid(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
     ...
     ValueError: No split of CamVid was found. Received: root='/no/such/folder'. ...
     """
-    root = Path(root)
-    classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), ignored_ids=(_VOID,))
-    sources = {}
-    for split in _SPLITS:
-        listed = root / f"{split}.txt"
-        if not (root / split).is_dir():
-            continue
-        if listed.is_file():
-            pairs = pairs_from_list(listed, root)
-        else:
-            pairs = match_folders(root / split, root / f"{split}annot")
-        sources[split] = FileSource(pairs, classes, num_channels=3)
+    small = _find(root, ("train", "trainannot"), ("val", "valannot"), ("test", "testannot"))
+    if small is not None:
+        if not grouped:
+            raise ValueError(
+                "CamVid's index masks of 480x360 hold eleven classes. Received: grouped=False with "
+                f"root={str(small)!r}. Leave it out, or give the folder of the 960x720 form."
+            )
+        classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), ignored_ids=(_VOID,))
+        parts = {split: _small(small, split) for split in _SPLITS if (small / split).is_dir()}
+    else:
+        parts, by_color = _large(root)
+        classes = _owners_classes(grouped, by_color)
+    sources = {split: FileSource(pairs, classes, 3) for split, pairs in parts.items()}
     if not sources:
         raise ValueError(
-            f"No split of CamVid was found. Received: root={str(root)!r}. "
-            "Give the folder that holds `train`, `trainannot`, `val` and `valannot`."
+            f"No split of CamVid was found. Received: root={os.fspath(root)!r}. Give the folder "
+            "that holds `train`, `trainannot`, `val` and `valannot`, or pictures and `*_L.png`."
         )
     return Dataset("camvid", classes, sources, cache)
+
+
+def _find(root: str | os.PathLike, *choices: tuple[str, ...]) -> Path | None:
+    for wanted in choices:
+        try:
+            return locate(root, "CamVid", wanted)
+        except ValueError:
+            continue
+    return None
+
+
+def _small(root: Path, split: str) -> list[Pair]:
+    listed = root / f"{split}.txt"
+    if listed.is_file():
+        return pairs_from_list(listed, root)
+    return match_folders(root / split, root / f"{split}annot")
+
+
+def _large(root: str | os.PathLike) -> tuple[dict[str, list[Pair]], bool]:
+    """Return the pairs of each split of the owners' form, and whether masks are colours."""
+    divided = _find(root, ("train", "train_labels"))
+    if divided is not None:
+        there = [split for split in _SPLITS if (divided / f"{split}_labels").is_dir()]
+        return {
+            split: match_folders(divided / split, divided / f"{split}_labels") for split in there
+        }, True
+    for suffix in ("_L", "_P"):
+        masks = {path.stem.removesuffix(suffix): path for path in _pngs(root, f"*{suffix}.png")}
+        pictures = {path.stem: path for path in _pngs(root, "*.png") if path.stem in masks}
+        parts: dict[str, list[Pair]] = {}
+        validation = _names(root, "valid.txt")
+        for name in sorted(pictures):
+            split = split_of(name)
+            if validation:
+                split = "val" if name in validation else "train"
+            parts.setdefault(split, []).append((str(pictures[name]), str(masks[name])))
+        if parts:
+            return {split: parts[split] for split in _SPLITS if split in parts}, suffix == "_L"
+    return {}, True
+
+
+def _pngs(root: str | os.PathLike, pattern: str) -> list[Path]:
+    if not Path(root).is_dir():
+        return []
+    found = (path for path in Path(root).rglob(pattern) if not path.name.startswith("."))
+    return sorted(found)
+
+
+def _names(root: str | os.PathLike, name: str) -> set[str]:
+    listed = next(iter(sorted(Path(root).rglob(name))), None)
+    return set() if listed is None else {Path(line).stem for line in names_in(listed)}
+
+
+def _owners_classes(grouped: bool, by_color: bool) -> Classes:
+    """Return the 32 classes, kept or put into eleven, by colour or by their row in the table."""
+    with open(Path(__file__).with_name("camvid_colors.csv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
+    names = [(row["group"] if grouped else row["name"]) or None for row in rows]
+    names = [None if name == "Void" else name for name in names]
+    eleven = Classes.from_csv(Path(__file__).with_suffix(".csv"))
+    order = eleven.names if grouped else tuple(name for name in names if name)
+    keys = colors if by_color else range(len(rows))
+    named = sorted(
+        zip(keys, names, strict=True), key=lambda one: order.index(one[1]) if one[1] else -1
+    )
+    classes = as_classes(dict(named))
+    palette = eleven.palette if grouped else [c for c, name in zip(colors, names, strict=True) if name]
+    # A few masks hold single pixels of other colours; nobody's reader counts them.
+    return replace(classes, palette=tuple(palette), strict=False)

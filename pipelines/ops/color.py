@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pipelines.ops._example import Example, Op, uniform
+from pipelines.ops._example import Example, Op, check_number, check_scale, to_pixels, uniform
 
 _MID_GREY = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -47,11 +47,7 @@ def color_jitter(
         "hue": hue, "saturation": saturation, "brightness": brightness, "contrast": contrast
     }  # fmt: skip
     for key, value in strengths.items():
-        if not 0 <= value <= limits[key]:
-            raise ValueError(
-                f"`color_jitter` needs {key} in 0..{limits[key]}. Received: {key}={value!r}. "
-                "0 leaves it as it is."
-            )
+        check_number("color_jitter", key, value, 0, limits[key])
 
     def op(example: Example) -> Example:
         image = example["image"]
@@ -62,7 +58,67 @@ def color_jitter(
             matrix = _color_matrix(2 * math.pi * hue * turn, 1 + saturation * color)
             image = _apply(image, matrix * light * spread, offset)
         else:
-            image = _to_pixels(tf.cast(image, tf.float32) * (light * spread) + offset)
+            image = to_pixels(tf.cast(image, tf.float32) * (light * spread) + offset)
+        return {**example, "image": image}
+
+    return op
+
+
+def random_gamma(low: float = 0.7, high: float = 1.5) -> Op:
+    """Bend the brightness curve: values become 255 * (value / 255) ** gamma.
+
+    Args:
+        low: smallest gamma, above 0; below 1 brightens.
+        high: largest gamma; its logarithm is uniform, so that 1/2 is as likely as 2.
+
+    Returns:
+        op(example) -> example.
+
+    Raises:
+        ValueError: if the range is empty or not positive.
+
+    >>> image = np.full((1, 1, 3), 51, "uint8")  # a fifth of 255
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> random_gamma(2.0, 2.0)(example)["image"][0, 0].numpy().tolist()
+    [10, 10, 10]
+    """
+    check_scale("random_gamma", low, high)
+
+    def op(example: Example) -> Example:
+        draw = uniform(example["seed"], 1)[0]
+        gamma = tf.exp(math.log(low) + (math.log(high) - math.log(low)) * draw)
+        table = to_pixels(255 * tf.pow(np.linspace(0, 1, 256, dtype=np.float32), gamma))
+        return {**example, "image": tf.gather(table, tf.cast(example["image"], tf.int32))}
+
+    return op
+
+
+def greyscale(probability: float = 0.1) -> Op:
+    """Take the colour out of a part of the pictures; they keep three channels.
+
+    Args:
+        probability: share of grey pictures, 0..1. Pictures that have not three channels stay.
+
+    Returns:
+        op(example) -> example; grey is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601).
+
+    Raises:
+        ValueError: if the probability is outside 0..1.
+
+    >>> image = np.full((1, 1, 3), (255, 0, 0), "uint8")
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> greyscale(1.0)(example)["image"][0, 0].numpy().tolist()
+    [76, 76, 76]
+    """
+    check_number("greyscale", "probability", probability, 0, 1)
+
+    def op(example: Example) -> Example:
+        image = tf.convert_to_tensor(example["image"])
+        if image.shape[-1] != 3:
+            return example
+        chosen = uniform(example["seed"], 1)[0] < probability
+        grey = tf.constant(np.tile(_LUMA, (3, 1)))
+        image = tf.cond(chosen, lambda: _apply(image, grey, 0.0), lambda: tf.identity(image))
         return {**example, "image": image}
 
     return op
@@ -84,11 +140,6 @@ def _apply(image, matrix, offset):
     rows = tf.reshape(tf.pad(values, [[0, -count % row]]), [-1, row])
     diagonal = np.eye(_PIXELS_PER_ROW, dtype=np.float32)[:, None, :, None]
     blocks = tf.reshape(diagonal * tf.transpose(matrix)[None, :, None, :], [row, row])
-    rows = _to_pixels(tf.matmul(tf.cast(rows, tf.float32), blocks) + offset)
+    rows = to_pixels(tf.matmul(tf.cast(rows, tf.float32), blocks) + offset)
     values = tf.reshape(rows, [-1])[:count]
     return tf.ensure_shape(tf.reshape(values, tf.shape(image)), image.shape)
-
-
-def _to_pixels(values):
-    """Round to uint8, clipped to 0..255."""
-    return tf.cast(tf.clip_by_value(values, 0.0, 255.0) + 0.5, tf.uint8)

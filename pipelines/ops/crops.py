@@ -1,12 +1,18 @@
 """Ops that cut a window out of a picture, or put it on a larger canvas."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from pipelines.ops._example import (
+    IGNORE_CLASS,
     Example,
     Op,
+    check_number,
     check_scale,
     check_size,
+    fold_in,
     place,
     resample,
     scaled,
@@ -108,6 +114,64 @@ def pad(height: int = 360, width: int = 480) -> Op:
     return op
 
 
+def class_crop(
+    height: int = 360,
+    width: int = 480,
+    classes: Sequence[int] | None = None,
+    probability: float = 1.0,
+) -> Op:
+    """Cut a window around a random pixel of a random class, so that rare classes come up often.
+
+    First a class is drawn from those that the mask shows, each with the same chance; then one of
+    its pixels, which becomes the middle, as far as the picture reaches.
+
+    Args:
+        height: pixels of the result.
+        width: pixels of the result.
+        classes: ids to draw from; None for all. Ignored pixels are never drawn.
+        probability: share of such windows, 0..1. The others, and those of pictures that show
+            none of the classes, are cut at random as by `random_crop`.
+
+    Returns:
+        op(example) -> example of (height, width); the rim of a picture that is too small is
+        mid grey (128) in the picture and ignore (255) in the mask.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    >>> import numpy as np
+    >>> image = np.zeros((9, 9, 1), "uint8")
+    >>> image[7, 1] = 3
+    >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
+    >>> int(class_crop(1, 1, classes=[3])(example)["label"][0, 0])
+    3
+    """
+    check_size("class_crop", height, width)
+    check_number("class_crop", "probability", probability, 0, 1)
+    wanted = np.zeros(256, bool)
+    for index in range(IGNORE_CLASS) if classes is None else classes:
+        check_number("class_crop", "classes", index, 0, IGNORE_CLASS - 1)
+        wanted[index] = True
+
+    def op(example: Example) -> Example:
+        draws = uniform(example["seed"], 4)
+        scores = tf.random.stateless_uniform((256,), fold_in(example["seed"], 1))
+        label = tf.reshape(example["label"], [-1])
+        shown = tf.math.bincount(tf.cast(label, tf.int32), minlength=256)
+        scores = tf.where(tf.logical_and(shown > 0, wanted), scores, -1.0)
+        pixels = tf.where(label == tf.cast(tf.argmax(scores), tf.uint8))[:, 0]
+        number = _offset(tf.maximum(tf.size(pixels) - 1, 0), draws[2])
+        pixel = tf.cast(tf.concat([pixels, [0]], axis=0)[number], tf.int32)
+        old_height, old_width = size_of(example)
+        random = tf.logical_or(draws[3] >= probability, tf.reduce_max(scores) < 0)
+        top = _towards(pixel // old_width, old_height, height)
+        left = _towards(pixel % old_width, old_width, width)
+        around = tf.where(random, draws[:2], tf.stack([top, left]))
+        return _crop(example, height, width, around)
+
+    return op
+
+
 def random_scale_crop(
     height: int = 360, width: int = 480, low: float = 0.5, high: float = 2.0
 ) -> Op:
@@ -169,6 +233,14 @@ def _crop(example: Example, height: int, width: int, draws) -> Example:
     example = window(example, top, left, kept_height, kept_width)
     top, left = _offset(height - kept_height, draws[0]), _offset(width - kept_width, draws[1])
     return place(example, top, left, height, width)
+
+
+def _towards(pixel, size, window_size: int):
+    """Return the draw that makes a pixel the middle of its window, as far as possible."""
+    room = tf.cast(size - window_size, tf.float32)
+    start = tf.cast(pixel - window_size // 2, tf.float32)
+    # Half a pixel more, against rounding; a picture without room lies in the middle.
+    return tf.where(room > 0, tf.clip_by_value((start + 0.5) / (room + 0.999), 0.0, 1.0), 0.5)
 
 
 def _offset(room, draw):

@@ -1,0 +1,99 @@
+"""Finding one's way in the folders of public datasets, wherever they were unpacked."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.sources import Pair
+
+_DEPTH = 3
+
+
+def locate(root: str | os.PathLike, title: str, wanted: Sequence[str]) -> Path:
+    """Return the folder at or below `root` that holds all that is wanted.
+
+    Args:
+        root: the folder that the person has given: the dataset's own, or up to three above it.
+        title: the dataset's name, for the error.
+        wanted: paths of files or folders, such as "leftImg8bit/train".
+
+    Returns:
+        the folder.
+
+    Raises:
+        ValueError: if there is none; says what was looked for.
+    """
+    for folder in _folders(Path(root)):
+        if all((folder / name).exists() for name in wanted):
+            return folder
+    raise ValueError(
+        f"{title} was not found. Received: root={os.fspath(root)!r}, which holds no folder with "
+        f"{' and '.join(repr(name) for name in wanted)}. Give the folder of the unpacked archive."
+    )
+
+
+def _folders(root: Path):
+    """Yield a folder and those below it, level by level, without going into large ones."""
+    level = [root]
+    for _ in range(_DEPTH + 1):
+        below = []
+        for folder in level:
+            if folder.is_dir():
+                yield folder
+                below += sorted(path for path in folder.iterdir() if path.is_dir())[:50]
+        level = below
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the first word of each line of a list; empty lines and comments are left out.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"A list of the dataset does not exist. Received: {str(path)!r}. "
+            "Unpack the archive again, or give its folder as `root`."
+        )
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def pairs_by_name(
+    names: Sequence[str], picture: Callable[[str], Path], mask: Callable[[str], Path | None]
+) -> list[Pair]:
+    """Return pairs for names on a list; a mask of None stands for a picture without one.
+
+    Raises:
+        ValueError: if a file does not exist.
+    """
+    pairs: list[Pair] = []
+    for name in names:
+        image, label = picture(name), mask(name)
+        for file in (image, label):
+            if file is not None and not file.is_file():
+                raise ValueError(
+                    f"A file of the dataset does not exist. Received: {str(file)!r}. "
+                    "Unpack the archive again, or take it off the list."
+                )
+        pairs.append((str(image), "" if label is None else str(label)))
+    return pairs
+
+
+def pictures_below(folder: Path, suffix: str) -> list[Path]:
+    """Return the files below a folder that end so, sorted; hidden ones are left out."""
+    found = (path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("."))
+    return sorted(found)
+
+
+def check_splits(title: str, root: Path, sources: dict) -> None:
+    """Refuse a dataset without any split.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if not sources:
+        raise ValueError(
+            f"No split of {title} has pictures. Received: root={str(root)!r}. "
+            "Unpack the archive again, or give its folder as `root`."
+        )

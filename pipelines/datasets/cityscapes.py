@@ -1,0 +1,61 @@
+"""Cityscapes: streets of fifty cities, 2048x1024 pixels, 19 classes of 34 in 7 categories.
+
+Cordts et al.: The Cityscapes dataset for semantic urban scene understanding, arXiv 1604.01685.
+"""
+
+import os
+from pathlib import Path
+
+from pipelines.classes import Classes
+from pipelines.dataset import Dataset
+from pipelines.datasets._layout import check_splits, locate, pairs_by_name, pictures_below
+from pipelines.sources import FileSource
+
+_SPLITS = ("train", "val", "test")
+_PICTURE = "_leftImg8bit.png"
+
+
+def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
+    """Read Cityscapes from a folder with `leftImg8bit` and `gtFine`.
+
+    Pictures are `leftImg8bit/<split>/<city>/*_leftImg8bit.png`, masks
+    `gtFine/<split>/<city>/*_gtFine_labelIds.png` of 34 ids. Of these, 19 are classes, as in the
+    owners' evaluation; the others are ignored. The masks of split "test" are secret, what the
+    archive has there is a stand-in: its pictures come with all pixels ignored.
+
+    Args:
+        root: the folder that holds them, or one above.
+        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+
+    Returns:
+        the dataset, with the splits that are there. `categories` names the 7 categories.
+
+    Raises:
+        ValueError: if the folders are not there, or a picture has no mask.
+
+    >>> cityscapes("/no/such/folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: Cityscapes was not found. Received: root='/no/such/folder', ...
+    """
+    folder = locate(root, "Cityscapes", ("leftImg8bit", "gtFine"))
+    # The ids between those of the table; 255 is for copies that other tools made.
+    void = (*range(34), 255)
+    classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), void)
+
+    def picture(name: str) -> Path:
+        return folder / "leftImg8bit" / (name + _PICTURE)
+
+    def mask(name: str) -> Path | None:
+        return None if name[:5] == "test/" else folder / "gtFine" / f"{name}_gtFine_labelIds.png"
+
+    sources = {}
+    for split in _SPLITS:
+        files = pictures_below(folder / "leftImg8bit" / split, _PICTURE)
+        start = folder / "leftImg8bit"
+        names = [path.relative_to(start).as_posix().removesuffix(_PICTURE) for path in files]
+        if names:
+            pairs = pairs_by_name(names, picture, mask)
+            sources[split] = FileSource(pairs, classes, num_channels=3)
+    check_splits("Cityscapes", folder, sources)
+    return Dataset("cityscapes", classes, sources, cache)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_seg.plain_data import PlainData
+
+
+def batches(count=5, batch_size=2, labels=None):
+    images = np.arange(count, dtype="uint8")[:, None, None, None] * np.ones((32, 32, 3), "uint8")
+    labels = np.zeros((count, 32, 32), "uint8") if labels is None else labels
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(batch_size)
+
+
+def test_plain_batches_have_the_face_of_a_data_set():
+    data = PlainData(batches(5), batches(3), num_classes=4)
+    assert data.splits == ("train", "val")
+    assert (data.num_classes, data.num_channels, data.ignore_class) == (4, 3, 255)
+    assert len(data.class_names) == len(set(data.palette)) == 4
+    assert all(0 <= part <= 255 for colour in data.palette for part in colour)
+    assert (len(data.paths("train")), len(data.paths("val"))) == (5, 3)
+
+
+def test_training_batches_come_as_given_once_per_epoch():
+    data = PlainData(batches(5), num_classes=4)
+    assert int(data.train_batches(99, epochs=3).cardinality()) == 3 * 3
+    first = [image[0, 0, 0, 0].numpy() for image, _ in data.train_batches(99, epochs=2)]
+    assert first == [0, 2, 4, 0, 2, 4]
+
+
+def test_evaluation_batches_can_be_taken_apart():
+    data = PlainData(batches(5), batches(3), num_classes=4)
+    assert [image.shape[0] for image, _ in data.eval_batches("val", 1)] == [1, 1, 1]
+    assert [image.shape[0] for image, _ in data.eval_batches("val", 8)] == [2, 1]
+
+
+def test_class_weights_are_those_of_enet():
+    labels = np.zeros((4, 32, 32), "uint8")
+    labels[0], labels[1] = 1, 255  # A third of what counts is class 1; class 2 does not occur.
+    data = PlainData(batches(4, labels=labels), num_classes=3)
+    expected = 1 / np.log(1.1 + np.array([2 / 3, 1 / 3, 0]))
+    np.testing.assert_allclose(data.class_weights(method="enet", c=1.1), expected, rtol=1e-12)
+
+
+def test_unknown_way_to_weigh_classes_is_refused():
+    with pytest.raises(ValueError, match="Unknown way to weigh classes of plain tf.data"):
+        PlainData(batches(), num_classes=3).class_weights("median")
+
+
+def test_split_that_was_not_given_is_refused():
+    with pytest.raises(ValueError, match=r"Unknown split of the data.*Available: \['train'\]"):
+        PlainData(batches(), num_classes=3).eval_batches("val")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        batches().unbatch(),
+        batches().map(lambda image, label: image),
+        batches().map(lambda image, label: (image, label[..., None])),
+        [1, 2],
+    ],
+    ids=["no batches", "no labels", "labels with a last axis", "no dataset"],
+)
+def test_other_elements_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"needs batches of .*Received: train batches of .*Use \."):
+        PlainData(wrong, num_classes=3)
+
+
+def test_batches_without_end_are_refused():
+    with pytest.raises(ValueError, match=r"batches that end.*val batches without end. Leave out"):
+        PlainData(batches(), batches().repeat(), num_classes=3)
