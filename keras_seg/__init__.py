@@ -18,6 +18,7 @@ _MODULES = (
     "callbacks",
     "evaluate",
     "export",
+    "inference",
     "layers",
     "losses",
     "metrics",

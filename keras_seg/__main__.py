@@ -59,6 +59,7 @@ def check_command(options):
 def fit_command(options):
     """Trains, or continues a training."""
     import keras_seg
+    from keras_seg.card import write_card
 
     given = ("epochs", "batch_size", "crop_size", "learning_rate")
     changes = {name: getattr(options, name) for name in given if getattr(options, name)}
@@ -75,6 +76,7 @@ def fit_command(options):
     if "val" in run.data.splits:
         print(run.evaluate("val"))
         run.show_pictures("val")
+        write_card(run)
     print(f"Everything is in {run.folder}. Use it: {PROGRAM} predict {run.folder} picture.jpg")
 
 
@@ -89,6 +91,10 @@ def predict_command(options):
     from keras_seg._predict_files import predict_files
 
     segmenter = keras_seg.load(options.run)
+    if options.flip:
+        segmenter = keras_seg.inference.augmented(segmenter, "horizontal")
+    if options.tile:
+        segmenter = keras_seg.inference.tiled(segmenter, options.tile)
     for path in predict_files(segmenter, options.paths, options.out, options.overwrite):
         print(path)
 
@@ -159,6 +165,8 @@ def parser():
     predict.add_argument("paths", nargs="+", help="pictures, videos, folders of those")
     predict.add_argument("--out", help="folder to write to (a folder `predicted` beside each file)")
     predict.add_argument("--overwrite", action="store_true", help="replace earlier predictions")
+    predict.add_argument("--flip", action="store_true", help="average with the mirror image")
+    predict.add_argument("--tile", type=int, help="side of tiles in pixels, for large pictures")
 
     export = _add(
         commands,

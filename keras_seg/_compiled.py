@@ -47,7 +47,8 @@ def compiled(network: keras.Model, head: str, shape: tuple[int, ...], freeze: bo
 
     Args:
         network: what `logits_model` returns.
-        head: "labels" for uint8 class ids (b, h, w), "logits" for float32 (b, h, w, num_classes).
+        head: "labels" for uint8 class ids (b, h, w), "logits" or "probabilities" for float32
+            (b, h, w, num_classes).
         shape: (b, h, w, c) of the batches that the function will be given.
         freeze: make constants of the weights (TensorFlow); the other backends always follow them.
 
@@ -69,8 +70,9 @@ def _on_tensorflow(network: keras.Model, head: str, shape: tuple, freeze: bool) 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "image")], autograph=False)
     def segment(image):
         logits = network(tf.cast(image, network.inputs[0].dtype), training=False)
-        if head == "logits":
-            return tf.cast(logits, tf.float32)
+        if head != "labels":
+            logits = tf.cast(logits, tf.float32)
+            return logits if head == "logits" else tf.nn.softmax(logits)
         return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
     if not freeze:
@@ -87,8 +89,9 @@ def _on_jax(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Call
     def segment(trainable, non_trainable, image):
         image = image.astype(network.inputs[0].dtype)
         logits = network.stateless_call(trainable, non_trainable, image, training=False)[0]
-        if head == "logits":
-            return logits.astype("float32")
+        if head != "labels":
+            logits = logits.astype("float32")
+            return logits if head == "logits" else jax.nn.softmax(logits)
         return jax.numpy.argmax(logits, axis=-1).astype("uint8")
 
     def run(batch):
@@ -107,8 +110,10 @@ def _on_torch(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Ca
         with torch.no_grad():
             image = keras.ops.convert_to_tensor(batch, dtype=network.inputs[0].dtype)
             logits = network(image, training=False)
-            if head == "logits":
-                return logits.float().cpu().numpy()
+            if head != "labels":
+                logits = logits.float()
+                logits = logits if head == "logits" else logits.softmax(dim=-1)
+                return logits.cpu().numpy()
             return logits.argmax(dim=-1).to(torch.uint8).cpu().numpy()
 
     return run

@@ -15,6 +15,9 @@ class Recompute(layers.Layer):
 
     Args:
         block: functional model, one output.
+        pass_inputs: return the inputs too, for those that use them afterwards. Their gradients
+            are then added up one block at a time; TensorFlow would otherwise keep those of all
+            later blocks until the last one has come.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -22,7 +25,7 @@ class Recompute(layers.Layer):
         training: whether to train.
 
     Returns:
-        What the block returns.
+        What the block returns; with `pass_inputs` a list of that and all inputs.
 
     >>> x = keras.Input((8, 8, 3))
     >>> block = keras.Model(x, layers.Conv2D(4, 3, padding="same", activation="relu")(x))
@@ -30,9 +33,10 @@ class Recompute(layers.Layer):
     (1, 8, 8, 4)
     """
 
-    def __init__(self, block, **kwargs):
+    def __init__(self, block, pass_inputs=False, **kwargs):
         super().__init__(**kwargs)
         self.block = block
+        self.pass_inputs = pass_inputs
         self.built = True
 
     @property
@@ -41,13 +45,14 @@ class Recompute(layers.Layer):
         return self.block.layers
 
     def call(self, inputs, training=None):
-        if not training:
-            return self.block(inputs, training=False)
         maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        # Tensors: on TensorFlow a variable's value is the variable, and would be read again, after
-        # its update, when the inside is computed again.
+        if not training:
+            made = self.block(inputs, training=False)
+            return [made, *maps] if self.pass_inputs else made
+        # Copies: on TensorFlow a variable's value is the variable itself, and would be read where
+        # it is used, which can be after its update.
         trainable, state = (
-            [ops.convert_to_tensor(variable.value) for variable in variables]
+            [ops.copy(variable.value) for variable in variables]
             for variables in (self.block.trainable_variables, self.block.non_trainable_variables)
         )
 
@@ -55,12 +60,13 @@ class Recompute(layers.Layer):
         # a function without side effects gives the same numbers however often it runs.
         def run(*tensors):
             inside = list(tensors[: len(maps)])
-            return self.block.stateless_call(
+            made, after = self.block.stateless_call(
                 list(tensors[len(maps) :]),
                 state,
                 inside if isinstance(inputs, list | tuple) else inside[0],
                 training=True,
             )
+            return [made, *inside] if self.pass_inputs else made, after
 
         outputs, state_after = keras.remat(run)(*maps, *trainable)
         for variable, value in zip(self.block.non_trainable_variables, state_after, strict=True):
@@ -68,11 +74,15 @@ class Recompute(layers.Layer):
         return outputs
 
     def compute_output_spec(self, inputs, training=None):
-        return self.block.compute_output_spec(inputs)
+        made = self.block.compute_output_spec(inputs)
+        if not self.pass_inputs:
+            return made
+        maps = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return [keras.KerasTensor(x.shape, dtype=x.dtype) for x in (made, *maps)]
 
     def get_config(self):
         block = keras.saving.serialize_keras_object(self.block)
-        return {**super().get_config(), "block": block}
+        return {**super().get_config(), "block": block, "pass_inputs": self.pass_inputs}
 
     @classmethod
     def from_config(cls, config):

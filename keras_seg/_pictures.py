@@ -40,7 +40,9 @@ def _decode(path: Path, num_channels: int) -> np.ndarray:
             f"Received: {str(path)!r}. Check that it is complete, or convert it to png."
         )
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):  # OpenCV gives blue, green, red.
-        pixels[..., :3] = pixels[..., 2::-1].copy()
+        for top in range(0, len(pixels), 256):  # A large picture is not held twice.
+            band = pixels[top : top + 256, :, :3]
+            band[:] = band[..., ::-1].copy()
     return pixels
 
 

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -130,11 +131,9 @@ def _name(value):
     """What JSON cannot hold, as text without the address that functions show."""
     if hasattr(value, "get_config"):
         return f"{type(value).__name__} {value.get_config()}"
-    if callable(value):
-        inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
-        numbers = [x for x in inside if isinstance(x, int | float | str | tuple)]
-        return f"{value.__module__}.{value.__qualname__} {numbers}"
-    return str(value)
+    inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+    numbers = [x for x in inside if isinstance(x, int | float | str | tuple)]
+    return re.sub(" at 0x[0-9a-f]+", "", f"{value} {numbers}")
 
 
 def _digest(text):

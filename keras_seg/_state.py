@@ -52,8 +52,8 @@ def restore(path, model):
         return 0
     variables = _variables(model)
     try:
-        with np.load(path) as file:
-            stored = dict(file)
+        with path.open("rb") as file, np.load(file) as arrays:
+            stored = dict(arrays)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"The state of a training must be readable. Received: '{path}' ({error}). Delete it to "

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from keras_seg import _check
 from keras_seg.metrics import confusion_matrix, iou_from_confusion, mean_iou
+from keras_seg.statistics import ReestimateStatistics as ReestimateStatistics
 
 
 class ValidationIoU(keras.callbacks.Callback):

@@ -2,18 +2,20 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import keras
 import numpy as np
 
 from keras_seg._compiled import compiled, logits_model
-from keras_seg._pictures import read_picture
+from keras_seg.inference._stride import output_stride
+from keras_seg.inference.predictor import Predictor
 
 SMALLEST_SIDE = 32  # pixels; the models' own lower limit
 MAX_COMPILED = 8  # input shapes whose compiled function is kept
 
 
-class Segmenter:
+class Segmenter(Predictor):
     """Give every pixel of a picture its class, at the speed of a compiled graph.
 
     The first picture of a size compiles a function for it; the last eight sizes are kept.
@@ -45,9 +47,11 @@ class Segmenter:
     ):
         self.model = model
         self.freeze = freeze
-        self._network = logits_model(model)
-        self.num_classes = self._network.output_shape[-1]
-        self.num_channels = self._network.input_shape[-1]
+        self.network = logits_model(model)
+        self.num_classes = self.network.output_shape[-1]
+        self.num_channels = self.network.input_shape[-1]
+        size = self.network.input_shape[1:3]
+        self.fixed_size = None if None in size else size
         if self.num_classes > 255:
             raise ValueError(
                 "A label map is uint8 and holds at most 255 classes beside the ignored one. "
@@ -66,23 +70,10 @@ class Segmenter:
                 )
         self._compiled: OrderedDict[tuple, Callable] = OrderedDict()
 
-    def __call__(self, picture):
-        """Return the label map of a picture, at the picture's own size.
-
-        Args:
-            picture: path of a picture, or array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) with
-                red, green, blue in 0..255; or a list of those. Grey becomes colour, and alpha is
-                dropped, where the model wants three channels.
-
-        Returns:
-            uint8 class ids (h, w); a list of those for a list.
-
-        Raises:
-            ValueError: if a file is no picture, or an array's shape or range does not fit.
-        """
-        if isinstance(picture, list | tuple):
-            return [self(one) for one in picture]
-        return self.labels(read_picture(picture, self.num_channels)[None])[0]
+    @cached_property
+    def output_stride(self) -> int:
+        """Pixels of input per pixel of the network's coarsest map."""
+        return output_stride(self.network)
 
     def labels(self, batch) -> np.ndarray:
         """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
@@ -99,14 +90,8 @@ class Segmenter:
         """Return the float32 logits (b, h, w, num_classes) of a batch like that of `labels`."""
         return self._run("logits", batch)
 
-    def show(self, picture):
-        """Return a figure of one picture, or of a list of them, with what was found in each."""
-        from keras_seg.show import show_predictions
-
-        pictures = picture if isinstance(picture, list | tuple) else [picture]
-        images = [read_picture(one, self.num_channels) for one in pictures]
-        labels = [self.labels(image[None])[0] for image in images]
-        return show_predictions(images, None, labels, self.class_names, self.palette)
+    def _probabilities(self, batch) -> np.ndarray:
+        return self._run("probabilities", batch)
 
     def refresh(self) -> None:
         """Forget every compiled function, so that the model's present weights are used."""
@@ -127,7 +112,7 @@ class Segmenter:
         """Return the function for this shape; the shape not used for longest makes room."""
         key = (head, shape)
         if key not in self._compiled:
-            self._compiled[key] = compiled(self._network, head, shape, self.freeze)
+            self._compiled[key] = compiled(self.network, head, shape, self.freeze)
             if len(self._compiled) > MAX_COMPILED:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
@@ -145,7 +130,7 @@ class Segmenter:
                 f"A batch needs at least one picture of at least 1x1 pixel. {received}"
                 "Leave empty pictures out."
             )
-        fixed = self._network.input_shape[1:3]
+        fixed = self.network.input_shape[1:3]
         if any(
             want not in (None, have) for want, have in zip(fixed, batch.shape[1:3], strict=True)
         ):

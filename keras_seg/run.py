@@ -286,10 +286,7 @@ def read_history(folder):
         pandas DataFrame, without rows before the first epoch has ended.
     """
     path = Path(folder) / "history.csv"
-    if not path.is_file():
-        return pd.DataFrame()
-    # Exactly the numbers that were written: a run that continues compares with them.
-    return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
 def write_text(path, text):

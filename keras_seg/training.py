@@ -90,7 +90,7 @@ class _Training:
         self.seconds = settings.get("seconds", 0.0)
         self._compile()
         done = settings["epochs_done"] if self.finished else _state.restore(self._state, network)
-        self.history = read_history(self.folder).head(done)
+        self.history = read_history(self.folder).head(done) if done else pd.DataFrame()
 
     @property
     def _state(self):

@@ -8,12 +8,18 @@ if TYPE_CHECKING:
     from pipelines.dataset import Dataset
     from pipelines.datasets import load, names
     from pipelines.datasets.street_scenes import street_scenes
+    from pipelines.download import download
     from pipelines.folders import from_folders
+    from pipelines.tables import from_csv
 
-__all__ = ["Dataset", "from_folders", "load", "names", "ops", "street_scenes"]
+__all__ = [
+    "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "street_scenes",
+]  # fmt: skip
 
 _HOMES = {
     "Dataset": "pipelines.dataset",
+    "download": "pipelines.download",
+    "from_csv": "pipelines.tables",
     "from_folders": "pipelines.folders",
     "load": "pipelines.datasets",
     "names": "pipelines.datasets",
@@ -26,7 +32,9 @@ def __getattr__(name: str) -> Any:
     if name == "ops":
         return importlib.import_module("pipelines.ops")
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value  # else the module `download` would hide the function
+        return value
     raise AttributeError(f"module 'pipelines' has no attribute {name!r}")
 
 

@@ -6,6 +6,7 @@ of w * c grey pixels: so the file gets a new table of tags that says so, and Pil
 
 import io
 import os
+import struct
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,8 @@ PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, FORMAT = 317, 322, 323, 3
 ORIENTATION = 274
 _RGB, _CMYK, _YCBCR = 2, 5, 6
 _MAX_CHANNELS = 4096
+_SHORT, _LONG = 3, 4
+_SHORT_TAGS = (BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR, PREDICTOR, FORMAT)
 
 
 def is_bands(path: str | os.PathLike) -> bool:
@@ -95,18 +98,29 @@ def _known(path: str | os.PathLike) -> Tags:
 def _grey(content: bytes, tags: Tags, wider: int, changed: dict) -> np.ndarray:
     """Decode a file's data as one grey picture that is so many times wider."""
     kept = (HEIGHT, COMPRESSION, STRIP_ROWS, TILE_HEIGHT, PREDICTOR)
-    new = Tags(prefix=content[:2])
     values = {tag: tags[tag] for tag in kept if tag in tags} | changed
     values |= {WIDTH: tags[WIDTH] * wider, PHOTOMETRIC: 1, SAMPLES: 1, PLANAR: 1}
-    values |= {BITS: tags[BITS][:1], FORMAT: tags.get(FORMAT, (1,))[:1]}
+    values |= {BITS: tags[BITS][0], FORMAT: tags.get(FORMAT, (1,))[0]}
     if TILE_WIDTH in tags:
         values[TILE_WIDTH] = tags[TILE_WIDTH] * wider
-    for tag, value in sorted(values.items()):
-        new[tag] = value
     start = len(content) + len(content) % 2
-    order = "little" if content[:2] == b"II" else "big"
-    head = content[:4] + start.to_bytes(4, order)
-    body = head + content[8:].ljust(start - 8, b"\0") + new.tobytes(start)
+    order = "<" if content[:2] == b"II" else ">"
+    head = content[:4] + struct.pack(f"{order}I", start)
+    body = (head + content[8:]).ljust(start, b"\0") + _table(values, start, order)
     with Image.open(io.BytesIO(body)) as picture:
         pixels = np.array(picture)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _table(values: dict, start: int, order: str) -> bytes:
+    """Return a table of tags, and behind it the values that it has no room for."""
+    entries, extra = struct.pack(f"{order}H", len(values)), b""
+    behind = start + 2 + 12 * len(values) + 4
+    for tag, value in sorted(values.items()):
+        numbers = value if isinstance(value, tuple) else (value,)
+        kind, letter = (_SHORT, "H") if tag in _SHORT_TAGS else (_LONG, "I")
+        data = struct.pack(f"{order}{len(numbers)}{letter}", *numbers)
+        if len(data) > 4:
+            data, extra = struct.pack(f"{order}I", behind + len(extra)), extra + data
+        entries += struct.pack(f"{order}HHI", tag, kind, len(numbers)) + data.ljust(4, b"\0")
+    return entries + bytes(4) + extra

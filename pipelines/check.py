@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from pipelines.duplicates import find_duplicates
-from pipelines.exam import Exam, examine
-from pipelines.letter import Finding, findings_of, write_letter
+from pipelines._duplicates import find_duplicates
+from pipelines._exam import Exam, examine
+from pipelines._letter import Finding, findings_of, write_letter
 
 if TYPE_CHECKING:
     from pipelines.dataset import Dataset
@@ -34,11 +34,12 @@ class Report:
         classes: table by split and class: share of pixels and of pictures, 0..1; ignored
             pixels do not count.
         absent: split -> names of classes that no picture of it holds.
-        faults: table of files that cannot be used: split, kind, path, what it says.
+        faults: table of files that cannot be used: split, kind, path, detail (such as the ids
+            that were seen) and the message that a training would stop with.
         duplicates: table of pictures that are equal or look alike: split and path of both,
             differing bits of their fingerprints, and whether they are equal.
         void_only: table of pictures whose pixels are all ignored: split and path.
-        findings: table of what the letter says: severity, finding, advice.
+        findings: table of what the letter says: severity, finding, advice, examples (files).
         crop: suggested height and width of crops for training, or None.
         class_weights: suggested weight by class: median frequency (SegNet).
         fixed: the repaired dataset, if `fix` was asked for.
@@ -78,7 +79,7 @@ class Tally:
     around: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     prints: list[tuple[int, int]] = field(default_factory=list)
     void: list[int] = field(default_factory=list)
-    faults: list[tuple[str, str, str]] = field(default_factory=list)
+    faults: list[tuple[str, str, str, str]] = field(default_factory=list)
     dark: int = 0
 
     def add(self, index: int, exam: Exam) -> None:
@@ -115,7 +116,7 @@ def check(data: "Dataset") -> Report:
         "classes": pd.concat(shares, names=["split"]),
         "faults": pd.DataFrame(
             [(split, *fault) for split, tally in tallies.items() for fault in tally.faults],
-            columns=["split", "kind", "path", "message"],
+            columns=["split", "kind", "path", "detail", "message"],
         ),
         "duplicates": find_duplicates(data, {s: t.prints for s, t in tallies.items()}),
         "void_only": pd.DataFrame(
@@ -127,7 +128,7 @@ def check(data: "Dataset") -> Report:
     return Report(
         data.name,
         absent=absent,
-        findings=pd.DataFrame(findings, columns=["severity", "finding", "advice"]),
+        findings=pd.DataFrame(findings, columns=["severity", "finding", "advice", "examples"]),
         crop=_crop(first.sizes),
         class_weights=_median_frequency(data, first),
         **tables,
@@ -136,9 +137,10 @@ def check(data: "Dataset") -> Report:
 
 def _exams(source: "Source", title: str) -> Iterator[Exam]:
     """Look at every pair, in order, a few at a time in threads."""
-    with ThreadPoolExecutor(_NUM_THREADS) as pool, tqdm(
-        total=len(source), desc=title, unit="pair", leave=False
-    ) as bar:
+    with (
+        ThreadPoolExecutor(_NUM_THREADS) as pool,
+        tqdm(total=len(source), desc=title, unit="pair", leave=False) as bar,
+    ):
         for start in range(0, len(source), _CHUNK):
             indices = range(start, min(start + _CHUNK, len(source)))
             for exam in pool.map(lambda index: examine(source, index), indices):

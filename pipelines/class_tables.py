@@ -110,7 +110,7 @@ def _from_table(table: pd.DataFrame, ignored: set[int], label_offset: int) -> Cl
 
 def _from_colors(table: Mapping[tuple, str | None]) -> Classes:
     """Make classes of colour-coded masks; each keeps its first colour."""
-    first = {name: color for color, name in reversed(table.items()) if name is not None}
+    first = {name: color for color, name in reversed(list(table.items())) if name is not None}
     names = list(dict.fromkeys(name for name in table.values() if name is not None))
     classes = Classes.make(names, palette=[first[name] for name in names])
     position = {name: index for index, name in enumerate(names)}

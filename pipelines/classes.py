@@ -172,7 +172,7 @@ class Classes:
             f"Received: {path!r} with {len(self.names)} classes of the ids "
             f"{_short(self.file_ids)}, ignored {_short(self.ignored_ids)}. "
             "Add the ids to `classes`, or to `ignore` if they should count for nothing.",
-            tuple(strangers),
+            f"ids {_short(strangers)}", tuple(strangers),
         )  # fmt: skip
 
     def _unknown_colors(self, codes: np.ndarray, path: str) -> FileFault:
@@ -182,7 +182,7 @@ class Classes:
             f"A mask holds colours that are no class: {_short(strangers)}. Received: {path!r}, "
             f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them); or "
             "the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
-            tuple(strangers),
+            f"colours {_short(strangers)}", tuple(strangers),
         )  # fmt: skip
 
 

@@ -294,8 +294,8 @@ class Dataset:
         Raises:
             ValueError: if `fix` is a folder with files in it, or the data are in memory.
         """
+        from pipelines._repair import check_folder, repair
         from pipelines.check import check
-        from pipelines.repair import check_folder, repair
 
         if fix is None:
             return check(self)
@@ -322,10 +322,11 @@ class Dataset:
 
     def weights(self, split: str) -> np.ndarray | None:
         """Return how often each picture of a split is drawn, float64 (n,); None for alike."""
-        return self._source(split).weights
+        return self.source(split).weights
 
     def source(self, split: str) -> Source:
         """Return what a split is read from, faulty files included."""
+        self._known(split)
         return self._sources[split]
 
     def with_sources(self, sources: Mapping[str, Source]) -> "Dataset":
@@ -340,12 +341,15 @@ class Dataset:
         data._stores, data._lock = {}, Lock()
         return data
 
-    def _source(self, split: str) -> Source:
+    def _known(self, split: str) -> None:
         if split not in self._sources:
             raise ValueError(
                 f"Dataset {self.name!r} has no split {split!r}. Received: split={split!r}. "
                 f"Available: {list(self.splits)}."
             )
+
+    def _source(self, split: str) -> Source:
+        self._known(split)
         if self._reading["on_error"] == "skip":
             return self._store(split).sound
         return self._sources[split]

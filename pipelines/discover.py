@@ -34,9 +34,9 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
         return classes, ""
     chosen = np.unique(np.linspace(0, len(labels) - 1, _SAMPLE).astype(int))
     seen: set[int] = set()
-    for index in chosen:
+    for index in chosen.tolist():
         try:
-            seen |= set(np.unique(read_label(labels[index])).tolist())
+            seen |= set(np.unique(read_label(labels[int(index)])).tolist())
         except FileFault:
             continue  # `check` and training name it
     if 255 not in seen or not seen <= {0, 255}:
@@ -65,7 +65,9 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     colored = any(is_color for is_color, _ in found)
     if colored:
         codes = {code for is_color, values in found for code in values if is_color}
-        codes |= {value * 0x010101 for is_color, values in found for value in values if not is_color}
+        codes |= {
+            value * 0x010101 for is_color, values in found for value in values if not is_color
+        }
     else:
         codes = {value for _, values in found for value in values}
     kind = "colours" if colored else "ids"

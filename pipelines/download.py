@@ -178,9 +178,10 @@ def _transfer(url: str, part: Path) -> None:
         start = start if resumed else 0
         length = response.headers.get("Content-Length")
         total = None if length is None else start + int(length)
-        with open(part, "ab" if resumed else "wb") as file, tqdm(
-            desc=part.stem, total=total, initial=start, unit="B", unit_scale=True
-        ) as bar:
+        with (
+            open(part, "ab" if resumed else "wb") as file,
+            tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True) as bar,
+        ):
             while block := response.read(_BLOCK):
                 file.write(block)
                 bar.update(len(block))

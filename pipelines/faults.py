@@ -12,11 +12,20 @@ class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of
     Attributes:
         kind: one of this module's names, such as "unreadable".
         path: the file.
+        detail: what is wrong, in a few words.
         values: ids or colours that are no class, for faults of that kind.
     """
 
-    def __init__(self, kind: str, path: str | os.PathLike, message: str, values: tuple = ()):
+    def __init__(
+        self,
+        kind: str,
+        path: str | os.PathLike,
+        message: str,
+        detail: str = "",
+        values: tuple = (),
+    ):
         super().__init__(message)
+        self.detail = detail
         self.kind = kind
         self.path = os.fspath(path)
         self.values = values
@@ -29,10 +38,11 @@ def unreadable(path: str | os.PathLike, reason: object) -> FileFault:
         path,
         "A file cannot be read as a picture; it is damaged or of another format. "
         f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or take it out of the dataset.",
+        str(reason),
     )
 
 
 def wrong_kind(path: str | os.PathLike, rule: str, received: object, advice: str) -> FileFault:
     """Return the fault of a file that is whole, but of a kind that is not read."""
     message = f"{rule} Received: {received} in {os.fspath(path)!r}. {advice}"
-    return FileFault(KIND, path, message)
+    return FileFault(KIND, path, message, str(received))

@@ -138,6 +138,7 @@ def _read_parts(paths: Sequence[Path], num_channels: int, value_range: Range) ->
                 "Files of one picture must have one size. "
                 f"Received: {str(path)!r} of {part.shape[:2]} and {str(paths[0])!r} of "
                 f"{parts[0].shape[:2]} (height, width). Resize one of them.",
+                f"{part.shape[:2]}, the first {parts[0].shape[:2]}",
             )  # fmt: skip
     return _convert(np.concatenate(parts, axis=-1), num_channels, paths[0])
 

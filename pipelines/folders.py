@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipelines.assemble import FRACTIONS, Reading, assemble, divide
+from pipelines._assemble import FRACTIONS, Reading, assemble, divide
 from pipelines.class_tables import Table
 from pipelines.classes import IGNORE_CLASS
 from pipelines.dataset import Dataset

@@ -31,15 +31,16 @@ def train_batches(
 
     def order(epoch):
         epoch_seed = fold_in([seed, _SHUFFLE], epoch)
-        indices = tf.argsort(uniform(epoch_seed, count), stable=True)
+        indices = draw(epoch_seed, count, store.weights)
         places = tf.range(kept)
         # A picture's copies follow one another; each is an example with a number of its own.
         indices, copies = tf.gather(indices, places // repeats), places % repeats
-        epochs_of_indices = tf.repeat(epoch, kept)
-        return tf.data.Dataset.from_tensor_slices((epochs_of_indices, indices, copies))
+        # With weights a picture comes up anywhere again, so its place is the number.
+        numbers = indices + copies * count if store.weights is None else places
+        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, kept), indices, numbers))
 
-    def example(epoch, index, copy):
-        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), index + copy * count)
+    def example(epoch, index, number):
+        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), number)
         image, label = read(index)
         return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
 
@@ -56,6 +57,23 @@ def train_batches(
     graph = graph.map(lambda batch: (batch["image"], batch["label"]))
     steps = count // batch_size * len(epochs)
     return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def draw(seed, count: int, weights: np.ndarray | None) -> tf.Tensor:
+    """Return the pictures of an epoch in random order, int32 (count,).
+
+    Without weights, each comes once. With weights, one comes `count * weight / sum of weights`
+    times, rounded up or down at random so that the mean over epochs is exact.
+    """
+    order = tf.argsort(uniform(seed, count), stable=True)
+    if weights is None:
+        return order
+    # Weights laid end to end in that order, and a comb of `count` teeth over them.
+    ends = tf.cumsum(tf.gather(weights / weights.sum() * count, order))
+    start = tf.cast(uniform(fold_in(seed, 1), 1), tf.float64)
+    places = tf.minimum(start + tf.range(count, dtype=tf.float64), ends[-1])
+    drawn = tf.gather(order, tf.minimum(tf.searchsorted(ends, places, side="right"), count - 1))
+    return tf.gather(drawn, tf.argsort(uniform(fold_in(seed, 2), count), stable=True))
 
 
 def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:

@@ -43,12 +43,14 @@ class Plain:
         self._formats.add(formats[0])
         wanted = "L" if self._num_channels == 1 else "RGB"
         fits = formats[0] in (f"PNG {wanted}", f"JPEG {wanted}") and formats[1] == "PNG L"
-        self.usable = (
+        plain = (
             fits
             and len(self._formats) == 1
             and self._learn_ids(label_path, label)
             and (index >= _COMPARED or np.array_equal(self._read_image(image_path), image))
         )
+        if not plain:  # once and for all: threads come here in any order
+            self.usable = False
 
     def reader(self, kept: np.ndarray):
         """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label (h, w)."""
@@ -88,19 +90,20 @@ class Plain:
         return bool(agrees.all()) and len(np.unique(old)) == len(old)
 
 
-def _format(path) -> str | None:
+def _format(path: str) -> str | None:
     """Return "PNG L", "PNG RGB", "JPEG L" or "JPEG RGB" for an upright 8-bit picture."""
-    if not path:  # a picture without a mask
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        with Image.open(path) as picture:
+            plain = picture.mode in ("L", "RGB") and "transparency" not in picture.info
+            plain = plain and getattr(picture, "n_frames", 1) == 1
+            if picture.format == "PNG":
+                plain = plain and data[_DEPTH] == 8 and not any(word in data for word in _TURNED)
+            elif picture.format == "JPEG":
+                plain = plain and picture.getexif().get(_ORIENTATION, 1) == 1
+            else:
+                plain = False
+            return f"{picture.format} {picture.mode}" if plain else None
+    except OSError:  # no picture of Pillow's, or none at all where there is no mask
         return None
-    with open(path, "rb") as file:
-        data = file.read()
-    with Image.open(path) as picture:
-        plain = picture.mode in ("L", "RGB") and "transparency" not in picture.info
-        plain = plain and getattr(picture, "n_frames", 1) == 1
-        if picture.format == "PNG":
-            plain = plain and data[_DEPTH] == 8 and not any(word in data for word in _TURNED)
-        elif picture.format == "JPEG":
-            plain = plain and picture.getexif().get(_ORIENTATION, 1) == 1
-        else:
-            plain = False
-        return f"{picture.format} {picture.mode}" if plain else None

@@ -108,6 +108,7 @@ class FileSource:
                 f"Received: {first_path(image_path)!r} of {image.shape[:2]} and {label_path!r} of "
                 f"{label.shape} (height, width). Resize the mask with nearest neighbour, "
                 "or check that the two belong together.",
+                f"{label.shape}, its picture {image.shape[:2]}",
             )  # fmt: skip
         return image, label
 
@@ -189,7 +190,7 @@ class ArraySource:
                 f"Received: ids {strangers} in {name!r}. Map them to 255, or name their classes."
             )
         self.images, self.labels = images, labels
-        self.weights = None
+        self.weights: np.ndarray | None = None
         self.num_channels = images.shape[-1]
         self._name = name
 

@@ -77,6 +77,11 @@ class Store:
         return self._source if not self.skipped else Part(self._source, self.kept)
 
     @property
+    def weights(self) -> np.ndarray | None:
+        """How often each picture is drawn, float64 (n,), or None for alike."""
+        return None if self._source.weights is None else self._source.weights[self.kept]
+
+    @property
     def static_size(self) -> tuple[int | None, int | None]:
         """Height and width if all pictures share them, else None for each that varies."""
         height, width = (
@@ -186,6 +191,7 @@ class Part:
 
     def __init__(self, source: Source, kept: np.ndarray):
         self.num_channels = source.num_channels
+        self.weights = None if source.weights is None else source.weights[kept]
         self._source, self._kept = source, kept.tolist()
 
     def __len__(self) -> int:

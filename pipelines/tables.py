@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.assemble import FRACTIONS, Reading, assemble, divide
+from pipelines._assemble import FRACTIONS, Reading, assemble, divide
 from pipelines.class_tables import Table
 from pipelines.classes import IGNORE_CLASS
 from pipelines.dataset import Dataset

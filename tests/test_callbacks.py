@@ -81,7 +81,7 @@ def test_validation_every_few_epochs_measures_nothing_in_between():
 
 
 def test_validation_without_a_labelled_pixel_is_refused():
-    with pytest.raises(ValueError, match="needs pixels with a class.*ignore_class=255"):
+    with pytest.raises(ValueError, match=r"needs pixels with a class.*ignore_class=255"):
         validation([0], [255]).on_epoch_end(0, {})
     with pytest.raises(ValueError, match="needs pixels with a class"):
         callbacks.ValidationIoU(None, [], ["road"]).on_epoch_end(0, {})
@@ -179,7 +179,7 @@ def test_exponential_decay_takes_a_rate_of_its_own():
 
 @pytest.mark.parametrize("rate", [0, -0.5, 1.01, math.nan])
 def test_exponential_decay_needs_a_rate_of_up_to_one(rate):
-    with pytest.raises(ValueError, match="needs a rate above 0 and up to 1. Received: rate="):
+    with pytest.raises(ValueError, match=r"needs a rate above 0 and up to 1. Received: rate="):
         callbacks.ExponentialDecay(rate)
 
 
@@ -221,7 +221,7 @@ def test_progress_bar_says_loss_and_scores_by_name(capsys):
     values = [Logged([0.25, 0.125]), Logged([0.5, 0.25], "iou/road")]
     fit(tiny(keras.optimizers.SGD(0.25)), *values, bar)
     lines = capsys.readouterr().out.strip().splitlines()
-    # Losses (0 - 2)^2 and (1 - 2)^2.
+    # Losses: the squares of 0 - 2 and of 1 - 2.
     assert lines[0].startswith(
         "Epoch 1/2 | loss 4.0000 | mean IoU 0.2500 (best 0.2500) | road 0.50"
     )

@@ -27,7 +27,7 @@ def test_whole_numbers_of_numpy_are_welcome():
 
 @pytest.mark.parametrize("value", [-0.1, 1, 1.5, np.nan, "0.5", None])
 def test_what_is_no_share_is_refused(value):
-    with pytest.raises(ValueError, match="`op` needs rate from 0 below 1. Received: rate="):
+    with pytest.raises(ValueError, match=r"`op` needs rate from 0 below 1. Received: rate="):
         _check.share("op", "rate", value)
 
 

@@ -77,7 +77,7 @@ def test_a_folder_without_splits_is_refused(tmp_path):
 
 def test_cache_is_memory_or_none(folder):
     assert pipelines.load("camvid", folder, cache=None).num_examples("train") == 2
-    with pytest.raises(ValueError, match=r"`cache` must be 'memory' or None. Received"):
+    with pytest.raises(ValueError, match=r"`cache` must be 'memory', 'disk' or None. Received"):
         pipelines.load("camvid", folder, cache="moon")
 
 
@@ -87,3 +87,84 @@ def test_the_real_camvid_has_367_and_101_pairs(camvid):
     image, label = next(iter(data.eval_batches("val", 4)))
     assert image.shape == (4, 360, 480, 3)
     assert label.shape == (4, 360, 480)
+
+
+COLORS = {"Sky": (128, 128, 128), "Wall": (64, 192, 0), "Void": (0, 0, 0), "Child": (192, 128, 64)}
+
+
+def draw_colors(path, names):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array([[COLORS[name] for name in names]], np.uint8)).save(path)
+
+
+@pytest.fixture
+def owners_form(tmp_path):
+    """The owners' archives, one picture of each part of SegNet's split."""
+    for name in ("0001TP_006690", "0001TP_008550", "0016E5_07959", "Seq05VD_f00000"):
+        (tmp_path / "701_StillsRaw_full").mkdir(exist_ok=True)
+        Image.new("RGB", (4, 1)).save(tmp_path / f"701_StillsRaw_full/{name}.png")
+        draw_colors(
+            tmp_path / f"LabeledApproved_full/{name}_L.png", ["Sky", "Wall", "Void", "Child"]
+        )
+    return tmp_path
+
+
+def test_owners_colours_become_the_eleven_classes(owners_form):
+    data = pipelines.load("camvid", owners_form)
+    assert {split: data.num_examples(split) for split in data.splits} == {
+        "train": 1, "val": 1, "test": 2
+    }  # fmt: skip
+    # A wall is a building and a child a pedestrian, as SegNet's authors grouped them.
+    assert data.example("train", 0)[1].tolist() == [[0, 1, 255, 9]]
+    assert list(data.class_names) == NAMES
+
+
+def test_owners_classes_may_be_kept(owners_form):
+    data = pipelines.load("camvid", owners_form, grouped=False)
+    assert data.num_classes == 31
+    label = data.example("train", 0)[1][0].tolist()
+    assert [data.class_names[i] for i in label if i != 255] == ["Sky", "Wall", "Child"]
+    assert data.palette[label[0]] == COLORS["Sky"]
+
+
+def test_copies_with_label_folders_are_read(tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / f"CamVid/{split}").mkdir(parents=True)
+        Image.new("RGB", (2, 1)).save(tmp_path / f"CamVid/{split}/0001TP_1.png")
+        draw_colors(tmp_path / f"CamVid/{split}_labels/0001TP_1_L.png", ["Sky", "Void"])
+    data = pipelines.load("camvid", tmp_path)
+    assert data.splits == ("train", "val")
+    assert data.example("val", 0)[1].tolist() == [[0, 255]]
+
+
+def test_copies_with_index_masks_of_32_classes_are_read(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    for name in ("0006R0_f00930", "0006R0_f00960"):
+        Image.new("RGB", (3, 1)).save(tmp_path / f"images/{name}.png")
+        mask = Image.fromarray(np.array([[21, 30, 7]], np.uint8))  # sky, void, child
+        mask.save(tmp_path / f"labels/{name}_P.png")
+    (tmp_path / "valid.txt").write_text("0006R0_f00960.png\n")
+    data = pipelines.load("camvid", tmp_path)
+    assert (data.num_examples("train"), data.num_examples("val")) == (1, 1)
+    assert data.example("val", 0)[1].tolist() == [[0, 255, 9]]
+
+
+def test_the_split_is_that_of_the_lists(camvid):
+    from pipelines.datasets._camvid_split import split_of
+
+    for split in ("train", "val"):
+        lines = (camvid / f"{split}.txt").read_text().splitlines()
+        assert {split_of(line.split()[0].split("/")[-1]) for line in lines} == {split}
+
+
+def test_a_name_that_is_not_camvids_is_refused(owners_form):
+    Image.new("RGB", (4, 1)).save(owners_form / "701_StillsRaw_full/holiday.png")
+    draw_colors(owners_form / "LabeledApproved_full/holiday_L.png", ["Sky"] * 4)
+    with pytest.raises(ValueError, match=r"named after their drive.*Received: 'holiday'"):
+        pipelines.load("camvid", owners_form)
+
+
+def test_index_masks_hold_eleven_classes_only(folder):
+    with pytest.raises(ValueError, match=r"hold eleven classes. Received: grouped=False"):
+        pipelines.load("camvid", folder, grouped=False)

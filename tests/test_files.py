@@ -1,12 +1,44 @@
 """Pictures and masks from files: what is read, and what is refused with the file's name."""
 
+import struct
+import zlib
+
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from pipelines.files import read_header, read_image, read_label
+from pipelines import _decode
+from pipelines.files import read_colors, read_header, read_image, read_label
 
 EXIF_ORIENTATION, ROTATED = 0x0112, 6  # 6: turn by 90 degrees clockwise to display
+
+
+def write_tiff(path, numbers, planar, compressed):
+    """Write a TIFF of any number of channels by the letter of TIFF 6.0; Pillow does not."""
+    height, width, channels = numbers.shape
+    parts = [numbers[..., i] for i in range(channels)] if planar == 2 else [numbers]
+    parts = [part.tobytes() for part in parts]
+    parts = [zlib.compress(part) for part in parts] if compressed else parts
+    starts = np.cumsum([8] + [len(part) for part in parts]).tolist()
+    bits, kind = numbers.dtype.itemsize * 8, 3 if numbers.dtype.kind == "f" else 1
+    tags = [
+        (256, "I", [width]), (257, "I", [height]), (258, "H", [bits] * channels),
+        (259, "H", [8 if compressed else 1]), (262, "H", [1]), (273, "I", starts[:-1]),
+        (277, "H", [channels]), (278, "I", [height]), (279, "I", [len(part) for part in parts]),
+        (284, "H", [planar]), (338, "H", [0] * (channels - 1)), (339, "H", [kind] * channels),
+    ]  # fmt: skip
+    entries, extra = b"", b""
+    for tag, letter, values in tags:
+        data = struct.pack(f"<{len(values)}{letter}", *values)
+        if len(data) > 4:
+            data, extra = struct.pack("<I", starts[-1] + len(extra)), extra + data
+        number = struct.pack("<HHI", tag, {"H": 3, "I": 4}[letter], len(values))
+        entries += number + data.ljust(4, b"\0")
+    header = b"II*\0" + struct.pack("<I", starts[-1] + len(extra))
+    table = struct.pack("<H", len(tags)) + entries + bytes(4)
+    path.write_bytes(header + b"".join(parts) + extra + table)
+    return path
 
 
 def test_pictures_are_rgb_in_this_order(tmp_path):
@@ -78,14 +110,114 @@ def test_float_masks_are_refused_by_name(tmp_path):
         read_label(path)
 
 
-def test_sixteen_bit_pictures_are_refused_by_name(tmp_path):
-    path = tmp_path / "deep.png"
-    Image.fromarray(np.zeros((2, 2), np.uint16)).save(path)
-    with pytest.raises(ValueError, match=r"8 bits per channel.*deep\.png"):
-        read_image(path)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_scaled_to_eight(tmp_path, suffix, channels):
+    path = str(tmp_path / f"deep{suffix}")
+    numbers = np.full((2, 3, channels), 257 * 100, np.uint16)  # 257 * 255 = 65535
+    numbers[0, 0] = 65535
+    numbers[1, 2, -1] = 0
+    cv2.imwrite(path, numbers[..., ::-1].squeeze())
+    image = read_image(path, channels)
+    assert image.dtype == np.uint8
+    assert image[0, 0].tolist() == [255] * channels
+    assert image[0, 1].tolist() == [100] * channels
+    assert image[1, 2, -1] == 0
 
 
-@pytest.mark.parametrize("read", [read_image, read_label, read_header])
+def test_a_range_of_values_says_what_is_black_and_white(tmp_path):
+    np.save(tmp_path / "real.npy", np.array([[-5.0, 10.0, 20.0, np.nan]]))
+    image = read_image(tmp_path / "real.npy", 1, value_range=(0, 20))
+    assert image[0, :, 0].tolist() == [0, 128, 255, 0]  # 10 / 20 * 255 = 127.5, to even
+    with pytest.raises(ValueError, match=r"8 or 16 bits.*float64.*real\.npy.*`value_range="):
+        read_image(tmp_path / "real.npy", 1)
+
+
+def test_turned_pictures_of_sixteen_bits_are_turned_too(tmp_path):
+    for orientation in range(1, 9):
+        path = tmp_path / f"{orientation}.png"
+        exif = Image.Exif()
+        exif[EXIF_ORIENTATION] = orientation
+        picture = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+        picture.save(path, exif=exif)
+        wanted = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+        pixels = np.arange(6).reshape(2, 3)
+        assert _decode.turned(pixels, orientation).tolist() == wanted.tolist(), orientation
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [2, 4, 5, 13])
+@pytest.mark.parametrize(("planar", "compressed"), [(1, False), (2, False), (1, True), (2, True)])
+def test_tiff_files_of_many_channels_are_read(tmp_path, kind, channels, planar, compressed):
+    numbers = (np.arange(6 * 8 * channels) % 251).reshape(6, 8, channels).astype(kind)
+    path = write_tiff(tmp_path / "bands.tif", numbers, planar, compressed)
+    assert read_header(path) == (6, 8, channels)
+    image = read_image(path, channels, None if kind == np.uint8 else (0, 255))
+    assert image.tolist() == numbers.astype(int).tolist()
+
+
+def test_tiff_files_with_a_predictor_and_tiles_are_read(tmp_path):
+    numbers = np.random.default_rng(0).integers(0, 255, (40, 50, 4)).astype(np.uint8)
+    path = str(tmp_path / "four.tif")
+    # OpenCV writes LZW with a predictor; the order of its channels is blue, green, red, alpha.
+    cv2.imwrite(path, numbers[..., [2, 1, 0, 3]])
+    assert read_image(path, 4).tolist() == numbers.tolist()
+    assert read_image(path, 3).tolist() == numbers[..., :3].tolist()
+
+
+def test_stacks_of_pages_and_arrays_are_channels(tmp_path):
+    pages = [Image.new("L", (4, 2), value) for value in (1, 2, 3, 4, 5)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    assert read_header(tmp_path / "stack.tif") == (2, 4, 5)
+    assert read_image(tmp_path / "stack.tif", 5)[0, 0].tolist() == [1, 2, 3, 4, 5]
+    np.save(tmp_path / "last.npy", np.zeros((40, 50, 6), np.uint8))
+    np.save(tmp_path / "first.npy", np.zeros((6, 40, 50), np.uint8))
+    for name in ("last", "first"):
+        assert read_header(tmp_path / f"{name}.npy") == (40, 50, 6)
+        assert read_image(tmp_path / f"{name}.npy", 6).shape == (40, 50, 6)
+
+
+def test_files_of_one_channel_each_are_put_together(tmp_path):
+    paths = tuple(str(tmp_path / f"{name}.png") for name in ("red", "nir"))
+    for value, path in enumerate(paths):
+        Image.new("L", (4, 2), value).save(path)
+    assert read_header(paths) == (2, 4, 2)
+    assert read_image(paths, 2)[0, 0].tolist() == [0, 1]
+    Image.new("L", (4, 3)).save(paths[1])
+    with pytest.raises(ValueError, match=r"must have one size. Received: .*nir\.png' of \(3, 4\)"):
+        read_image(paths, 2)
+
+
+def test_alpha_is_dropped_unless_four_channels_are_wanted(tmp_path):
+    Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png")[0, 0].tolist() == [1, 2, 3]
+    assert read_image(tmp_path / "a.png", 4)[0, 0].tolist() == [1, 2, 3, 4]
+    with pytest.raises(ValueError, match=r"must have the 5 channels.*3 channels in .*a\.png"):
+        read_image(tmp_path / "a.png", 5)
+
+
+def test_masks_may_be_arrays(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0, 300]]))
+    np.save(tmp_path / "b.npy", np.array([[0.0, 2.0]]))
+    np.save(tmp_path / "c.npy", np.array([[0.0, 2.5]]))
+    np.save(tmp_path / "d.npy", np.array([["a"]]))
+    assert read_label(tmp_path / "a.npy").tolist() == [[0, 300]]
+    assert read_label(tmp_path / "b.npy").tolist() == [[0, 2]]
+    with pytest.raises(ValueError, match=r"whole numbers.*c\.npy"):
+        read_label(tmp_path / "c.npy")
+    with pytest.raises(ValueError, match=r"must hold numbers.*d\.npy"):
+        read_label(tmp_path / "d.npy")
+
+
+def test_an_array_that_claims_more_than_it_holds_is_named(tmp_path):
+    path = tmp_path / "bomb.npy"
+    np.save(path, np.zeros((40, 40), np.uint8))
+    path.write_bytes(path.read_bytes().replace(b"(40, 40), }     ", b"(99999, 99999), }"))
+    with pytest.raises(ValueError, match=r"cannot be read.*bomb\.npy"):
+        read_image(path, 1)
+
+
+@pytest.mark.parametrize("read", [read_image, read_label, read_header, read_colors])
 def test_missing_files_are_named(tmp_path, read):
     with pytest.raises(ValueError, match=r"does not exist. Received: .*nothing\.png"):
         read(tmp_path / "nothing.png")

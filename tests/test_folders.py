@@ -73,6 +73,25 @@ def test_a_mask_without_picture_is_named(tmp_path):
         from_folders(images, labels, CLASSES)
 
 
+def test_files_without_partner_are_left_out_on_request(tmp_path):
+    images, labels = make_folders(tmp_path)
+    (labels / "7.png").unlink()
+    (images / "3.png").unlink()
+    data = from_folders(images, labels, CLASSES, splits=(1.0,), on_unmatched="skip")
+    assert data.num_examples("train") == 8
+    assert data.unmatched == (str(images / "7.png"), str(labels / "3.png"))
+    assert "Files without a partner, which are left out (2)" in str(data.check())
+    with pytest.raises(ValueError, match=r"`on_unmatched` must be 'error' or 'skip'. Received"):
+        from_folders(images, labels, CLASSES, on_unmatched="maybe")
+
+
+def test_folders_with_no_name_in_common_are_refused(tmp_path):
+    picture(tmp_path / "images/a.png")
+    mask(tmp_path / "masks/b.png")
+    with pytest.raises(ValueError, match=r"need names in common. Received: no pair in"):
+        from_folders(tmp_path / "images", tmp_path / "masks", CLASSES, on_unmatched="skip")
+
+
 def test_two_masks_for_one_picture_are_named(tmp_path):
     images, labels = make_folders(tmp_path)
     mask(labels / "7_gt.png")
@@ -174,7 +193,8 @@ def test_an_unknown_id_is_named_with_its_file(tmp_path):
     mask(labels / "3.png", 77)
     data = from_folders(images, labels, CLASSES, splits=(1.0,))
     with pytest.raises(ValueError, match=r"no class and not ignored: \[77\].*3\.png"):
-        data.check()
+        data.train_batches(1)
+    assert data.check().faults["path"].tolist() == [str(labels / "3.png")]
     ignoring = from_folders(images, labels, CLASSES, splits=(1.0,), ignore=(77, 255))
     assert (ignoring.example("train", 3)[1] == 255).all()
 
@@ -232,3 +252,69 @@ def test_sixteen_bit_ids_are_mapped(tmp_path):
     Image.fromarray(np.full((6, 8), 3000, np.uint16)).save(labels / "0.png")
     data = from_folders(images, labels, {3000: "tree"}, splits=(1.0,))
     assert (data.example("train", 0)[1] == 0).all()
+
+
+def test_colour_coded_masks_are_read_with_a_table(tmp_path):
+    images, labels = make_folders(tmp_path, count=1)
+    Image.new("RGB", (8, 6), (128, 64, 128)).save(labels / "0.png")
+    table = {(0, 0, 0): None, (60, 40, 222): "pavement", (128, 64, 128): "road"}
+    data = from_folders(images, labels, table, splits=(1.0,))
+    assert data.class_names == ("pavement", "road")
+    assert data.palette == [(60, 40, 222), (128, 64, 128)]
+    assert (data.example("train", 0)[1] == 1).all()
+
+
+def test_ids_from_one_up_are_read_with_an_offset(tmp_path):
+    images, labels = make_folders(tmp_path, count=3)  # masks of 0, 1 and 2
+    data = from_folders(images, labels, ["cat", "dog"], splits=(1.0,), label_offset=1)
+    assert [int(data.example("train", i)[1][0, 0]) for i in range(3)] == [255, 0, 1]
+
+
+def test_folders_of_channels_become_one_picture(tmp_path):
+    images, labels = make_folders(tmp_path)
+    for i in range(10):
+        Image.new("L", (8, 6), i).save(images / f"{i}.png")
+        picture(tmp_path / f"nir/{i}.tif", mode="L")
+    data = from_folders([images, tmp_path / "nir"], labels, CLASSES, splits=(0.5, 0.5))
+    assert data.num_channels == 2
+    image, _ = next(iter(data.train_batches(2)))
+    assert image.shape == (2, 6, 8, 2)
+    (tmp_path / "nir/3.tif").unlink()
+    with pytest.raises(ValueError, match=r"Every picture needs a mask.*3\.png"):
+        from_folders([images, tmp_path / "nir"], labels, CLASSES)
+
+
+def test_deep_pictures_of_twelve_bits_are_stretched(tmp_path):
+    images, labels = make_folders(tmp_path, count=1)
+    Image.fromarray(np.full((6, 8), 4095, np.uint16)).save(images / "0.png")
+    data = from_folders(images, labels, CLASSES, splits=(1.0,), value_range=(0, 4095))
+    assert (data.example("train", 0)[0] == 255).all()
+    plain = from_folders(images, labels, CLASSES, splits=(1.0,))
+    assert (plain.example("train", 0)[0] == 16).all()  # 4095 / 257 = 15.9
+    assert "nearly black" in str(plain.check())
+    with pytest.raises(ValueError, match=r"the lower one first. Received: value_range=\(9, 0\)"):
+        from_folders(images, labels, CLASSES, value_range=(9, 0))
+
+
+def test_groups_stay_together(tmp_path):
+    for i in range(12):
+        picture(tmp_path / f"images/patient{i // 3}_slice{i}.png")
+        mask(tmp_path / f"masks/patient{i // 3}_slice{i}.png")
+    images, labels = tmp_path / "images", tmp_path / "masks"
+    for group in (r"patient(\d+)", lambda key: key.split("_")[0], [i // 3 for i in range(12)]):
+        data = from_folders(images, labels, CLASSES, splits=(0.5, 0.5), group=group)
+        patients = [{path.split("patient")[1][0] for path, _ in data.paths(s)} for s in data.splits]
+        assert len(patients[0] & patients[1]) == 0
+        assert [len(part) for part in patients] == [2, 2]
+    with pytest.raises(ValueError, match=r"`group` must match.*Received: group='night'"):
+        from_folders(images, labels, CLASSES, group="night")
+    with pytest.raises(ValueError, match=r"at least one group. Received: 1 groups"):
+        from_folders(images, labels, CLASSES, group="patient")
+
+
+def test_pictures_of_mixed_channels_are_refused(tmp_path):
+    images, labels = make_folders(tmp_path, count=2)
+    (images / "0.png").unlink()
+    np.save(images / "0.npy", np.zeros((6, 8, 7), np.uint8))
+    with pytest.raises(ValueError, match=r"same number of channels. Received: .*\[3, 7\]"):
+        from_folders(images, labels, CLASSES, splits=(1.0,))

@@ -1,14 +1,12 @@
 """Batches: the same seed gives the same ones, nothing is lost, sizes fit."""
 
-import logging
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 import pipelines
-from pipelines import ops, store
+from pipelines import ops
 
 AUGMENT = [ops.random_scale_crop(32, 32), ops.random_flip(), ops.color_jitter()]
 
@@ -139,26 +137,66 @@ def test_eval_batches_hold_equal_sizes_only(mixed_sizes):
     assert [image.shape[1:3] for image, _ in batches] == [(32, 40), (36, 48), (32, 40)]
 
 
-def test_pictures_too_large_for_memory_are_read_from_files(mixed_sizes, monkeypatch, caplog):
-    inside = bytes_of(mixed_sizes.train_batches(2, AUGMENT, epochs=2))
-    sheet = bytes_of(mixed_sizes.eval_batches("train", 2))
-    monkeypatch.setattr(store, "free_memory", lambda: 1000)
-    mixed_sizes._stores.clear()
-    with caplog.at_level(logging.WARNING):
-        outside = bytes_of(mixed_sizes.train_batches(2, AUGMENT, epochs=2))
-    assert inside == outside
-    assert sheet == bytes_of(mixed_sizes.eval_batches("train", 2))
-    assert "do not fit" in caplog.text
+def test_copies_of_a_picture_share_a_batch_and_differ():
+    batches = numbered().train_batches(4, [ops.gaussian_noise(50), ops.repeat_augment(2)], epochs=2)
+    assert batches.cardinality() == 4
+    order = order_of(numbered().train_batches(4, [ops.repeat_augment(2)], epochs=2))
+    assert order[::2] == order[1::2]
+    assert len(set(order[:8])) == 4
+    for image, _ in batches:
+        assert len({picture.tobytes() for picture in image.numpy()}) == 4
 
 
-def test_free_memory_is_a_sensible_number():
-    assert 1e6 < store.free_memory() < 1e14
+def test_one_copy_is_the_same_as_none():
+    data = numbered()
+    once = bytes_of(data.train_batches(3, [*AUGMENT, ops.repeat_augment(1)]))
+    assert once == bytes_of(data.train_batches(3, AUGMENT))
 
 
-def test_a_picture_that_changed_since_its_header_was_read_is_named(mixed_sizes):
-    path, mask = mixed_sizes.paths("train")[2]
-    mixed_sizes._sources["train"].sizes()
-    Image.new("RGB", (30, 30)).save(path)
-    Image.new("L", (30, 30)).save(mask)
-    with pytest.raises(ValueError, match=r"size that its header says. Received: .*2\.png"):
-        mixed_sizes.eval_batches("train", 1)
+def test_ops_on_batches_come_after_batching():
+    mixed = list(numbered().train_batches(5, [*AUGMENT, ops.classmix(1.0)], epochs=2))
+    plain = list(numbered().train_batches(5, AUGMENT, epochs=2))
+    for (_, label), (_, before) in zip(mixed, plain, strict=True):
+        # Each mask has one class, and half of one class, rounded up, is all of it.
+        expected = np.roll(before.numpy(), 1, axis=0)
+        void = expected == 255
+        np.testing.assert_array_equal(label.numpy(), np.where(void, before, expected))
+
+
+def test_ops_on_batches_keep_their_promises_in_a_pipeline():
+    data, many = numbered(), [*AUGMENT, ops.mosaic(), ops.cutmix(), ops.multi_scale(multiple=8)]
+    whole = bytes_of(data.train_batches(5, many, epochs=3))
+    assert len(set(whole)) == 6
+    assert whole[4:] == bytes_of(data.train_batches(5, many, first_epoch=2, epochs=1))
+    image, label = data.train_batches(5, many).element_spec
+    assert image.shape == (5, None, None, 3)
+    assert label.shape == (5, None, None)
+
+
+def test_pairs_of_name_and_arguments_are_ops():
+    named = [("random_flip", {"probability": 1.0}), ("cutmix", {"probability": 1.0})]
+    made = [ops.random_flip(1.0), ops.cutmix(1.0)]
+    data = numbered()
+    assert bytes_of(data.train_batches(5, named)) == bytes_of(data.train_batches(5, made))
+
+
+def test_pictures_are_drawn_as_often_as_their_weights_say():
+    data = numbered(count=8)
+    data._sources["train"].weights = np.array([4.0, 1, 1, 1, 1, 1, 1, 2])
+    orders = [order_of(data.train_batches(8, seed=seed)) for seed in range(20)]
+    counts = np.bincount(np.concatenate(orders), minlength=8)
+    # 8 draws an epoch, weights sum to 12: 2.67 of the first, 0.67 of a middle, 1.33 of the last.
+    assert all(2 <= order.count(0) <= 3 for order in orders)
+    assert all(1 <= order.count(7) <= 2 for order in orders)
+    assert abs(counts[0] - 53.3) < 10
+    assert abs(counts[1:7].mean() - 13.3) < 3
+
+
+def test_a_picture_that_is_drawn_twice_is_augmented_differently():
+    data = numbered(count=4)
+    data._sources["train"].weights = np.array([9.0, 1, 1, 1])
+    ((image, label),) = data.train_batches(4, [ops.gaussian_noise(50)])
+    assert label.numpy()[:, 0, 0].tolist().count(0) >= 3
+    assert len({picture.tobytes() for picture in image.numpy()}) == 4
+    again = data.train_batches(4, [ops.gaussian_noise(50)])
+    assert bytes_of(again) == [(image.numpy().tobytes(), label.numpy().tobytes())]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_seg.layers import BatchNormalization, ResizeLike
+from keras_seg.layers import AveragePooling2D, BatchNormalization, ResizeLike
 
 SHAPES = [((5, 7), (37, 51)), ((37, 51), (5, 7)), ((8, 8), (64, 64)), ((6, 6), (6, 6))]
 
@@ -60,7 +60,9 @@ def test_resize_like_survives_saving():
 
 
 def test_unknown_interpolation_is_refused():
-    with pytest.raises(ValueError, match="'bilinear' or 'nearest'. Received: interpolation='cubic"):
+    with pytest.raises(
+        ValueError, match=r"'bilinear' or 'nearest'. Received: interpolation='cubic"
+    ):
         ResizeLike("cubic")
 
 
@@ -150,4 +152,18 @@ def test_batch_normalization_survives_saving():
     layer = BatchNormalization(momentum=0.7, epsilon=0.01, name="bn")
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(again) is BatchNormalization
+    assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (11, 13), (37, 51)])
+def test_average_pooling_is_that_of_tensorflow(size):
+    x = some((2, *size, 3))
+    found = AveragePooling2D(4)(x)
+    np.testing.assert_array_equal(found, tf.nn.avg_pool2d(x, 4, 4, "SAME"))
+
+
+def test_average_pooling_survives_saving():
+    layer = AveragePooling2D(4, name="small")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(again) is AveragePooling2D
     assert again.get_config() == layer.get_config()

@@ -124,7 +124,7 @@ def test_smaller_logits_are_compared_with_labels_under_their_centres():
 
 @pytest.mark.parametrize(("size", "cells"), [(37, 5), (51, 7), (33, 32), (8, 8)])
 def test_labels_like_takes_the_pixel_under_each_centre(size, cells):
-    # floor((i + 1/2) * size / cells)
+    # Rounded down: (i + 1/2) times size, by cells.
     expected = [int((2 * i + 1) * size / (2 * cells)) for i in range(cells)]
     labels = np.tile(np.arange(size), (1, size, 1))
     found = labels_like(labels, np.zeros((1, cells, cells, 2)))

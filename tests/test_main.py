@@ -126,6 +126,10 @@ def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys
 
     assert main(["predict", folder, str(plots / "images"), "--out", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").glob("*_labels.png"))) == 10
+    (one, *_) = (plots / "images").iterdir()
+    words = ["--flip", "--tile", "32", "--out", str(tmp_path / "tiles")]
+    assert main(["predict", folder, str(one), *words]) == 0
+    assert len(list((tmp_path / "tiles").glob("*_labels.png"))) == 1
 
     capsys.readouterr()
     assert main(["export", folder, "saved_model", "fp32", "int8", *data_words(plots)]) == 0

@@ -66,7 +66,7 @@ def test_iou_by_hand():
 
 
 def test_shapes_that_differ_are_refused():
-    with pytest.raises(ValueError, match="same shape. Received: 4 labels and 3 predictions"):
+    with pytest.raises(ValueError, match=r"same shape. Received: 4 labels and 3 predictions"):
         confusion_matrix(np.zeros(4, "uint8"), np.zeros(3, "uint8"), 2)
 
 
@@ -89,7 +89,7 @@ def test_negative_ids_are_refused():
 
 
 def test_probabilities_in_place_of_ids_are_refused():
-    with pytest.raises(TypeError, match="predictions of dtype float64. Take the argmax"):
+    with pytest.raises(TypeError, match=r"predictions of dtype float64. Take the argmax"):
         confusion_matrix(np.array([0]), np.array([0.3]), 2)
 
 

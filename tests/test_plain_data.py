@@ -42,7 +42,7 @@ def test_class_weights_are_those_of_enet():
 
 
 def test_unknown_way_to_weigh_classes_is_refused():
-    with pytest.raises(ValueError, match="Unknown way to weigh classes of plain tf.data"):
+    with pytest.raises(ValueError, match=r"Unknown way to weigh classes of plain tf.data"):
         PlainData(batches(), num_classes=3).class_weights("median")
 
 

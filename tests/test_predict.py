@@ -181,7 +181,7 @@ def test_a_model_of_one_size_names_that_size():
 
 def test_auxiliary_outputs_are_not_computed():
     segmenter = Segmenter(strongest_channel(aux=True))
-    assert [layer.name for layer in segmenter._network.layers if layer.weights] == ["logits"]
+    assert [layer.name for layer in segmenter.network.layers if layer.weights] == ["logits"]
     image = picture(32, 32)
     np.testing.assert_array_equal(segmenter(image), image.argmax(axis=-1))
 

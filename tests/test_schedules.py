@@ -63,7 +63,7 @@ def test_cosine_restarts_after_periods_that_grow(factor):
 )
 def test_warm_up_rises_to_the_rate_and_then_the_schedule_begins(make):
     warm, cold = make(warmup_steps=4), make()
-    # 0.8 * (step + 1) / 4
+    # Quarters of 0.8.
     assert rates(warm, range(4)) == pytest.approx([0.2, 0.4, 0.6, 0.8], rel=TOLERANCE)
     later = [4, 5, 9, 17, 40]
     expected = rates(cold, [step - 4 for step in later])

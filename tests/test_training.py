@@ -181,7 +181,7 @@ def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
     data, run, tmp_path
 ):
     keras.utils.set_random_seed(7)
-    late = keras.callbacks.LambdaCallback(on_train_end=Breaks(0, 0).do)
+    late = keras.callbacks.LambdaCallback(on_train_end=lambda logs: Breaks(0, 0).do())
     with pytest.raises(KeyboardInterrupt):
         keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=[late], **QUICK)
     again = keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK)
@@ -378,7 +378,7 @@ def test_damaged_state_is_named(data, tmp_path):
 
 
 def test_class_weight_of_keras_is_refused(data, tmp_path):
-    with pytest.raises(ValueError, match="`fit` has no class_weight.*`class_weights="):
+    with pytest.raises(ValueError, match=r"`fit` has no class_weight.*`class_weights="):
         keras_seg.fit(tiny(), data, folder=tmp_path, class_weight={0: 2.0})
     assert not list(tmp_path.iterdir())
 
@@ -423,7 +423,7 @@ def test_plain_datasets_need_a_built_model(tmp_path):
 
 def test_number_of_batches_must_be_known(tmp_path):
     unknown = plain().filter(lambda image, label: True)
-    with pytest.raises(ValueError, match="number of batches that is known. Received: -2 batches"):
+    with pytest.raises(ValueError, match=r"number of batches that is known. Received: -2 batches"):
         keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
 
 

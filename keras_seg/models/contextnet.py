@@ -16,7 +16,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.layers import ResizeLike
+from keras_seg.layers import AveragePooling2D, ResizeLike
 from keras_seg.models._blocks import conv_bn, depthwise_bn
 from keras_seg.models._registry import architecture
 
@@ -164,7 +164,7 @@ def shrink(x, factor, name):
     >>> shrink(keras.Input((10, 8, 3)), 4, "small").shape
     (None, 3, 2, 3)
     """
-    return layers.AveragePooling2D(factor, padding="same", name=name)(x)
+    return AveragePooling2D(factor, name=name)(x)
 
 
 class Options(NamedTuple):

@@ -44,7 +44,11 @@ def ade20k(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
         pictures = folder / "images" / owners_name
         masks = folder / "annotations" / owners_name
         if split == "test" and not pictures.is_dir():
-            nearby = (folder / "testing", *folder.parent.glob("*/testing"), folder.parent / "testing")
+            nearby = (
+                folder / "testing",
+                *folder.parent.glob("*/testing"),
+                folder.parent / "testing",
+            )
             pictures = next((path for path in nearby if path.is_dir()), pictures)
         names = [path.stem for path in pictures_below(pictures, ".jpg")]
         if names:

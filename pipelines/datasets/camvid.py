@@ -135,6 +135,8 @@ def _owners_classes(grouped: bool, by_color: bool) -> Classes:
         zip(keys, names, strict=True), key=lambda one: order.index(one[1]) if one[1] else -1
     )
     classes = as_classes(dict(named))
-    palette = eleven.palette if grouped else [c for c, name in zip(colors, names, strict=True) if name]
+    palette = (
+        eleven.palette if grouped else [c for c, name in zip(colors, names, strict=True) if name]
+    )
     # A few masks hold single pixels of other colours; nobody's reader counts them.
     return replace(classes, palette=tuple(palette), strict=False)

@@ -18,7 +18,7 @@ def uniform(seed, count: int):
     return tf.random.stateless_uniform((count,), seed)
 
 
-def fold_in(seed, number):
+def fold_in(seed, number) -> Any:
     """Return a new seed, int32 (2,), for item `number` of what has a seed."""
     return tf.random.fold_in(seed, number)
 
@@ -36,8 +36,8 @@ def resample(example: Example, height, width) -> Example:
     pixels = tf.raw_ops.ResizeBilinear(images=image[None], size=size, half_pixel_centers=True)[0]
     rows = nearest(tf.shape(label)[0], height)
     columns = nearest(tf.shape(label)[1], width)
-    # Whole rows are copied fast, single pixels are not: so those of the columns come first.
-    label = tf.gather(tf.gather(label, columns, axis=1), rows)
+    # Whole rows are copied fast, single pixels are not: turn the mask to pick its columns.
+    label = tf.gather(tf.transpose(tf.gather(tf.transpose(label), columns)), rows)
     return {**example, "image": to_pixels(pixels), "label": label}
 
 
@@ -75,9 +75,22 @@ def place(example: Example, top, left, height: int, width: int) -> Example:
     old_height, old_width = size_of(example)
     rows = [top, height - old_height - top]
     columns = [left, width - old_width - left]
-    image = tf.pad(example["image"], [rows, columns, [0, 0]], constant_values=PAD_COLOR)
-    label = tf.pad(example["label"], [rows, columns], constant_values=IGNORE_CLASS)
+    image = _surround(example["image"], rows, columns, PAD_COLOR)
+    label = _surround(example["label"], rows, columns, IGNORE_CLASS)
     return with_size({**example, "image": image, "label": label}, height, width)
+
+
+def _surround(values, rows, columns, fill: int):
+    """Put `fill` around an array; `tf.pad` does the same to a picture in twice the time."""
+    color = tf.constant(fill, tf.uint8)
+    for axis, (before, after) in ((1, columns), (0, rows)):
+        shape = tf.shape(values)
+        rims = [
+            tf.fill(tf.concat([shape[:axis], [size], shape[axis + 1 :]], 0), color)
+            for size in (before, after)
+        ]
+        values = tf.concat([rims[0], values, rims[1]], axis)
+    return values
 
 
 def with_size(example: Example, height: int | None, width: int | None) -> Example:

@@ -87,8 +87,8 @@ def _bilinear(image, rows, columns):
     columns = tf.clip_by_value(columns, 0.0, tf.cast(shape[1] - 1, tf.float32))
     top, left = tf.cast(rows, tf.int32), tf.cast(columns, tf.int32)
     bottom, right = tf.minimum(top + 1, shape[0] - 1), tf.minimum(left + 1, shape[1] - 1)
-    down = (rows - tf.cast(top, tf.float32))[..., None]
-    along = (columns - tf.cast(left, tf.float32))[..., None]
+    down = tf.expand_dims(rows - tf.cast(top, tf.float32), -1)
+    along = tf.expand_dims(columns - tf.cast(left, tf.float32), -1)
 
     def at(row, column):
         return tf.cast(tf.gather(pixels, row * shape[1] + column), tf.float32)

@@ -96,12 +96,12 @@ def classmix(probability: float = 0.5) -> Op:
         count = tf.shape(other)[0]
         ids = tf.cast(tf.reshape(other, [count, -1]), tf.int32)
         shown = tf.math.bincount(ids, minlength=256, axis=-1)[:, :IGNORE_CLASS] > 0
-        scores = tf.random.stateless_uniform([count, IGNORE_CLASS], fold_in(seed, 0))
+        scores = tf.random.stateless_uniform(tf.stack([count, IGNORE_CLASS]), fold_in(seed, 0))
         scores = tf.where(shown, scores, -1.0)
         half = (tf.reduce_sum(tf.cast(shown, tf.int32), axis=1) + 1) // 2
         ranks = tf.argsort(tf.argsort(scores, direction="DESCENDING", stable=True))
         chosen = tf.logical_and(shown, ranks < half[:, None])
-        lucky = tf.random.stateless_uniform([count, 1], fold_in(seed, 1)) < probability
+        lucky = tf.random.stateless_uniform(tf.stack([count, 1]), fold_in(seed, 1)) < probability
         chosen = tf.pad(tf.logical_and(chosen, lucky), [[0, 0], [0, 1]])
         pasted = tf.gather(chosen, tf.cast(other, tf.int32), batch_dims=1)
         return _paste(batch, pasted)
@@ -138,7 +138,7 @@ def mosaic(probability: float = 0.5) -> Op:
         # Pictures and masks in one array: every window is then cut once.
         both = tf.concat([image, label[..., None]], axis=-1)
         count = tf.shape(both)[0]
-        draws = tf.random.stateless_uniform([count, 11], batch["seed"])
+        draws = tf.random.stateless_uniform(tf.stack([count, 11]), batch["seed"])
 
         def single(item):
             index, numbers = item

@@ -155,7 +155,7 @@ def class_crop(
 
     def op(example: Example) -> Example:
         draws = uniform(example["seed"], 4)
-        scores = tf.random.stateless_uniform((256,), fold_in(example["seed"], 1))
+        scores = uniform(fold_in(example["seed"], 1), 256)
         label = tf.reshape(example["label"], [-1])
         shown = tf.math.bincount(tf.cast(label, tf.int32), minlength=256)
         scores = tf.where(tf.logical_and(shown > 0, wanted), scores, -1.0)
@@ -164,8 +164,9 @@ def class_crop(
         pixel = tf.cast(tf.concat([pixels, [0]], axis=0)[number], tf.int32)
         old_height, old_width = size_of(example)
         random = tf.logical_or(draws[3] >= probability, tf.reduce_max(scores) < 0)
-        top = _towards(pixel // old_width, old_height, height)
-        left = _towards(pixel % old_width, old_width, width)
+        row, column = tf.unstack(tf.unravel_index(pixel, size_of(example)))
+        top = _towards(row, old_height, height, draws[0])
+        left = _towards(column, old_width, width, draws[1])
         around = tf.where(random, draws[:2], tf.stack([top, left]))
         return _crop(example, height, width, around)
 
@@ -235,12 +236,12 @@ def _crop(example: Example, height: int, width: int, draws) -> Example:
     return place(example, top, left, height, width)
 
 
-def _towards(pixel, size, window_size: int):
-    """Return the draw that makes a pixel the middle of its window, as far as possible."""
+def _towards(pixel, size, window_size: int, draw):
+    """Return the draw that makes a pixel the middle of its window, as far as there is room."""
     room = tf.cast(size - window_size, tf.float32)
     start = tf.cast(pixel - window_size // 2, tf.float32)
-    # Half a pixel more, against rounding; a picture without room lies in the middle.
-    return tf.where(room > 0, tf.clip_by_value((start + 0.5) / (room + 0.999), 0.0, 1.0), 0.5)
+    # Half a pixel more, against rounding.
+    return tf.where(room > 0, tf.clip_by_value((start + 0.5) / (room + 0.999), 0.0, 1.0), draw)
 
 
 def _offset(room, draw):

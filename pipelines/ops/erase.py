@@ -31,7 +31,7 @@ def cutout(holes: int = 1, size: float = 0.3) -> Op:
     >>> import numpy as np
     >>> image = np.zeros((8, 8, 3), "uint8")
     >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
-    >>> int(cutout()(example)["label"].numpy().max())
+    >>> int(cutout()(example)["label"].max())
     0
     """
     check_count("cutout", "holes", holes)

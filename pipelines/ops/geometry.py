@@ -140,7 +140,7 @@ def random_turn() -> Op:
         size = (height, width) if height == width else (None, None)
         turned = {
             "image": tf.image.rot90(image, turns),
-            "label": tf.image.rot90(label[..., None], turns)[..., 0],
+            "label": tf.image.rot90(tf.expand_dims(label, -1), turns)[..., 0],
         }
         turned["image"] = tf.ensure_shape(turned["image"], (*size, image.shape[-1]))
         return with_size({**example, **turned}, *size)

@@ -121,10 +121,10 @@ def _blur(image, weights):
     for axis in (0, 1):
         pixels = tf.clip_by_value(tf.range(-radius, shape[axis] + radius), 0, shape[axis] - 1)
         image = tf.gather(image, pixels, axis=axis)
-    values = tf.transpose(tf.cast(image, tf.float32), [2, 0, 1])[..., None]
+    values = tf.expand_dims(tf.transpose(tf.cast(image, tf.float32), [2, 0, 1]), -1)
     values = tf.nn.conv2d(values, tf.reshape(weights, [1, -1, 1, 1]), 1, "VALID")
     values = tf.nn.conv2d(values, tf.reshape(weights, [-1, 1, 1, 1]), 1, "VALID")
-    blurred = to_pixels(tf.transpose(values[..., 0], [1, 2, 0]))
+    blurred = to_pixels(tf.transpose(tf.squeeze(values, -1), [1, 2, 0]))
     return tf.reshape(blurred, shape)
 
 

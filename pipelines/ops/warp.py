@@ -153,7 +153,9 @@ def elastic(strength: float = 8.0, smoothness: float = 48.0) -> Op:
         knots = [
             2 + tf.cast(tf.cast(n, tf.float32) / smoothness, tf.int32) for n in (height, width)
         ]
-        moves = tf.random.stateless_uniform([*knots, 2], example["seed"], -strength, strength)
+        moves = tf.random.stateless_uniform(
+            tf.stack([*knots, 2]), example["seed"], -strength, strength
+        )
         field = tf.raw_ops.ResizeBicubic(
             images=moves[None], size=tf.stack([height, width]), half_pixel_centers=True
         )[0]

@@ -6,14 +6,15 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipelines.faults import COLORS, KIND, UNKNOWN_IDS, FileFault
-from pipelines.files import read_colors, read_label
+from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.files import read_label
 from pipelines.sources import FileSource, Source
 
 BINARY = "0/255 mask"
+SMOOTHED_BINARY = "0/255 mask, smoothed"
 SMOOTHED = "smoothed mask"
 _EDGE = 12  # so far from 0 or 255 a smoothed binary mask may be, in most of its pixels
-_MANY = 12  # strange values or colours that a person would not have chosen one by one
+_FEW = 8  # colours that a person may have forgotten to name; a soft edge has more
 
 
 class Exam(NamedTuple):
@@ -25,7 +26,7 @@ class Exam(NamedTuple):
         print: fingerprint of how the picture looks, 64 bits.
         checksum: of its pixels.
         brightest: its largest value.
-        faults: (kind, path, what it says).
+        faults: (kind, path, what is wrong in a few words, the whole message).
     """
 
     size: tuple[int, int] | None = None
@@ -33,7 +34,7 @@ class Exam(NamedTuple):
     print: int = 0
     checksum: int = 0
     brightest: int = 255
-    faults: tuple[tuple[str, str, str], ...] = ()
+    faults: tuple[tuple[str, str, str, str], ...] = ()
 
 
 def examine(source: Source, index: int) -> Exam:
@@ -42,7 +43,7 @@ def examine(source: Source, index: int) -> Exam:
         image, label = source.read(index)
     except FileFault as fault:
         faults = [fault]
-        image_path, label_path = source.paths()[index]
+        label_path = source.paths()[index][1]
         if isinstance(source, FileSource) and fault.path != label_path and label_path:
             try:  # the picture is at fault; the mask may be too
                 source.read_classes(label_path)
@@ -85,35 +86,23 @@ def _cells(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return small.reshape(rows, columns, -1).mean(axis=-1, dtype=np.float32)
 
 
-def _named(fault: FileFault) -> tuple[str, str, str]:
+def _named(fault: FileFault) -> tuple[str, str, str, str]:
     """Return kind, path and words of a fault, with a mask's disease by its name."""
-    kind = fault.kind
-    if kind in (UNKNOWN_IDS, COLORS, KIND):
-        kind = disease(fault.path) or kind
-    return kind, fault.path, str(fault)
+    return disease(fault) or fault.kind, fault.path, fault.detail, str(fault)
 
 
-def disease(path: str) -> str | None:
-    """Return BINARY or SMOOTHED if that is what a mask with strange values is; else None."""
-    try:
-        values, counts = np.unique(read_label(path), return_counts=True)
-    except FileFault:
-        return _disease_of_colors(path)
+def disease(fault: FileFault) -> str | None:
+    """Return BINARY, that smoothed, or SMOOTHED, if a mask's strange values look so; else None."""
+    if fault.kind == COLORS:
+        return SMOOTHED if len(fault.values) > _FEW else None
+    if fault.kind != UNKNOWN_IDS:
+        return None
+    values, counts = np.unique(read_label(fault.path), return_counts=True)
     if set(values.tolist()) <= {0, 255}:
         return BINARY
-    if len(values) > _MANY:
-        extreme = (values <= _EDGE) | ((values >= 255 - _EDGE) & (values <= 255))
-        if counts[extreme].sum() > 0.8 * counts.sum():
-            return f"{BINARY}, smoothed"
-    return SMOOTHED if len(values) > 4 * _MANY else None
-
-
-def _disease_of_colors(path: str) -> str | None:
-    """Smoothed colours: many, most of them rare, as edges between areas have them."""
-    try:
-        pixels = read_colors(path).reshape(-1, 3)
-    except FileFault:
-        return None
-    _, counts = np.unique(pixels @ np.array([65536, 256, 1]), return_counts=True)
-    rare = counts < max(2, len(pixels) // 1000)
-    return SMOOTHED if rare.sum() > _MANY else None
+    extreme = (values <= _EDGE) | (values >= 255 - _EDGE)
+    middle = len(values) - extreme.sum()
+    if values[0] <= _EDGE and values[-1] in range(255 - _EDGE, 256) and middle > 2:
+        if counts[extreme].sum() > 0.7 * counts.sum():
+            return SMOOTHED_BINARY
+    return SMOOTHED if len(fault.values) > 2 * _FEW else None

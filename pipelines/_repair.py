@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipelines import exam
+from pipelines import _exam as exam
 from pipelines.check import Report
 from pipelines.classes import IGNORE_CLASS, Classes
 from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
@@ -113,9 +113,7 @@ class _Kept:
         return self._source.subset(self.indices, self._repaired)
 
 
-def heal(
-    path: str, classes: Classes, size: tuple[int, int]
-) -> tuple[np.ndarray, str] | None:
+def heal(path: str, classes: Classes, size: tuple[int, int]) -> tuple[np.ndarray, str] | None:
     """Return a mask as class ids uint8 (h, w) and what was done; None if it is beyond repair."""
     try:
         labels, why = _classes_of(path, classes)
@@ -137,16 +135,19 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
             return classes.from_colors(read_colors(path), path), ""
         return classes.from_file_ids(read_label(path), path), ""
     except FileFault as fault:
-        if fault.kind == COLORS and exam.disease(path):
-            return nearest_colors(read_colors(path), classes), "nearest colours"
         if fault.kind not in (UNKNOWN_IDS, COLORS):
             raise
+        disease = exam.disease(fault)
+    loose = replace(classes, strict=False)
     if classes.colors:
-        return replace(classes, strict=False).from_colors(read_colors(path), path), "void"
+        pixels = read_colors(path)
+        if disease:
+            return nearest_colors(pixels, classes), "nearest colours"
+        return loose.from_colors(pixels, path), "strange colours are ignored"
     ids = read_label(path)
-    if (exam.disease(path) or "").startswith(exam.BINARY) and len(classes.names) == 2:
+    if disease in (exam.BINARY, exam.SMOOTHED_BINARY) and len(classes.names) == 2:
         return (ids > 127).astype(np.uint8), "0 and 255 are the two classes"
-    return replace(classes, strict=False).from_file_ids(ids, path), "strange ids are ignored"
+    return loose.from_file_ids(ids, path), "strange ids are ignored"
 
 
 def nearest_colors(pixels: np.ndarray, classes: Classes) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Pictures that stand twice in a dataset, or look alike in two of its splits."""
 
+import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pipelines.exam import looks
+from pipelines._exam import looks
 from pipelines.faults import FileFault
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def find_duplicates(data: "Dataset", prints: dict[str, list[tuple[int, int]]]) -
     rows = [(*pair, 0, True) for pair in _equal(prints)]
     known = {pair[:4] for pair in rows}
     splits = list(prints)
-    near = [
+    candidates = (
         (bits, (first, i, second, j))
         for position, first in enumerate(splits)
         for second in splits[position + 1 :]
         for bits, i, j in _near(prints[first], prints[second])
-    ]
-    near = sorted(near)
-    for bits, pair in near[:_COMPARED]:
+    )
+    # Black pictures are all alike: there may be millions of candidates.
+    for bits, pair in heapq.nsmallest(_COMPARED, candidates):
         if pair not in known and _look_alike(data, *pair):
             rows.append((*pair, bits, False))
     return pd.DataFrame(

@@ -1,0 +1,245 @@
+"""How far each layer sees: from the reach of its inputs to the reach of its output, along one axis.
+
+A map along one axis is two arrays: for each position the first and the last pixel of the picture
+that it depends on.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from keras import layers
+
+from keras_seg.layers import CropLike, PositionAttention, ResizeLike
+
+
+class Reach(NamedTuple):
+    """First and last pixel that each position depends on, float (n,); infinite for all of them."""
+
+    first: np.ndarray
+    last: np.ndarray
+
+
+POINTWISE = (
+    layers.Activation,
+    layers.ActivityRegularization,
+    layers.AlphaDropout,
+    layers.BatchNormalization,
+    layers.Dense,
+    layers.Dropout,
+    layers.ELU,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.LayerNormalization,
+    layers.LeakyReLU,
+    layers.Normalization,
+    layers.PReLU,
+    layers.ReLU,
+    layers.Rescaling,
+    layers.Softmax,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.UnitNormalization,
+)
+MERGING = (
+    layers.Add,
+    layers.Average,
+    layers.Concatenate,
+    layers.Maximum,
+    layers.Minimum,
+    layers.Multiply,
+    layers.Subtract,
+)
+POOLING = (
+    layers.AveragePooling1D,
+    layers.AveragePooling2D,
+    layers.AveragePooling3D,
+    layers.MaxPooling1D,
+    layers.MaxPooling2D,
+    layers.MaxPooling3D,
+)
+# Before these in the list of a convolution's classes, because they inherit from it.
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+CONVOLUTION = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+    layers.DepthwiseConv1D,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv1D,
+    layers.SeparableConv2D,
+)
+EVERYWHERE = (
+    layers.Flatten,
+    layers.GlobalAveragePooling1D,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalAveragePooling3D,
+    layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D,
+    layers.GlobalMaxPooling3D,
+    layers.GroupNormalization,
+)
+
+
+@functools.singledispatch
+def reach(layer, inputs, axis):
+    """The reach of a layer's output; register a function for a layer class of your own.
+
+    Args:
+        layer: the layer.
+        inputs: list of `Reach`, one per input.
+        axis: which spatial axis, 0 the first.
+
+    Returns:
+        `Reach` of the output.
+
+    Raises:
+        TypeError: the layer's class is not known.
+
+    >>> pixels = Reach(np.arange(6.0), np.arange(6.0))
+    >>> reach(layers.MaxPooling2D(2), [pixels], axis=0).last.tolist()
+    [1.0, 3.0, 5.0]
+    """
+    raise TypeError(
+        f"`receptive_field` does not know how far a {type(layer).__name__} layer sees. "
+        f"Received: layer {layer.name!r}. Register a function for it: "
+        f"@keras_seg.analyse.reach.register({type(layer).__name__})."
+    )
+
+
+def _register(classes):
+    def decorate(function):
+        for kind in classes:
+            reach.register(kind, function)
+        return function
+
+    return decorate
+
+
+@_register(POINTWISE)
+def _pointwise(layer, inputs, axis):
+    return inputs[0]
+
+
+@_register((*MERGING, layers.Dot))
+def _merging(layer, inputs, axis):
+    first, last = inputs[0]
+    for other in inputs[1:]:
+        first, last = np.minimum(first, other.first), np.maximum(last, other.last)
+    return Reach(first, last)
+
+
+@_register(EVERYWHERE)
+@_register((layers.Reshape,))
+def _everywhere(layer, inputs, axis):
+    return Reach(np.array([-np.inf]), np.array([np.inf]))
+
+
+@reach.register
+def _attention(layer: PositionAttention, inputs, axis):
+    n = len(inputs[0].first)
+    return Reach(np.full(n, -np.inf), np.full(n, np.inf))
+
+
+@_register(CONVOLUTION)
+def _convolution(layer, inputs, axis):
+    return _window(
+        inputs[0],
+        layer.kernel_size[axis],
+        layer.strides[axis],
+        layer.padding,
+        layer.dilation_rate[axis],
+    )
+
+
+@_register(POOLING)
+def _pooling(layer, inputs, axis):
+    size, strides = (
+        value if isinstance(value, int) else value[axis]
+        for value in (layer.pool_size, layer.strides)
+    )
+    return _window(inputs[0], size, strides, layer.padding, 1)
+
+
+@_register(TRANSPOSED)
+def _transposed(layer, inputs, axis):
+    n, size, stride = len(inputs[0].first), layer.kernel_size[axis], layer.strides[axis]
+    full = (size - 1) * layer.dilation_rate[axis] + 1
+    made, before = n * stride + max(full - stride, 0), 0
+    if layer.padding == "same":
+        made, before = n * stride, max(full - stride, 0) // 2
+    taps = layer.dilation_rate[axis] * np.arange(size)
+    source = np.arange(made)[:, None] + before - taps
+    inside = (source % stride == 0) & (source >= 0) & (source < n * stride)
+    return _gather(inputs[0], source // stride, inside)
+
+
+@_register((layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D))
+def _padding(layer, inputs, axis):
+    before, after = _pair(layer.padding, axis)
+    source = np.arange(-before, len(inputs[0].first) + after)[:, None]
+    return _gather(inputs[0], source, (source >= 0) & (source < len(inputs[0].first)))
+
+
+@_register((layers.Cropping1D, layers.Cropping2D, layers.Cropping3D))
+def _cropping(layer, inputs, axis):
+    before, after = _pair(layer.cropping, axis)
+    return Reach(*(ends[before : len(ends) - after] for ends in inputs[0]))
+
+
+@reach.register
+def _crop_like(layer: CropLike, inputs, axis):
+    return Reach(*(ends[: len(inputs[1].first)] for ends in inputs[0]))
+
+
+@reach.register
+def _resize_like(layer: ResizeLike, inputs, axis):
+    return _resized(inputs[0], len(inputs[1].first), layer.interpolation)
+
+
+@_register((layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D))
+def _up_sampling(layer, inputs, axis):
+    factor = layer.size if isinstance(layer.size, int) else layer.size[axis]
+    interpolation = getattr(layer, "interpolation", "nearest")
+    return _resized(inputs[0], factor * len(inputs[0].first), interpolation)
+
+
+def _window(given, size, stride, padding, dilation):
+    """A window of `size` taps that moves by `stride`."""
+    n, full = len(given.first), (size - 1) * dilation + 1
+    if padding == "same":
+        made = -(-n // stride)
+        before = max((made - 1) * stride + full - n, 0) // 2
+    else:
+        made, before = (n - full) // stride + 1, full - 1 if padding == "causal" else 0
+        made = -(-n // stride) if padding == "causal" else made
+    source = stride * np.arange(made)[:, None] - before + dilation * np.arange(size)
+    return _gather(given, source, (source >= 0) & (source < n))
+
+
+def _resized(given, made, interpolation):
+    """Bilinear or nearest, pixel centres at half-integers."""
+    n = len(given.first)
+    centre = (np.arange(made) + 0.5) * n / made - 0.5
+    if interpolation == "nearest":
+        source = np.floor(centre + 0.5)[:, None]
+    else:
+        source = np.stack([np.floor(centre), np.ceil(centre)], axis=1)
+    source = np.clip(source, 0, n - 1).astype(int)
+    return _gather(given, source, np.ones(source.shape, bool))
+
+
+def _gather(given, source, inside):
+    """First and last pixel of all sources (positions, taps) of each position."""
+    source = np.where(inside, source, 0)
+    first = np.where(inside, given.first[source], np.inf).min(axis=1)
+    last = np.where(inside, given.last[source], -np.inf).max(axis=1)
+    return Reach(first, last)
+
+
+def _pair(value, axis):
+    """The two sides of an axis, of a setting that may be for one axis or for all."""
+    value = tuple(value)
+    return value[axis] if isinstance(value[0], tuple | list) else value

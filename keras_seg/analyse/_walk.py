@@ -1,0 +1,107 @@
+"""The layers of a functional model in the order in which they run, nested models opened."""
+
+import dataclasses
+
+import keras
+
+from keras_seg.layers import Recompute
+
+
+@dataclasses.dataclass
+class Step:
+    """One call of one layer; tensors are numbered.
+
+    Attributes:
+        layer: the `keras.Layer`.
+        node: Keras's record of the call, with the layer's arguments.
+        inputs: numbers of the tensors that go in.
+        outputs: numbers of the tensors that come out.
+        inside: the steps within a `Recompute` layer, or None.
+    """
+
+    layer: keras.Operation
+    node: object
+    inputs: list
+    outputs: list
+    inside: list | None = None
+
+
+@dataclasses.dataclass
+class Walk:
+    """A whole model: its steps, and the numbers of the tensors it takes and gives."""
+
+    steps: list
+    inputs: list
+    outputs: list
+
+    def flat(self):
+        """All steps in order, those inside a `Recompute` layer in its place."""
+        return list(_flat(self.steps))
+
+
+def _flat(steps):
+    for step in steps:
+        if step.inside is None:
+            yield step
+        else:
+            yield from _flat(step.inside)
+
+
+def walk(model):
+    """Write down the calls of all layers of a model.
+
+    Args:
+        model: functional or sequential model that has been built.
+
+    Returns:
+        `Walk`.
+
+    Raises:
+        TypeError: the model has no graph of layers, as a subclassed one.
+
+    >>> x = keras.Input((8, 8, 3))
+    >>> found = walk(keras.Model(x, keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(x))))
+    >>> [(type(s.layer).__name__, s.inputs, s.outputs) for s in found.steps]
+    [('Conv2D', [0], [1]), ('ReLU', [1], [2])]
+    """
+    model = _functional(model)
+    numbers = iter(range(10**9))
+    inputs = [next(numbers) for _ in model.inputs]
+    steps, outputs = _walk(model, inputs, numbers)
+    return Walk(steps, inputs, outputs)
+
+
+def _walk(model, inputs, numbers):
+    known = dict(zip(map(id, model.inputs), inputs, strict=True))
+    steps = []
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            layer = node.operation
+            given = [known[id(tensor)] for tensor in node.input_tensors]
+            if isinstance(layer, keras.Model):
+                inside, made = _walk(_functional(layer), given, numbers)
+                steps += inside
+            elif isinstance(layer, Recompute):
+                inside, made = _walk(layer.block, given, numbers)
+                steps.append(Step(layer, node, given, made, inside))
+                made = [*made, *given] if layer.pass_inputs else made
+            else:
+                made = [next(numbers) for _ in node.output_tensors]
+                steps.append(Step(layer, node, given, made))
+            known.update(zip(map(id, node.output_tensors), made, strict=True))
+    return steps, [known[id(tensor)] for tensor in model.outputs]
+
+
+def _functional(model):
+    """The model itself, or the one inside a `keras.Sequential`."""
+    if isinstance(model, keras.Sequential):
+        model = getattr(model, "_functional", None) or model
+    if not hasattr(model, "_nodes_by_depth"):
+        raise TypeError(
+            "`analyse` needs a model whose layers form a graph: functional, or sequential and "
+            f"built. Received: {type(model).__name__} {getattr(model, 'name', '')!r}. Build it "
+            "with keras_seg.models.build, or as keras.Model(inputs, outputs)."
+        )
+    return model

@@ -1,0 +1,76 @@
+"""The card of a run: what it is, how it was trained, what it scores. Written from its files."""
+
+import pandas as pd
+
+from keras_seg.run import write_text
+
+# What the owners of a data set ask of those who use what was trained on it.
+TERMS = {
+    "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2009; split of SegNet's authors): for "
+    "non-commercial research. These weights are derived from it; use them likewise.",
+    "street_scenes": "Drawn by this project: free to use.",
+}
+
+
+def write_card(run, notes=""):
+    """Write `card.md` of a run from run.json, history.csv and scores.csv.
+
+    Args:
+        run: a `Run` that has been evaluated.
+        notes: Markdown to add at the end: limits, comparisons, what was noticed.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        ValueError: the run has not been evaluated yet.
+    """
+    scores = run.folder / "scores.csv"
+    if not scores.is_file():
+        raise ValueError(
+            "`write_card` needs the scores of a run. Received: a run without scores.csv in "
+            f"'{run.folder}'. Call `run.evaluate(...)` first."
+        )
+    page = "\n\n".join(filter(None, (_head(run), _scores(scores), _training(run), notes.strip())))
+    path = run.folder / "card.md"
+    write_text(path, page + "\n")
+    return path
+
+
+def _head(run):
+    setup = run.settings["setup"]
+    terms = TERMS.get(setup["data"], f"Data set '{setup['data']}': see its owners.")
+    return (
+        f"# {run.folder.name}\n\n`{run.settings['architecture']}` for {setup['num_classes']} "
+        f"classes, {setup['num_channels']} channels, any height and width of 32 pixels and up: "
+        f'`keras_seg.load("{run.folder.name}")`.\n\nData and terms: {terms}'
+    )
+
+
+def _scores(path):
+    table = pd.read_csv(path, index_col=0)
+    columns = [name for name in ("iou", "precision", "recall") if name in table]
+    rows = [
+        f"| {name} | " + " | ".join(f"{100 * row[c]:.1f}" for c in columns) + " |"
+        for name, row in table.iterrows()
+    ]
+    head = f"| class | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
+    return "\n".join(("## Scores on the validation pictures, percent", "", head, *rows))
+
+
+def _training(run):
+    settings, setup = run.settings, run.settings["setup"]
+    best, recipe = settings["best"], setup["recipe"]
+    lines = [
+        f"- {setup['train_pictures']} training pictures, nothing else; "
+        f"seed {setup['seed']}; weights of epoch {best.get('epoch', settings['epochs_done'])} of "
+        f"{recipe['epochs']}, chosen by mean IoU on the validation pictures.",
+        f"- {settings['seconds'] / 3600:.2f} hours, {settings['backend']} backend, "
+        f"{settings['machine']}; "
+        + ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
+        + ".",
+        f"- Recipe `{recipe['name']}`: "
+        + ", ".join(f"{k}={v}" for k, v in recipe.items() if v not in (None, {}) and k != "name")
+        + ".",
+    ]
+    return "\n".join(("## Training", "", *lines))

@@ -1,0 +1,20 @@
+"""More than one look: tiles for pictures of any size, augmentation, ensembles, uncertainty.
+
+Every function here takes a `Segmenter` and gives back something with the same face, so that they
+can be put into one another: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`.
+"""
+
+from keras_seg.inference.averages import augmented, ensemble
+from keras_seg.inference.tiles import blocks, tiled
+from keras_seg.inference.uncertainty import Uncertainty, entropy, heat_map, mc_dropout
+
+__all__ = [
+    "Uncertainty",
+    "augmented",
+    "blocks",
+    "ensemble",
+    "entropy",
+    "heat_map",
+    "mc_dropout",
+    "tiled",
+]

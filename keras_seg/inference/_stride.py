@@ -1,0 +1,53 @@
+"""The coarsest grid that a network looks at a picture on."""
+
+import math
+
+import keras
+
+SIDE = 2304  # pixels: 2^8 * 3^2, so that strides of 2 and 3 leave no rest
+LARGEST = 256  # pixels; what is coarser sees the picture as a whole, as a global mean does
+
+
+def output_stride(network: keras.Model) -> int:
+    """Return the pixels of input per pixel of the coarsest map inside a network.
+
+    Args:
+        network: functional model for pictures (b, h, w, c).
+
+    Returns:
+        int: 1 for a network that never makes its picture smaller, or that takes one size only.
+
+    >>> from keras import layers
+    >>> image = keras.Input((None, None, 3))
+    >>> small = layers.MaxPooling2D(4)(layers.Conv2D(8, 3, strides=2, padding="same")(image))
+    >>> output_stride(keras.Model(image, layers.UpSampling2D(8)(small)))
+    8
+    """
+    if network.input_shape[1:3] != (None, None):
+        return 1
+    strides = {round(SIDE / side) for side in _sides(network, SIDE) if side}
+    strides = {stride for stride in strides if 1 <= stride <= LARGEST}
+    common = math.lcm(*strides)
+    return common if common <= LARGEST else max(strides)
+
+
+def _sides(network: keras.Model, side: int) -> set[int]:
+    """Return the heights of all maps inside, also in models that are layers, for one height."""
+    maps, inner = [], []
+    for layer in network.layers:
+        try:
+            if len(layer.output.shape) != 4:
+                continue
+            maps.append(layer.output)
+            inside = getattr(layer, "block", layer)
+            if isinstance(inside, keras.Model) and len(inside.inputs) == 1:
+                inner.append((inside, layer.input))
+        except AttributeError:  # Used more than once, or several outputs: others stand for it.
+            continue
+    channels = network.input_shape[-1]
+    shapes = keras.Model(network.inputs[0], maps + [tensor for _, tensor in inner])
+    heights = [shape[1] for shape in shapes.compute_output_shape((1, side, side, channels))]
+    found = set(heights)
+    for (inside, _), height in zip(inner, heights[len(maps) :], strict=True):
+        found |= _sides(inside, height)
+    return found

@@ -1,0 +1,240 @@
+"""How sure a network is of each pixel, as numbers and as a picture."""
+
+from typing import NamedTuple
+
+import cv2
+import keras
+import numpy as np
+from keras import layers
+
+from keras_seg import _check
+from keras_seg._pictures import read_picture
+from keras_seg.inference.predictor import Predictor
+from keras_seg.layers import Recompute
+
+DROPOUTS = (
+    layers.Dropout,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.GaussianDropout,
+    layers.AlphaDropout,
+)
+
+
+def entropy(probabilities):
+    """Entropy of the classes at each pixel, as a share of the highest possible.
+
+    Args:
+        probabilities: (..., num_classes) in 0..1, whose sum over the classes is 1.
+
+    Returns:
+        float32 (...): 0 where one class is certain, 1 where all are equally probable.
+
+    Raises:
+        ValueError: there are fewer than two classes, or numbers outside 0..1.
+
+    >>> entropy(np.array([[1.0, 0.0], [0.5, 0.5]])).tolist()
+    [0.0, 1.0]
+    """
+    probabilities = np.asarray(probabilities, np.float32)
+    lowest, highest = probabilities.min(initial=0), probabilities.max(initial=0)
+    if probabilities.shape[-1:] < (2,) or not (-1e-4 <= lowest and highest <= 1 + 1e-4):
+        raise ValueError(
+            "`entropy` needs probabilities (..., num_classes) in 0..1 of two classes or more. "
+            f"Received: shape={probabilities.shape}, range {lowest}..{highest}. "
+            "Take those of `segmenter.probabilities(picture)`."
+        )
+    logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    share = -(probabilities * logarithms).sum(axis=-1) / np.log(probabilities.shape[-1])
+    return np.clip(share, 0, 1).astype(np.float32)
+
+
+def heat_map(values):
+    """A picture of numbers in 0..1: dark where they are 0, bright where they are 1.
+
+    Args:
+        values: (h, w) in 0..1, such as an entropy; what lies outside counts as 0 or 1.
+
+    Returns:
+        uint8 (h, w, 3), red, green, blue.
+
+    Raises:
+        ValueError: the shape is another one.
+
+    >>> heat_map(np.zeros((4, 5))).shape
+    (4, 5, 3)
+    """
+    values = np.asarray(values)
+    if values.ndim != 2:
+        raise ValueError(
+            "`heat_map` needs one number per pixel, (h, w). "
+            f"Received: shape={values.shape}. Take the entropy of one picture."
+        )
+    grey = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+
+
+class Uncertainty(NamedTuple):
+    """What sampling tells of a picture.
+
+    Attributes:
+        probabilities: float32 (h, w, num_classes), mean over the samples.
+        entropy: float32 (h, w) of that mean, 0..1: all that is unsure.
+        mutual_information: float32 (h, w), 0..1 on the same scale: the part of it on which the
+            samples disagree, which more training data could lower.
+    """
+
+    probabilities: np.ndarray
+    entropy: np.ndarray
+    mutual_information: np.ndarray
+
+
+def mc_dropout(segmenter, samples=20, seed=0):
+    """Sample a network with its dropout on, for probabilities that know what they do not know.
+
+    Y. Gal, Z. Ghahramani: Dropout as a Bayesian Approximation, ICML 2016, arXiv 1506.02142.
+    Only dropout is as in training; batch normalisation keeps its moving statistics. The weights
+    are those of the moment of this call.
+
+    Args:
+        segmenter: a `Segmenter` whose network has dropout.
+        samples: passes for each picture.
+        seed: the same seed gives the same numbers for the same picture.
+
+    Returns:
+        What can do all that a `Segmenter` can, with the mean of the samples; and
+        `uncertainty(picture)`, which returns an `Uncertainty`.
+
+    Raises:
+        ValueError: the network has no dropout, or `samples` is below 1.
+        TypeError: this is no `Segmenter`.
+
+    >>> from keras_seg import Segmenter
+    >>> image = keras.Input((None, None, 3))
+    >>> model = keras.Model(image, layers.Conv2D(4, 1)(layers.Dropout(0.5)(image)))
+    >>> found = mc_dropout(Segmenter(model), samples=2).uncertainty(np.zeros((37, 51, 3), "uint8"))
+    >>> found.entropy.shape
+    (37, 51)
+    """
+    return MonteCarlo(segmenter, samples, seed)
+
+
+class MonteCarlo(Predictor):
+    """See `mc_dropout`."""
+
+    def __init__(self, segmenter, samples, seed):
+        from keras_seg.predict import Segmenter
+
+        if not isinstance(segmenter, Segmenter):
+            raise TypeError(
+                "`mc_dropout` needs a Segmenter, whose network it copies. "
+                f"Received: {type(segmenter).__name__}. Pass Segmenter(model); average or "
+                "augment what comes back."
+            )
+        _check.positive_integer("mc_dropout", "samples", samples)
+        _check.positive_integer("mc_dropout", "seed", seed, at_least=0)
+        self.samples, self.seed = samples, seed
+        self.network = sampling_model(segmenter.network)
+        self.sampler = Segmenter(self.network, freeze=False)  # Masks are drawn from state.
+        for what in ("num_classes", "num_channels", "class_names", "palette", "fixed_size"):
+            setattr(self, what, getattr(segmenter, what))
+        self.output_stride = segmenter.output_stride
+        self._generators = [
+            layer.dropout.seed_generator
+            for layer in self.network._flatten_layers()
+            if isinstance(layer, AlwaysDropout)
+        ]
+        if not self._generators:
+            raise ValueError(
+                "`mc_dropout` needs a network with dropout. Received: "
+                f"{segmenter.model.name!r}, which has none. Build it with dropout_rate above 0."
+            )
+
+    def _probabilities(self, batch):
+        return self._mean_and_entropy(batch)[0]
+
+    def uncertainty(self, picture) -> Uncertainty:
+        """Return mean probabilities, their entropy and the mutual information of a picture.
+
+        Args:
+            picture: path or array, as for a call.
+
+        Returns:
+            `Uncertainty`.
+        """
+        batch = read_picture(picture, self.num_channels)[None]
+        mean, entropies = self._mean_and_entropy(batch)
+        of_mean = entropy(mean)
+        # Never below 0 (Jensen's inequality) but for rounding.
+        mutual_information = np.maximum(of_mean - entropies, 0)
+        return Uncertainty(mean[0], of_mean[0], mutual_information[0])
+
+    def _mean_and_entropy(self, batch):
+        """Mean of the samples' probabilities, and mean of their entropies."""
+        mean = np.zeros((*batch.shape[:3], self.num_classes), np.float32)
+        entropies = np.zeros(batch.shape[:3], np.float32)
+        for sample in range(self.samples):
+            for index, generator in enumerate(self._generators):
+                # Not left to the layer: JAX's compiled functions do not keep what they change,
+                # and torch adds the two numbers of a state.
+                first = np.random.SeedSequence((self.seed, index, sample)).generate_state(1)
+                generator.state.assign(np.array([first[0] >> 1, 0], "uint32"))
+            found = self.sampler.probabilities(batch)
+            mean += found
+            entropies += entropy(found)
+        return mean / self.samples, entropies / self.samples
+
+
+class AlwaysDropout(layers.Layer):
+    """A dropout layer that is on whether its model trains or not.
+
+    Args:
+        dropout: one of Keras's dropout layers.
+        **kwargs: name and the like, see `keras.layers.Layer`.
+
+    >>> layer = AlwaysDropout(layers.Dropout(0.5, seed=0))
+    >>> bool(keras.ops.any(layer(keras.ops.ones((1, 64)), training=False) == 0))
+    True
+    """
+
+    def __init__(self, dropout, **kwargs):
+        super().__init__(dtype=dropout.dtype_policy, **kwargs)
+        self.dropout = dropout
+
+    def call(self, inputs):
+        # Not __call__: Keras would hand its training=True on to the layers that follow.
+        return self.dropout.call(inputs, training=True)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, self.compute_dtype)
+
+
+def sampling_model(model):
+    """Copy a functional model, weights and all, with its dropout always on.
+
+    Args:
+        model: functional or sequential; models and `Recompute` inside it are copied likewise.
+
+    Returns:
+        `keras.Model`, which shares nothing with the one given.
+
+    >>> model = keras.Sequential([keras.Input((8,)), layers.Dropout(0.5)])
+    >>> type(sampling_model(model).layers[-1]).__name__
+    'AlwaysDropout'
+    """
+
+    def copied(layer):
+        if isinstance(layer, keras.Model):
+            return sampling_model(layer)
+        if isinstance(layer, Recompute):
+            return Recompute(sampling_model(layer.block), name=layer.name)
+        config = layer.get_config()
+        if isinstance(layer, DROPOUTS) and layer.rate > 0:
+            # Without a seed of its own, torch would use the one that all layers share.
+            return AlwaysDropout(type(layer).from_config({**config, "seed": 0}), name=layer.name)
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy

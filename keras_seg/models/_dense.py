@@ -1,0 +1,247 @@
+"""The parts of FC-DenseNet: dense blocks, transitions, and the network put together."""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.layers import (
+    BatchNormalization,
+    BatchStatistics,
+    CropLike,
+    PositionAttention,
+    Recompute,
+)
+from keras_seg.models._blocks import BN_MOMENTUM
+
+FIRST_FILTERS = 48
+BN_EPSILON = 1e-4  # Lasagne's, as in the authors' code.
+NORMALISATION = {"moving": BatchNormalization, "batch": BatchStatistics}
+# By the number of spatial dimensions.
+CONVOLUTION = {2: layers.Conv2D, 3: layers.Conv3D}
+TRANSPOSED = {2: layers.Conv2DTranspose, 3: layers.Conv3DTranspose}
+POOLING = {2: layers.MaxPooling2D, 3: layers.MaxPooling3D}
+
+
+class Options(NamedTuple):
+    """The arguments that all variants share; see `fc_densenet103`."""
+
+    growth_rate: int = 16
+    layers_per_block: tuple = (4, 5, 7, 10, 12, 15, 12, 10, 7, 5, 4)
+    compression: float = 1.0
+    dropout_rate: float = 0.2
+    attention: bool = False
+    bn_mode: str = "moving"
+    recompute: bool = False
+
+
+def dense_layer(maps, name, options):
+    """Batch normalisation, ReLU, 3x3 convolution and dropout of all maps so far.
+
+    Args:
+        maps: list of KerasTensors of one size.
+        name: prefix of the layers' names.
+        options: `Options`.
+
+    Returns:
+        List: a KerasTensor with `growth_rate` new channels, and the maps for what follows.
+
+    >>> dense_layer([keras.Input((8, 8, 4)), keras.Input((8, 8, 2))], "d", Options())[0].shape
+    (None, 8, 8, 16)
+    """
+
+    def layer(maps):
+        x = _normalised(_concatenated(maps, name), name, options)
+        x = _convolution(x, options.growth_rate, 3, name)
+        return layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
+
+    return _block(layer, maps, name, options, pass_inputs=True)
+
+
+def dense_block(maps, num_layers, name, options):
+    """Layers that each see the input and what all layers before them have made.
+
+    Args:
+        maps: list of KerasTensors of one size.
+        num_layers: how many layers.
+        name: prefix of the layers' names.
+        options: `Options`.
+
+    Returns:
+        List of KerasTensors: the input for what follows, and the `num_layers` new maps.
+
+    >>> len(dense_block([keras.Input((8, 8, 4))], 3, "down1", Options()))
+    4
+    """
+    for number in range(1, num_layers + 1):
+        new, *maps = dense_layer(maps, f"{name}_{number}", options)
+        maps = [*maps, new]
+    return maps
+
+
+def transition_down(maps, name, options):
+    """Batch normalisation, ReLU, 1x1 convolution, dropout, and max-pooling to half the size.
+
+    Args:
+        maps: list of KerasTensors of one size.
+        name: prefix of the layers' names.
+        options: `Options`; `compression` is the share of channels that are kept.
+
+    Returns:
+        KerasTensor of half the size, rounded down.
+
+    >>> transition_down([keras.Input((9, 8, 4))], "down1_transition", Options()).shape
+    (None, 4, 4, 4)
+    """
+
+    def transition(maps):
+        x = _normalised(_concatenated(maps, name), name, options)
+        x = _convolution(x, int(options.compression * x.shape[-1]), 1, name)
+        x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
+        return POOLING[_dimensions(x)](2, name=f"{name}_pool")(x)
+
+    return _block(transition, maps, name, options)
+
+
+def transition_up(maps, skip, name, attention=False):
+    """3x3 transposed convolution to twice the size, cut to the skip connection's.
+
+    Args:
+        maps: list of KerasTensors of one size: the new maps of the block below.
+        skip: KerasTensor that gives the size.
+        name: prefix of the layers' names.
+        attention: let the maps attend to each other first.
+
+    Returns:
+        KerasTensor of the skip connection's size, with as many channels as the maps have.
+
+    >>> transition_up([keras.Input((4, 4, 6))], keras.Input((9, 8, 4)), "up1", False).shape
+    (None, 9, 8, 6)
+    """
+    x = _concatenated(maps, name)
+    if attention:
+        x = PositionAttention(name=f"{name}_attention")(x)
+    # Not "same": PyTorch places its pixels differently, and 2n is too small for odd sizes.
+    x = TRANSPOSED[_dimensions(x)](
+        x.shape[-1],
+        3,
+        strides=2,
+        padding="valid",
+        kernel_initializer="he_uniform",
+        name=f"{name}_transposed",
+    )(x)
+    return CropLike(name=f"{name}_crop")([x, skip])
+
+
+def _block(function, maps, name, options, pass_inputs=False):
+    """`function(maps)`, as layers of the network or as one layer that computes its inside twice."""
+    if not options.recompute:
+        return [function(maps), *maps] if pass_inputs else function(maps)
+    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in maps]
+    block = keras.Model(inputs, function(inputs), name=f"{name}_block")
+    return Recompute(block, pass_inputs, name=name)(maps)
+
+
+def _concatenated(maps, name):
+    return layers.Concatenate(name=f"{name}_concat")(maps) if len(maps) > 1 else maps[0]
+
+
+def _normalised(x, name, options):
+    normalisation = NORMALISATION[options.bn_mode]
+    x = normalisation(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _convolution(x, filters, kernel_size, name, dtype=None):
+    return CONVOLUTION[_dimensions(x)](
+        filters,
+        kernel_size,
+        padding="same",
+        kernel_initializer="he_uniform",
+        dtype=dtype,
+        name=f"{name}_conv",
+    )(x)
+
+
+def _dimensions(x):
+    return len(x.shape) - 2
+
+
+def network(image, num_classes, options):
+    """The whole network: blocks going down, the bottleneck, blocks going up, classifier.
+
+    Args:
+        image: KerasTensor of pixels 0..255, of two or three spatial dimensions.
+        num_classes: classes to tell apart.
+        options: `Options`.
+
+    Returns:
+        KerasTensor of float32 logits, of the image's size.
+
+    >>> options = Options(layers_per_block=(1, 1, 1), growth_rate=4)
+    >>> network(keras.Input((33, 32, 3)), 11, options).shape
+    (None, 33, 32, 11)
+    """
+    per_block = options.layers_per_block
+    depth = len(per_block) // 2
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
+    maps = [_convolution(x, FIRST_FILTERS, 3, "first")]
+    skips = []
+    for number, num_layers in enumerate(per_block[:depth], start=1):
+        maps = dense_block(maps, num_layers, f"down{number}", options)
+        skips.append(maps)
+        maps = [transition_down(maps, f"down{number}_transition", options)]
+    # Going up, only what a block has made is enlarged.
+    new = dense_block(maps, per_block[depth], "bottleneck", options)[1:]
+    for number, num_layers in enumerate(per_block[depth + 1 :], start=1):
+        skip = skips.pop()
+        attention = options.attention and number == 1
+        enlarged = transition_up(new, skip[0], f"up{number}_transition", attention)
+        maps = dense_block([enlarged, *skip], num_layers, f"up{number}", options)
+        new = maps[1 + len(skip) :]
+
+    def classifier(maps):
+        stack = _concatenated(maps, "logits")
+        return _convolution(stack, num_classes, 1, "logits", dtype="float32")
+
+    return _block(classifier, maps, "logits", options)
+
+
+def checked(name, options):
+    """Return the options if each is in its range.
+
+    Args:
+        name: the architecture's name, for the message.
+        options: `Options`.
+
+    Returns:
+        The same `Options`.
+
+    Raises:
+        ValueError: one is not.
+
+    >>> checked("fc_densenet103", Options()).growth_rate
+    16
+    """
+    _check.positive_integer(name, "growth_rate", options.growth_rate)
+    _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.one_of(f"bn_mode of `{name}`", "bn_mode", options.bn_mode, NORMALISATION)
+    compression = options.compression
+    if not isinstance(compression, int | float) or not 0 < compression <= 1:
+        raise ValueError(
+            f"`{name}` needs compression above 0 and up to 1, the share of channels that a "
+            f"transition down keeps. Received: compression={compression!r}."
+        )
+    per_block = options.layers_per_block
+    if (
+        not isinstance(per_block, tuple | list)
+        or len(per_block) not in (3, 5, 7, 9, 11)
+        or not all(hasattr(number, "__index__") and number >= 1 for number in per_block)
+    ):
+        raise ValueError(
+            f"`{name}` needs layers_per_block to be an odd number of whole numbers from 1, 3 to 11 "
+            "of them: the blocks going down, the bottleneck, and as many blocks going up. "
+            f"Received: layers_per_block={per_block!r}. Pass for example (4, 5, 7, 5, 4)."
+        )
+    return options

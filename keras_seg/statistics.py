@@ -1,0 +1,163 @@
+"""Measures the statistics of batch normalisation anew, exactly, over a set of pictures."""
+
+import keras
+import numpy as np
+
+from keras_seg import _check
+
+
+def reestimate_statistics(model, batches):
+    """Replace the moving statistics of batch normalisation by means over a set of pictures.
+
+    Moving averages look back over a few batches only, and lag behind the weights; with small
+    batches, or after the weights were averaged or loaded, they are wrong and the network with
+    them. This pass runs the pictures once, normalised by their own batch and without dropout, as
+    FC-DenseNet's authors evaluate, and keeps the mean and the variance over all pixels.
+
+    Y. Wu, J. Johnson: Rethinking "Batch" in BatchNorm, 2021, arXiv 2105.07576, section 3.
+
+    Args:
+        model: `keras.Model` with batch normalisation, changed in place.
+        batches: pictures as the network is trained on: an iterable of pixels 0..255 (b, h, w, c),
+            or of pairs of pixels and labels. Batches of more than one picture give better
+            estimates for the layers further on.
+
+    Returns:
+        Number of batches.
+
+    Raises:
+        ValueError: there is no batch, or no batch normalisation. The model stays as it was.
+
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.BatchNormalization()])
+    >>> reestimate_statistics(model, [np.full((1, 2, 2, 1), 2.0), np.full((1, 2, 2, 1), 4.0)])
+    2
+    >>> [float(model.layers[0].moving_mean[0]), float(model.layers[0].moving_variance[0])]
+    [3.0, 1.0]
+    """
+    inside = list(_layers(model))
+    normalising = [x for x in inside if isinstance(x, keras.layers.BatchNormalization)]
+    if not normalising:
+        raise ValueError(
+            "`reestimate_statistics` needs a model with batch normalisation. Received: "
+            f"model={model.name!r}, which has none. It needs no such pass."
+        )
+    before = [keras.ops.convert_to_numpy(x) for x in model.non_trainable_variables]
+    quiet = [(x, "rate", 0.0) for x in inside if isinstance(x, keras.layers.Dropout)]
+    # Without memory, a layer's moving statistics are those of the last batch.
+    quiet += [(x, "momentum", 0.0) for x in normalising]
+    were = [getattr(layer, name) for layer, name, _ in quiet]
+    found = None
+    try:
+        for layer, name, value in quiet:
+            setattr(layer, name, value)
+        found = _mean_over(batches, _runner(model), normalising)
+    finally:
+        for (layer, name, _), value in zip(quiet, were, strict=True):
+            setattr(layer, name, value)
+        for variable, value in zip(model.non_trainable_variables, before, strict=True):
+            variable.assign(value)
+    means, squares, num_batches = found
+    for layer, mean, square in zip(normalising, means, squares, strict=True):
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(np.maximum(square - mean**2, 0))
+    return num_batches
+
+
+class ReestimateStatistics(keras.callbacks.Callback):
+    """Measures the statistics of batch normalisation over the training set between epochs.
+
+    Put it before callbacks that validate or save. See `reestimate_statistics`.
+
+    Args:
+        batches: the pictures: an iterable of (image, label), gone through anew each time.
+        every: measure after every so many epochs.
+
+    Raises:
+        ValueError: `every` is no whole number of at least 1.
+
+    >>> ReestimateStatistics(batches=[], every=5).every
+    5
+    """
+
+    def __init__(self, batches, every=1):
+        super().__init__()
+        _check.positive_integer("ReestimateStatistics", "every", every)
+        self.batches = batches
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            if hasattr(self.model, "jax_state_sync"):
+                self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
+            reestimate_statistics(self.model, self.batches)
+
+
+def _layers(layer):
+    """All layers of a model, those of models and blocks within it too."""
+    for inner in getattr(layer, "layers", ()):
+        yield inner
+        yield from _layers(inner)
+
+
+def _mean_over(batches, run, normalising):
+    """Mean and mean square of each layer's input over all pixels of all batches."""
+    means, squares, pixels, num_batches = 0.0, 0.0, 0, 0
+    for batch in batches:
+        image = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
+        run(image)
+        new = int(np.prod(image.shape[:-1]))
+        pixels, num_batches, share = pixels + new, num_batches + 1, new / (pixels + new)
+        statistics = [
+            [keras.ops.convert_to_numpy(x).astype("float64") for x in pair]
+            for pair in ((x.moving_mean, x.moving_variance) for x in normalising)
+        ]
+        mean = _each(statistics, lambda m, v: m)
+        square = _each(statistics, lambda m, v: v + m**2)
+        means = means + share * (mean - means)
+        squares = squares + share * (square - squares)
+    if not num_batches:
+        raise ValueError(
+            "`reestimate_statistics` needs at least one batch. Received: batches with none. Pass "
+            "for example dataset.train_batches(4), and a list rather than a used-up generator."
+        )
+    return means, squares, num_batches
+
+
+def _each(statistics, function):
+    """One object array with an array per layer, so that arithmetic works on all of them."""
+    made = np.empty(len(statistics), dtype=object)
+    for place, (mean, variance) in enumerate(statistics):
+        made[place] = function(mean, variance)
+    return made
+
+
+def _runner(model):
+    """The model in training mode, compiled where the backend compiles; updates the statistics."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda image: model(image, training=True), autograph=False)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        def run(image):
+            with torch.no_grad():
+                model(image, training=True)
+
+        return run
+    import jax
+
+    @jax.jit
+    def states(trainable, state, image):
+        return model.stateless_call(trainable, state, image, training=True)[1]
+
+    def run(image):
+        trainable, state = (
+            [variable.value for variable in variables]
+            for variables in (model.trainable_variables, model.non_trainable_variables)
+        )
+        new = states(trainable, state, image)
+        for variable, value in zip(model.non_trainable_variables, new, strict=True):
+            variable.assign(value)
+
+    return run

@@ -1,0 +1,40 @@
+import json
+
+import pytest
+
+from keras_seg.card import write_card
+from keras_seg.run import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    recipe = {"name": "small_data", "epochs": 4, "batch_size": 8, "patience": None}
+    setup = {
+        "data": "camvid", "num_classes": 2, "num_channels": 3, "train_pictures": 367, "seed": 5,
+        "recipe": recipe,
+    }  # fmt: skip
+    settings = {
+        "architecture": "contextnet_cn14", "setup": setup, "seconds": 1800, "epochs_done": 4,
+        "best": {"epoch": 3, "val_mean_iou": 0.5}, "backend": "tensorflow",
+        "machine": "Linux x86_64", "versions": {"keras": "3.15.1"},
+    }  # fmt: skip
+    folder = tmp_path / "contextnet_cn14-camvid"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(settings))
+    return Run(folder)
+
+
+def test_card_tells_scores_seed_hours_and_terms(run):
+    (run.folder / "scores.csv").write_text("class,iou,precision,recall\nroad,0.75,0.8,0.9\n")
+    card = write_card(run, notes="## Limits\n\nDaylight only.").read_text()
+    assert "| road | 75.0 | 80.0 | 90.0 |" in card
+    assert "seed 5" in card
+    assert "0.50 hours" in card
+    assert "epoch 3 of 4" in card
+    assert "non-commercial research" in card
+    assert card.endswith("Daylight only.\n")
+
+
+def test_card_without_scores_says_what_to_do(run):
+    with pytest.raises(ValueError, match=r"without scores.csv.*Call `run.evaluate"):
+        write_card(run)

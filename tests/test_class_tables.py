@@ -1,0 +1,56 @@
+"""Tables of classes, however people write them."""
+
+import pandas as pd
+import pytest
+
+from pipelines.class_tables import as_classes, color_classes, id_classes
+
+
+def test_names_start_at_the_offset_and_ids_below_are_ignored():
+    classes = as_classes(["cat", "dog"], label_offset=1)
+    assert classes.file_ids == (1, 2)
+    assert classes.ignored_ids == (0, 255)
+
+
+def test_a_mapping_of_ids_is_moved_by_the_offset():
+    assert as_classes({0: "cat", 4: "dog"}, label_offset=1).file_ids == (1, 5)
+
+
+def test_colours_of_one_name_are_one_class_with_its_first_colour():
+    classes = as_classes({(1, 0, 0): "car", (2, 0, 0): "bus", (3, 0, 0): "car", (9, 9, 9): None})
+    assert classes.names == ("car", "bus")
+    assert classes.palette == ((1, 0, 0), (2, 0, 0))
+    assert dict(classes.colors) == {(1, 0, 0): 0, (2, 0, 0): 1, (3, 0, 0): 0, (9, 9, 9): 255}
+
+
+def test_a_csv_file_of_names_and_colours_is_read(tmp_path):
+    # As it stands in public copies of CamVid, DeepGlobe and others.
+    (tmp_path / "class_dict.csv").write_text("name, r, g, b\nurban_land,0,255,255\nwater,0,0,255\n")
+    classes = as_classes(tmp_path / "class_dict.csv")
+    assert classes.names == ("urban_land", "water")
+    assert classes.palette == ((0, 255, 255), (0, 0, 255))
+    assert classes.colors == (((0, 255, 255), 0), ((0, 0, 255), 1))
+
+
+def test_a_pandas_table_with_ids_reads_ids_and_keeps_colours():
+    table = pd.DataFrame({"ID": [3, 5], "Name": ["a", "b"], "R": [1, 2], "G": [1, 2], "B": [1, 2]})
+    classes = as_classes(table)
+    assert (classes.file_ids, classes.palette, classes.colors) == ((3, 5), ((1,) * 3, (2,) * 3), ())
+    assert as_classes(table[["ID", "Name"]]).names == ("a", "b")
+
+
+def test_tables_that_do_not_work_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"column `name`.*Received: columns \['x'\]"):
+        as_classes(pd.DataFrame({"x": [1]}))
+    with pytest.raises(ValueError, match=r"must be a CSV file. Received: 'no\.csv'"):
+        as_classes("no.csv")
+    with pytest.raises(TypeError, match=r"`classes` must be a number.*Received: classes=1\.5"):
+        as_classes(1.5)
+
+
+def test_found_classes_are_named_after_what_was_found():
+    assert color_classes([(255, 0, 16)]).names == ("#ff0010",)
+    classes = id_classes([2, 7], {2: (1, 2, 3)})
+    assert (classes.names, classes.file_ids, classes.palette[0]) == (
+        ("class 2", "class 7"), (2, 7), (1, 2, 3)
+    )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Damaged files of every kind, by the hundred: nothing but our own errors, each naming its file."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pipelines
+from pipelines.faults import FileFault, unreadable, wrong_kind
+from pipelines.files import read_colors, read_header, read_image, read_label
+
+SIZE = (40, 33)
+SOME, MANY = 60, 500  # damaged files: in every run, and in `make test-slow`
+
+
+def content(kind):
+    """The bytes of a sound file of some kind."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (*SIZE[::-1], 3)).astype(np.uint8)
+    file = io.BytesIO()
+    if kind == "npy":
+        np.save(file, pixels)
+    elif kind == "16-bit png":
+        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(file, "PNG")
+    elif kind == "palette png":
+        Image.fromarray(pixels).quantize(16).save(file, "PNG")
+    elif kind == "stack":
+        pages = [Image.fromarray(pixels[..., i]) for i in range(3)]
+        pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    elif kind == "bands":
+        Image.fromarray(np.dstack([pixels, pixels[..., :1]])).save(
+            file, "TIFF", compression="tiff_adobe_deflate"
+        )
+    elif kind == "exif jpeg":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(pixels).save(file, "JPEG", exif=exif)
+    else:
+        Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+KINDS = {
+    "PNG": "png", "16-bit png": "png", "palette png": "png", "JPEG": "jpg", "exif jpeg": "jpg",
+    "BMP": "bmp", "TIFF": "tif", "stack": "tif", "bands": "tif", "GIF": "gif", "WEBP": "webp",
+    "PPM": "ppm", "npy": "npy",
+}  # fmt: skip
+
+
+def damage(data, random):
+    """Truncate, flip bytes, make the header boast, or put something else there."""
+    data = bytearray(data)
+    way = random.integers(6)
+    if way == 0:
+        return bytes(data[: random.integers(len(data) + 1)])
+    if way == 1:
+        return b"" if random.random() < 0.3 else random.bytes(random.integers(1, 500))
+    if way == 2:  # numbers of the header become huge
+        start = random.integers(max(1, min(64, len(data) - 4)))
+        data[start : start + 4] = random.choice([b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 4])
+        return bytes(data)
+    if way == 3:  # a piece is missing, or there twice
+        start, stop = sorted(random.integers(len(data), size=2))
+        return bytes(data[:start] + data[stop:] if random.random() < 0.5 else data + data[start:])
+    end = min(len(data), 200 if way == 4 else len(data))
+    for place in random.integers(end, size=random.integers(1, 12)):
+        data[place] = random.integers(256)
+    return bytes(data)
+
+
+def fault_of(work, *arguments):
+    """Return the ValueError that something raises, or None; other errors are the test's."""
+    try:
+        work(*arguments)
+    except ValueError as error:
+        return error
+    return None
+
+
+def try_to_read(path):
+    """Read a file in every way; return how often that failed."""
+    failures = 0
+    for read in (read_image, read_label, read_colors, read_header):
+        fault = fault_of(read, path)
+        if fault is not None:
+            assert isinstance(fault, FileFault)
+            assert str(path) in str(fault)
+            assert fault.path == str(path)
+            failures += 1
+    return failures
+
+
+def fuzz_files(folder, kind, count):
+    path = folder / f"damaged.{KINDS[kind]}"
+    sound = content(kind)
+    random = np.random.default_rng(sum(kind.encode()))
+    failures = 0
+    for _ in range(count):
+        path.write_bytes(damage(sound, random))
+        failures += try_to_read(path)
+    assert failures > count // 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_give_faults_that_name_them(tmp_path, kind):
+    fuzz_files(tmp_path, kind, SOME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_damaged_files_give_faults_that_name_them(tmp_path, kind):
+    fuzz_files(tmp_path, kind, MANY)
+
+
+@pytest.mark.parametrize("name", ["bomb.png", "bomb.bmp", "bomb.npy", "bomb.tif"])
+def test_bombs_are_refused_before_they_take_memory(tmp_path, name):
+    path = tmp_path / name
+    if name == "bomb.npy":
+        file = io.BytesIO()
+        header = {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}
+        np.lib.format.write_array_header_1_0(file, header)
+        path.write_bytes(file.getvalue())
+    else:
+        # Black is small: 196 million pixels in a file of a few kilobytes.
+        Image.new("1", (14_000, 14_000)).save(path, compression="group4" if "tif" in name else None)
+    for read in (read_image, read_label, read_header):
+        with pytest.raises(FileFault, match=rf"cannot be read.*{name}"):
+            read(path)
+
+
+def picture(path, value=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if value is None:
+        data = content("JPEG" if path.suffix == ".jpg" else "PNG")
+        path.write_bytes(data)
+    else:
+        ids = np.tile(np.array([value, value + 1], np.uint8), (SIZE[1], SIZE[0] // 2))
+        Image.fromarray(ids).save(path)
+
+
+# Picture and mask number {}, the first id of the mask (None for colours), and lists.
+LAYOUTS = {
+    "camvid": ("train/{}.png", "trainannot/{}.png", 3, {}),
+    "camvid in colour": ("images/0001TP_{}.png", "labels/0001TP_{}_L.png", None, {}),
+    "cityscapes": (
+        "leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png", 7, {}
+    ),
+    "pascal_voc": (
+        "JPEGImages/{}.jpg", "SegmentationClass/{}.png", 3,
+        {"ImageSets/Segmentation/train.txt": "1\n2\n"},
+    ),
+    "ade20k": ("images/training/{}.jpg", "annotations/training/{}.png", 3, {}),
+    "coco_stuff": ("images/train2017/{}.jpg", "stuffthingmaps/train2017/{}.png", 3, {}),
+    "oxford_pets": (
+        "images/{}.jpg", "annotations/trimaps/{}.png", 1,
+        {"annotations/trainval.txt": "1 1 1 1\n2 1 1 1\n", "annotations/test.txt": "1 1 1 1\n"},
+    ),
+    "from_folders": ("images/{}.jpg", "masks/{}.png", 0, {}),
+    "from_folders, discovering": ("images/{}.jpg", "masks/{}.png", 0, {}),
+    "from_csv": (
+        "images/{}.jpg", "masks/{}.png", 0,
+        {"rows.csv": "image,mask,split\n" + "".join(
+            f"images/{i}.jpg,masks/{i}.png,train\n" for i in (1, 2))},
+    ),
+}  # fmt: skip
+
+
+def tree(root, name):
+    """Draw the layout of a dataset, two pictures of split train; return how to open it."""
+    image, mask, value, lists = LAYOUTS[name]
+    for i in (1, 2):
+        picture(root / image.format(i))
+        picture(root / mask.format(i), value)
+    for path, text in lists.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    folders = root / "images", root / "masks"
+    if name == "from_csv":
+        return lambda: pipelines.from_csv(root / "rows.csv", 2)
+    if name == "from_folders":
+        return lambda: pipelines.from_folders(*folders, 2, splits=(1.0,))
+    if name == "from_folders, discovering":
+        return lambda: pipelines.from_folders(*folders, splits=(1.0,))
+    return lambda: pipelines.load(name.split()[0], root)
+
+
+def read_all(open_it):
+    data = open_it()
+    for index in range(data.num_examples("train")):
+        data.example("train", index)
+
+
+def fuzz_reader(root, name, count):
+    open_it = tree(root, name)
+    data = open_it()
+    assert data.example("train", 0)[0].shape == (SIZE[1], SIZE[0], 3)
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    random = np.random.default_rng(sum(name.encode()))
+    refused = 0
+    for _ in range(count):
+        path = files[random.integers(len(files))]
+        sound = path.read_bytes()
+        path.write_bytes(damage(sound, random))
+        fault = fault_of(read_all, open_it)
+        if fault is not None:
+            refused += 1
+            assert path.suffix in (".txt", ".csv") or str(path) in str(fault)
+            assert "Received: " in str(fault)
+        path.write_bytes(sound)
+    assert refused > count // 4
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_readers_name_damaged_files(tmp_path, name):
+    fuzz_reader(tmp_path, name, SOME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_readers_name_many_damaged_files(tmp_path, name):
+    fuzz_reader(tmp_path, name, MANY)
+
+
+def test_check_never_stops_at_damaged_files(tmp_path):
+    open_it = tree(tmp_path, "from_folders")
+    random = np.random.default_rng(1)
+    files = sorted(tmp_path.rglob("*.*"))
+    for _ in range(30):
+        sound = {path: path.read_bytes() for path in files}
+        for path, data in sound.items():
+            path.write_bytes(damage(data, random))
+        data = open_it()
+        report = data.check()
+        assert set(report.faults["path"]) <= {str(path) for path in files}
+        assert str(report)
+        for path, content_before in sound.items():
+            path.write_bytes(content_before)
+
+
+def test_a_fault_is_a_value_error_that_knows_its_file():
+    fault = unreadable("a.png", "half of it is missing")
+    assert isinstance(fault, ValueError)
+    assert (fault.kind, fault.path) == ("unreadable", "a.png")
+    assert "'a.png' (half of it is missing)" in str(fault)
+    assert wrong_kind("b.png", "Rule.", "x", "Do.").kind == "wrong kind"
