@@ -129,6 +129,22 @@ RECIPES = {
             weight_decay=4e-5,
             auxiliary_weight=0.4,
         ),
+        # Jegou et al. 2017, section 4.1, and the authors' configuration file. Their L2 loss,
+        # 1e-4 * w**2, pulls with 2e-4 * w; a flip is horizontal in their code, vertical in the
+        # text. The second stage, whole pictures at a rate of 1e-4, is another call of `fit`.
+        Recipe(
+            "fc_densenet",
+            epochs=750,
+            batch_size=3,
+            crop_size=(224, 224),
+            augmentation=(("random_crop", {}), ("random_flip", {})),
+            optimizer="rmsprop",
+            learning_rate=1e-3,
+            schedule="exponential",
+            schedule_options={"rate": 0.995},
+            weight_decay=2e-4,
+            patience=100,
+        ),
         # A few hundred pictures on a laptop: small batches for many steps, an optimizer that
         # needs no tuning, and averaged weights, which validate far better than the last ones.
         Recipe(
@@ -154,8 +170,8 @@ def recipe(name, **changes):
     """A named recipe, with some of its fields changed.
 
     Args:
-        name: "contextnet" (the paper's), "small_data" (a few hundred pictures on a laptop), or a
-            `Recipe`.
+        name: "contextnet", "fc_densenet" (the papers' own), "small_data" (a few hundred pictures
+            on a laptop), or a `Recipe`.
         **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
             options of its own.
 

@@ -101,7 +101,8 @@ def _layers(layer):
 
 def _mean_over(batches, run, normalising):
     """Mean and mean square of each layer's input over all pixels of all batches."""
-    means, squares, pixels, num_batches = 0.0, 0.0, 0, 0
+    means, squares = (np.zeros(len(normalising), dtype=object) for _ in range(2))
+    pixels, num_batches = 0, 0
     for batch in batches:
         image = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
         run(image)

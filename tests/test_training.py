@@ -18,7 +18,7 @@ from keras_seg import callbacks, schedules
 from keras_seg.plain_data import PlainData
 
 CLASSES = ["road", "sky", "car"]
-QUICK = {"epochs": 3, "batch_size": 2}
+QUICK = {"epochs": 3, "batch_size": 2, "averaging": 0.5}
 
 
 def squares(count, seed, size=32):
@@ -160,7 +160,7 @@ def test_same_seed_gives_the_same_run_and_another_seed_another(data, run, tmp_pa
     assert other.history["loss"].tolist() != run.history["loss"].tolist()
 
 
-@pytest.mark.parametrize("moment", [(1, 2), (2, 1), (3, 3)], ids=str)
+@pytest.mark.parametrize("moment", [(1, 2), (3, 3)], ids=str)
 def test_interrupted_training_continues_and_ends_with_the_same_weights(
     data, run, tmp_path, moment, caplog
 ):
@@ -189,6 +189,7 @@ def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
     check_same(run, again)
 
 
+@pytest.mark.slow
 def test_network_by_name_continues_with_the_same_weights(tiny_streets, tmp_path):
     options = {"epochs": 2, "batch_size": 4, "crop_size": (64, 64), "seed": 3}
     whole = keras_seg.fit("contextnet_cn14_160", tiny_streets, folder=tmp_path / "a", **options)
@@ -309,12 +310,11 @@ def test_averaged_weights_are_what_is_scored_and_kept(data, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("averaging", [0, 0.5])
-def test_training_goes_on_the_same_with_and_without_averages(data, tmp_path, averaging):
+def test_interrupted_training_without_averages_ends_with_the_same_weights(data, tmp_path):
     runs = []
     for folder, breaks in (("a", []), ("b", [Breaks(2, 2)])):
         keras.utils.set_random_seed(7)
-        options = {"folder": tmp_path / folder, "averaging": averaging, **QUICK}
+        options = {**QUICK, "folder": tmp_path / folder, "averaging": 0}
         try:
             runs.append(keras_seg.fit(tiny(), data, callbacks=breaks, **options))
         except KeyboardInterrupt:
@@ -392,7 +392,7 @@ def test_class_weight_of_keras_is_refused(data, tmp_path):
         ({"class_weights": [1, 2]}, "one weight per class, 3 in all"),
         ({"callbacks": [callbacks.ExponentialDecay()]}, "learning rate is a number"),
     ],
-    ids=str,
+    ids=["epoch", "recipe", "seed", "class_weights", "callbacks"],
 )
 def test_wrong_arguments_are_refused_with_words(data, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words):
@@ -427,6 +427,7 @@ def test_number_of_batches_must_be_known(tmp_path):
         keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_learning_is_real(data, tmp_path):
     run = keras_seg.fit(
         tiny(), data, folder=tmp_path, epochs=12, batch_size=2, learning_rate=0.02, augmentation=()

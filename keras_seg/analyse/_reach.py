@@ -84,7 +84,7 @@ EVERYWHERE = (
 
 
 @functools.singledispatch
-def reach(layer, inputs, axis):
+def reach(layer, inputs, axis) -> Reach:
     """The reach of a layer's output; register a function for a layer class of your own.
 
     Args:

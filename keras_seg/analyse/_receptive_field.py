@@ -176,7 +176,7 @@ def _gradient(function, image):
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             value = function(pixels)
-        return tape.gradient(value, pixels).numpy()
+        return np.asarray(tape.gradient(value, pixels))
     if keras.backend.backend() == "jax":
         import jax
 

@@ -117,9 +117,6 @@ def _macs(layer, given, made):
         return given[0] * positions * channels * sum(parts) + pairs * (parts[0] + channels)
     # Each position of a transposed convolution's input is multiplied with the whole kernel.
     positions = int(np.prod((given if isinstance(layer, TRANSPOSED) else made)[:-1]))
-    kernels = ("kernel", "depthwise_kernel", "pointwise_kernel")
-    return positions * sum(
-        int(np.prod(kernel.shape))
-        for kernel in (getattr(layer, name, None) for name in kernels)
-        if hasattr(kernel, "shape")
-    )
+    names = ("kernel", "depthwise_kernel", "pointwise_kernel")
+    kernels = [getattr(layer, name, None) for name in names]
+    return positions * sum(int(np.prod(kernel.shape)) for kernel in kernels if kernel is not None)

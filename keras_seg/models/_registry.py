@@ -40,16 +40,20 @@ _BUILDERS = {}
 _FACTS = {}
 
 
-def architecture(**facts):
+def architecture(options=None, **facts):
     """Register a builder under its own name, with its facts, and hold it to the contract.
 
     Args:
+        options: a NamedTuple with the variant's own defaults, where a family shares its options;
+            its fields become keyword arguments, and the builder gets the tuple. None for a
+            builder with keyword arguments of its own.
         **facts: the fields of `Facts`, but for the name.
 
     Returns:
-        A decorator. It takes `f(image, num_classes, *, ...)`, which returns logits (or a dict of
-        "logits" and "aux_..." while training) for the KerasTensor `image`, and gives back
-        `f(input_shape, num_classes, **options) -> keras.Model`, with its arguments checked.
+        A decorator. It takes `f(image, num_classes, options)` or `f(image, num_classes, *, ...)`,
+        which returns logits (or a dict of "logits" and "aux_..." while training) for the
+        KerasTensor `image`, and gives back `f(input_shape, num_classes, **options) ->
+        keras.Model`, with its arguments checked.
 
     >>> sorted(Facts.__dataclass_fields__)[:3]
     ['dimensions', 'name', 'output_stride']
@@ -59,18 +63,20 @@ def architecture(**facts):
         name = builder.__name__
         dimensions = facts.get("dimensions", (2,))
         any_size = (*(None for _ in range(dimensions[0])), 3)
-        known = list(inspect.signature(builder).parameters)[2:]
+        known = _options_of(builder, options)
 
         @functools.wraps(builder)
-        def build(input_shape=any_size, num_classes=19, **options):
+        def build(input_shape=any_size, num_classes=19, **given):
             _check.input_shape(name, input_shape, dimensions)
             _check.positive_integer(name, "num_classes", num_classes)
-            for option in options:
+            for option in given:
                 _check.one_of(f"option of `{name}`", "option", option, known)
             image = keras.Input(tuple(input_shape), name="image")
-            return keras.Model(image, builder(image, int(num_classes), **options), name=name)
+            if options is not None:
+                given = {"options": options._replace(**given)}
+            return keras.Model(image, builder(image, int(num_classes), **given), name=name)
 
-        build.__signature__ = _public_signature(builder, any_size)  # pyright: ignore
+        build.__signature__ = _public_signature(any_size, known)  # pyright: ignore
         _BUILDERS[name] = build
         _FACTS[name] = Facts(name=name, **facts)
         return build
@@ -78,18 +84,26 @@ def architecture(**facts):
     return register
 
 
-def _public_signature(builder, any_size):
+def _options_of(builder, options):
+    """Keyword-only parameters by name."""
+    if options is None:
+        own = list(inspect.signature(builder).parameters.values())[2:]
+        return {option.name: option for option in own}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return {
+        name: inspect.Parameter(name, keyword, default=value)
+        for name, value in options._asdict().items()
+    }
+
+
+def _public_signature(any_size, options):
     """`(input_shape=(None, None, 3), num_classes=19, *, options)`, for help() and editors."""
     ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    options = [
-        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for option in list(inspect.signature(builder).parameters.values())[2:]
-    ]
     return inspect.Signature(
         [
             inspect.Parameter("input_shape", ordinary, default=any_size),
             inspect.Parameter("num_classes", ordinary, default=19),
-            *options,
+            *options.values(),
         ]
     )
 

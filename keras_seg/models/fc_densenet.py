@@ -13,9 +13,6 @@ paper and other things than many copies of it:
   lower right, so that every size works.
 """
 
-import functools
-import inspect
-
 from keras_seg.models._dense import Options, checked, network
 from keras_seg.models._registry import architecture
 
@@ -25,27 +22,8 @@ PAPER = (
 )
 
 
-def _variant(**defaults):
-    """Decorator for a builder's name and docstring: gives it its options, and what it builds."""
-
-    def decorate(builder):
-        own = Options(**defaults)._asdict()
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        first = list(inspect.signature(builder).parameters.values())[:2]
-        options = [inspect.Parameter(key, keyword, default=own[key]) for key in own]
-
-        @functools.wraps(builder)
-        def build(image, num_classes, **options):
-            chosen = checked(builder.__name__, Options(**{**own, **options}))
-            return network(image, num_classes, chosen)
-
-        build.__signature__ = inspect.Signature([*first, *options])  # pyright: ignore
-        return build
-
-    return decorate
-
-
 @architecture(
+    Options(growth_rate=12, layers_per_block=(4,) * 11),
     paper=PAPER,
     parameters={"trainable": 1_376_795, "total": 1_397_963},
     parameters_classes=11,
@@ -53,14 +31,13 @@ def _variant(**defaults):
     recipe="fc_densenet",
     dimensions=(2, 3),
 )
-@_variant(growth_rate=12, layers_per_block=(4,) * 11)
-def fc_densenet56(image, num_classes, **options):
+def fc_densenet56(image, num_classes, options):
     """FC-DenseNet with 56 convolutions, 4 layers in each block.
 
     Args:
         image: KerasTensor of pixels 0..255; callers pass `input_shape` in its place.
         num_classes: classes to tell apart, the ignored one not counted.
-        **options: as of `fc_densenet103`, with a growth rate of 12.
+        options: keyword arguments as of `fc_densenet103`, with a growth rate of 12.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -71,9 +48,11 @@ def fc_densenet56(image, num_classes, **options):
     >>> fc_densenet56((32, 48, 3), 11, layers_per_block=(1, 1, 1), growth_rate=4).output_shape
     (None, 32, 48, 11)
     """
+    return network(image, num_classes, checked("fc_densenet56", options))
 
 
 @architecture(
+    Options(growth_rate=16, layers_per_block=(5,) * 11),
     paper=PAPER,
     parameters={"trainable": 3_463_243, "total": 3_502_923},
     parameters_classes=11,
@@ -81,14 +60,13 @@ def fc_densenet56(image, num_classes, **options):
     recipe="fc_densenet",
     dimensions=(2, 3),
 )
-@_variant(growth_rate=16, layers_per_block=(5,) * 11)
-def fc_densenet67(image, num_classes, **options):
+def fc_densenet67(image, num_classes, options):
     """FC-DenseNet with 67 convolutions, 5 layers in each block.
 
     Args:
         image: KerasTensor of pixels 0..255; callers pass `input_shape` in its place.
         num_classes: classes to tell apart, the ignored one not counted.
-        **options: as of `fc_densenet103`.
+        options: keyword arguments as of `fc_densenet103`.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -99,9 +77,11 @@ def fc_densenet67(image, num_classes, **options):
     >>> fc_densenet67((32, 48, 3), 11, layers_per_block=(1, 1, 1), growth_rate=4).output_shape
     (None, 32, 48, 11)
     """
+    return network(image, num_classes, checked("fc_densenet67", options))
 
 
 @architecture(
+    Options(),
     paper=PAPER,
     parameters={"trainable": 9_322_091, "total": 9_425_163},
     parameters_classes=11,
@@ -109,8 +89,7 @@ def fc_densenet67(image, num_classes, **options):
     recipe="fc_densenet",
     dimensions=(2, 3),
 )
-@_variant()
-def fc_densenet103(image, num_classes, **options):
+def fc_densenet103(image, num_classes, options):
     """FC-DenseNet with 103 convolutions: the One Hundred Layers Tiramisu.
 
     Args:
@@ -118,7 +97,7 @@ def fc_densenet103(image, num_classes, **options):
             width, channels), or (depth, height, width, channels) for volumes, each size at least
             32 or None.
         num_classes: classes to tell apart, the ignored one not counted.
-        **options:
+        options: as keyword arguments:
             growth_rate: channels that each layer adds.
             layers_per_block: layers of the blocks going down, of the bottleneck, and of the
                 blocks going up; 11 numbers in the paper, fewer for fewer transitions.
@@ -139,9 +118,11 @@ def fc_densenet103(image, num_classes, **options):
     >>> fc_densenet103((32, 48, 4), 11, layers_per_block=(1, 1, 1), recompute=True).output_shape
     (None, 32, 48, 11)
     """
+    return network(image, num_classes, checked("fc_densenet103", options))
 
 
 @architecture(
+    Options(),
     paper=PAPER,
     # The same layers in three dimensions, counted by PyTorch, for 4 classes and 4 channels:
     # 26_171_028 trainable. For 3 channels: 27 * 48 weights fewer.
@@ -150,15 +131,14 @@ def fc_densenet103(image, num_classes, **options):
     recipe="fc_densenet",
     dimensions=(3,),
 )
-@_variant()
-def fc_densenet103_3d(image, num_classes, **options):
+def fc_densenet103_3d(image, num_classes, options):
     """FC-DenseNet103 for volumes: every kernel, pool and transposed convolution has a third axis.
 
     Args:
         image: KerasTensor of values 0..255; callers pass `input_shape` (depth, height, width,
             channels) in its place, each size at least 32 or None.
         num_classes: classes to tell apart, the ignored one not counted.
-        **options: as of `fc_densenet103`.
+        options: keyword arguments as of `fc_densenet103`.
 
     Returns:
         `keras.Model`: values 0..255 (b, d, h, w, channels) to float32 logits
@@ -170,17 +150,18 @@ def fc_densenet103_3d(image, num_classes, **options):
     >>> fc_densenet103_3d((32, 32, 48, 1), 4, layers_per_block=(1, 1, 1)).output_shape
     (None, 32, 32, 48, 4)
     """
+    return network(image, num_classes, checked("fc_densenet103_3d", options))
 
 
 @architecture(
+    Options(growth_rate=8, layers_per_block=(2, 3, 4, 5, 6, 8, 6, 5, 4, 3, 2), compression=0.5),
     paper=PAPER,
     parameters={"trainable": 404_104, "total": 412_946},
     parameters_classes=11,
     recipe="fc_densenet",
     dimensions=(2, 3),
 )
-@_variant(growth_rate=8, layers_per_block=(2, 3, 4, 5, 6, 8, 6, 5, 4, 3, 2), compression=0.5)
-def fc_densenet_mobile(image, num_classes, **options):
+def fc_densenet_mobile(image, num_classes, options):
     """A small FC-DenseNet: growth rate 8, and transitions down that halve the channels.
 
     No paper has it. It is what a widely read guide calls "FC-DenseNet37", built as the paper
@@ -189,7 +170,8 @@ def fc_densenet_mobile(image, num_classes, **options):
     Args:
         image: KerasTensor of pixels 0..255; callers pass `input_shape` in its place.
         num_classes: classes to tell apart, the ignored one not counted.
-        **options: as of `fc_densenet103`, with its own growth rate, blocks and compression.
+        options: keyword arguments as of `fc_densenet103`, with its own growth rate, blocks and
+            compression.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -200,3 +182,4 @@ def fc_densenet_mobile(image, num_classes, **options):
     >>> fc_densenet_mobile((32, 48, 3), 11, layers_per_block=(1, 1, 1)).output_shape
     (None, 32, 48, 11)
     """
+    return network(image, num_classes, checked("fc_densenet_mobile", options))

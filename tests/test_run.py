@@ -1,0 +1,134 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_seg
+import pipelines
+from keras_seg import run as run_module
+from keras_seg.run import Run, find_run, pick_examples, read_history, write_text
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (5, 32, 48, 3)).astype("uint8")
+    images[:, 0, 0, 0] = range(5)
+    labels = (images[..., 0] > 128).astype("uint8")
+    splits = {"train": (images, labels), "val": (images[:2], labels[:2])}
+    return pipelines.Dataset.from_arrays("toy", ["dark", "light"], None, splits)
+
+
+def make_run(folder):
+    """A run as `fit` leaves it, without a training."""
+    folder.mkdir(parents=True)
+    image = keras.Input((None, None, 3), name="image")
+    keras.Model(image, keras.layers.Conv2D(2, 1)(image)).save(folder / "model.keras")
+    settings = {
+        "class_names": ["dark", "light"],
+        "palette": [[0, 0, 0], [255, 255, 255]],
+        "crop_size": [32, 48],
+        "epochs_done": 2,
+        "best": {"epoch": 2, "val_mean_iou": 0.25},
+    }
+    (folder / "run.json").write_text(json.dumps(settings))
+    rows = "loss,epoch,learning_rate,val_mean_iou,iou/dark,iou/light\n"
+    (folder / "history.csv").write_text(rows + "0.5,1,0.1,0.2,0.2,\n0.4,2,0.1,0.25,0.25,\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    return Run(make_run(tmp_path / "runs" / "tiny-toy"), data)
+
+
+def test_run_says_what_it_is(run):
+    assert repr(run).endswith("tiny-toy': 2 epochs, mean IoU 0.2500>")
+    assert run.history["val_mean_iou"].tolist() == [0.2, 0.25]
+    assert run.history["iou/light"].isna().all()
+
+
+def test_segmenter_knows_names_and_colours(run):
+    segmenter = run.segmenter()
+    assert segmenter.class_names == ("dark", "light")
+    assert segmenter.palette == [(0, 0, 0), (255, 255, 255)]
+    assert run.model is segmenter.model
+
+
+def test_scores_are_kept_by_split(run, data):
+    scores = run.evaluate()
+    assert scores.confusion.sum() == 2 * 32 * 48
+    assert (run.folder / "scores.csv").is_file()
+    assert run.evaluate("train", batch_size=2).confusion.sum() == 5 * 32 * 48
+    assert (run.folder / "scores_train.csv").is_file()
+
+
+def test_figures_are_kept_in_the_run(run):
+    assert run.show(num_images=1).axes
+    assert run.show_curves().axes
+    names = {path.name for path in (run.folder / "figures").iterdir()}
+    assert names == {"val.png", "curves.png"}
+
+
+def test_examples_are_spread_evenly(data):
+    images, labels = pick_examples(data, "train", 3)
+    assert [image[0, 0, 0] for image in images] == [0, 2, 4]
+    assert labels[0].shape == (32, 48)
+    assert len(pick_examples(data, "val", 9)[0]) == 2
+
+
+@pytest.mark.parametrize("method", ["evaluate", "show"])
+def test_method_that_needs_pictures_says_so(run, method):
+    with pytest.raises(ValueError, match=rf"`Run\.{method}` needs the pictures.*Pass data=\.\.\."):
+        getattr(Run(run.folder), method)()
+
+
+def test_pictures_can_be_given_later(run, data):
+    assert Run(run.folder).evaluate(data=data).confusion.sum() > 0
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"needs a folder with a run\.json.*Received: folder="):
+        Run(tmp_path)
+
+
+def test_run_without_a_finished_epoch_has_no_network_yet(run):
+    (run.folder / "model.keras").unlink()
+    with pytest.raises(ValueError, match=r"no model\.keras. Call the same `keras_seg\.fit` again"):
+        Run(run.folder).segmenter()
+
+
+def test_trained_network_is_loaded_by_name_or_path(run, monkeypatch):
+    picture = np.zeros((37, 51, 3), "uint8")
+    assert keras_seg.load(run.folder)(picture).shape == (37, 51)
+    (run.folder.parent / "saved_models").mkdir()
+    run.folder.rename(run.folder.parent / "saved_models" / "tiny-toy")
+    monkeypatch.chdir(run.folder.parent)
+    assert keras_seg.load("tiny-toy")(picture).shape == (37, 51)
+
+
+def test_unknown_run_is_refused_with_those_there_are(run, monkeypatch, tmp_path):
+    (tmp_path / "saved_models").mkdir()
+    run.folder.rename(tmp_path / "saved_models" / "tiny-toy")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"Unknown run\. Did you mean 'tiny-toy'\?.*'tiny_toy'"):
+        find_run("tiny_toy")
+
+
+def test_history_of_a_run_without_one_is_empty(tmp_path):
+    assert len(read_history(tmp_path)) == 0
+
+
+def test_history_is_read_exactly_as_it_was_written(tmp_path):
+    values = np.random.default_rng(0).random(1000)
+    table = run_module.pd.DataFrame({"loss": values})
+    write_text(tmp_path / "history.csv", table.to_csv(index=False))
+    assert read_history(tmp_path)["loss"].tolist() == values.tolist()
+
+
+def test_text_is_written_at_once_and_leaves_nothing_else(tmp_path):
+    write_text(tmp_path / "run.json", "old")
+    write_text(tmp_path / "run.json", "straße")
+    assert (tmp_path / "run.json").read_text(encoding="utf-8") == "straße"
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
