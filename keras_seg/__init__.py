@@ -15,7 +15,9 @@ _PUBLIC = {
     "Segmenter": "keras_seg.predict",
 }
 _MODULES = (
+    "analyse",
     "callbacks",
+    "card",
     "evaluate",
     "export",
     "inference",
@@ -26,6 +28,7 @@ _MODULES = (
     "recipes",
     "schedules",
     "show",
+    "statistics",
 )
 
 __all__ = [*_PUBLIC, *_MODULES]

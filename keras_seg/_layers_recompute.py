@@ -15,9 +15,6 @@ class Recompute(layers.Layer):
 
     Args:
         block: functional model, one output.
-        pass_inputs: return the inputs too, for those that use them afterwards. Their gradients
-            are then added up one block at a time; TensorFlow would otherwise keep those of all
-            later blocks until the last one has come.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -25,7 +22,7 @@ class Recompute(layers.Layer):
         training: whether to train.
 
     Returns:
-        What the block returns; with `pass_inputs` a list of that and all inputs.
+        What the block returns.
 
     >>> x = keras.Input((8, 8, 3))
     >>> block = keras.Model(x, layers.Conv2D(4, 3, padding="same", activation="relu")(x))
@@ -33,10 +30,9 @@ class Recompute(layers.Layer):
     (1, 8, 8, 4)
     """
 
-    def __init__(self, block, pass_inputs=False, **kwargs):
+    def __init__(self, block, **kwargs):
         super().__init__(**kwargs)
         self.block = block
-        self.pass_inputs = pass_inputs
         self.built = True
 
     @property
@@ -45,10 +41,9 @@ class Recompute(layers.Layer):
         return self.block.layers
 
     def call(self, inputs, training=None):
-        maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         if not training:
-            made = self.block(inputs, training=False)
-            return [made, *maps] if self.pass_inputs else made
+            return self.block(inputs, training=False)
+        maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         # Copies: on TensorFlow a variable's value is the variable itself, and would be read where
         # it is used, which can be after its update.
         trainable, state = (
@@ -60,13 +55,12 @@ class Recompute(layers.Layer):
         # a function without side effects gives the same numbers however often it runs.
         def run(*tensors):
             inside = list(tensors[: len(maps)])
-            made, after = self.block.stateless_call(
+            return self.block.stateless_call(
                 list(tensors[len(maps) :]),
                 state,
                 inside if isinstance(inputs, list | tuple) else inside[0],
                 training=True,
             )
-            return [made, *inside] if self.pass_inputs else made, after
 
         outputs, state_after = keras.remat(run)(*maps, *trainable)
         for variable, value in zip(self.block.non_trainable_variables, state_after, strict=True):
@@ -74,15 +68,11 @@ class Recompute(layers.Layer):
         return outputs
 
     def compute_output_spec(self, inputs, training=None):
-        made = self.block.compute_output_spec(inputs)
-        if not self.pass_inputs:
-            return made
-        maps = inputs if isinstance(inputs, list | tuple) else [inputs]
-        return [keras.KerasTensor(x.shape, dtype=x.dtype) for x in (made, *maps)]
+        return self.block.compute_output_spec(inputs)
 
     def get_config(self):
         block = keras.saving.serialize_keras_object(self.block)
-        return {**super().get_config(), "block": block, "pass_inputs": self.pass_inputs}
+        return {**super().get_config(), "block": block}
 
     @classmethod
     def from_config(cls, config):

@@ -88,6 +88,7 @@ class _Training:
         settings = _settings.read(self.folder)
         self.finished = settings.get("finished", False)
         self.seconds = settings.get("seconds", 0.0)
+        self.environment = _settings.environment()
         self._compile()
         done = settings["epochs_done"] if self.finished else _state.restore(self._state, network)
         self.history = read_history(self.folder).head(done) if done else pd.DataFrame()
@@ -227,7 +228,7 @@ class _Training:
             "finished": self.finished,
             "seconds": round(self.seconds, 1),
             "best": best,
-            **_settings.environment(),
+            **self.environment,
             "setup": self.setup,
         }
         write_text(self.folder / "run.json", json.dumps(settings, indent=1))

@@ -65,10 +65,10 @@ def test_scores_are_kept_by_split(run, data):
 
 
 def test_figures_are_kept_in_the_run(run):
-    assert run.show(num_images=1).axes
-    assert run.show_curves().axes
+    run.show(num_images=1)
+    run.show_curves()
     names = {path.name for path in (run.folder / "figures").iterdir()}
-    assert names == {"val.png", "curves.png"}
+    assert {"val.png", "curves.png"} <= names
 
 
 def test_examples_are_spread_evenly(data):

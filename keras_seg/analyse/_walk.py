@@ -86,7 +86,6 @@ def _walk(model, inputs, numbers):
             elif isinstance(layer, Recompute):
                 inside, made = _walk(layer.block, given, numbers)
                 steps.append(Step(layer, node, given, made, inside))
-                made = [*made, *given] if layer.pass_inputs else made
             else:
                 made = [next(numbers) for _ in node.output_tensors]
                 steps.append(Step(layer, node, given, made))

@@ -55,7 +55,11 @@ def label_writer(path, size, palette=None):
 def _npy(file, size, palette):
     header = {"descr": "|u1", "fortran_order": False, "shape": tuple(size)}
     np.lib.format.write_array_header_1_0(file, header)
-    yield lambda rows: file.write(np.ascontiguousarray(rows, np.uint8))
+
+    def write(rows):
+        file.write(np.ascontiguousarray(rows, np.uint8))
+
+    yield write
 
 
 @contextlib.contextmanager

@@ -157,9 +157,9 @@ class Tiled(Predictor):
 
     def _probabilities(self, batch):
         found = np.empty((*batch.shape[:3], self.num_classes), np.float32)
-        for image, values in zip(batch, found, strict=True):
-            for rows, columns, block in blocks(self.segmenter, image, **self.tiling):
-                values[rows, columns] = block
+        for index, image in enumerate(batch):
+            for rows, columns, values in blocks(self.segmenter, image, **self.tiling):
+                found[index, rows, columns] = values
         return found
 
 
@@ -173,7 +173,9 @@ def _grids(predictor, source, tile, overlap, blend, margin):
         _require_size(source, sides)
     for side in sides:
         _check.positive_integer("tiles", "tile", side)
-    overlap = min(sides) // 4 if overlap is None else overlap
+    sides = [math.ceil(side / stride) * stride for side in sides]
+    if overlap is None:
+        overlap = max(0, min(min(sides) // 4, min(sides) - stride))
     _check.positive_integer("tiles", "overlap", overlap, at_least=0)
     margin = overlap // 4 if margin is None else margin
     _check.positive_integer("tiles", "margin", margin, at_least=0)
@@ -184,7 +186,6 @@ def _grids(predictor, source, tile, overlap, blend, margin):
         )
     grids = []
     for length, side in zip((source.height, source.width), sides, strict=True):
-        side = math.ceil(side / stride) * stride
         if length > side and overlap > side - stride:
             raise ValueError(
                 "`tiles` needs an overlap smaller than a tile by the network's stride of "

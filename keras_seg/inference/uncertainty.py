@@ -46,7 +46,7 @@ def entropy(probabilities):
             "Take those of `segmenter.probabilities(picture)`."
         )
     logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    share = -(probabilities * logarithms).sum(axis=-1) / np.log(probabilities.shape[-1])
+    share = (0 - (probabilities * logarithms).sum(axis=-1)) / np.log(probabilities.shape[-1])
     return np.clip(share, 0, 1).astype(np.float32)
 
 
@@ -227,9 +227,9 @@ def sampling_model(model):
     def copied(layer):
         if isinstance(layer, keras.Model):
             return sampling_model(layer)
-        if isinstance(layer, Recompute):
-            return Recompute(sampling_model(layer.block), name=layer.name)
         config = layer.get_config()
+        if isinstance(layer, Recompute):
+            return Recompute(**{**config, "block": sampling_model(layer.block)})
         if isinstance(layer, DROPOUTS) and layer.rate > 0:
             # Without a seed of its own, torch would use the one that all layers share.
             return AlwaysDropout(type(layer).from_config({**config, "seed": 0}), name=layer.name)

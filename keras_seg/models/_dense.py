@@ -45,9 +45,9 @@ def dense_layer(maps, name, options):
         options: `Options`.
 
     Returns:
-        List: a KerasTensor with `growth_rate` new channels, and the maps for what follows.
+        KerasTensor with `growth_rate` new channels.
 
-    >>> dense_layer([keras.Input((8, 8, 4)), keras.Input((8, 8, 2))], "d", Options())[0].shape
+    >>> dense_layer([keras.Input((8, 8, 4)), keras.Input((8, 8, 2))], "d", Options()).shape
     (None, 8, 8, 16)
     """
 
@@ -56,7 +56,7 @@ def dense_layer(maps, name, options):
         x = _convolution(x, options.growth_rate, 3, name)
         return layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
 
-    return _block(layer, maps, name, options, pass_inputs=True)
+    return _block(layer, maps, name, options)
 
 
 def dense_block(maps, num_layers, name, options):
@@ -69,15 +69,15 @@ def dense_block(maps, num_layers, name, options):
         options: `Options`.
 
     Returns:
-        List of KerasTensors: the input for what follows, and the `num_layers` new maps.
+        List of `num_layers` KerasTensors, the new maps alone.
 
     >>> len(dense_block([keras.Input((8, 8, 4))], 3, "down1", Options()))
-    4
+    3
     """
+    new = []
     for number in range(1, num_layers + 1):
-        new, *maps = dense_layer(maps, f"{name}_{number}", options)
-        maps = [*maps, new]
-    return maps
+        new.append(dense_layer([*maps, *new], f"{name}_{number}", options))
+    return new
 
 
 def transition_down(maps, name, options):
@@ -134,13 +134,13 @@ def transition_up(maps, skip, name, attention=False):
     return CropLike(name=f"{name}_crop")([x, skip])
 
 
-def _block(function, maps, name, options, pass_inputs=False):
+def _block(function, maps, name, options):
     """`function(maps)`, as layers of the network or as one layer that computes its inside twice."""
     if not options.recompute:
-        return [function(maps), *maps] if pass_inputs else function(maps)
+        return function(maps)
     inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in maps]
     block = keras.Model(inputs, function(inputs), name=f"{name}_block")
-    return Recompute(block, pass_inputs, name=name)(maps)
+    return Recompute(block, name=name)(maps)
 
 
 def _concatenated(maps, name):
@@ -189,23 +189,22 @@ def network(image, num_classes, options):
     maps = [_convolution(x, FIRST_FILTERS, 3, "first")]
     skips = []
     for number, num_layers in enumerate(per_block[:depth], start=1):
-        maps = dense_block(maps, num_layers, f"down{number}", options)
+        maps = maps + dense_block(maps, num_layers, f"down{number}", options)
         skips.append(maps)
         maps = [transition_down(maps, f"down{number}_transition", options)]
-    # Going up, only what a block has made is enlarged.
-    new = dense_block(maps, per_block[depth], "bottleneck", options)[1:]
+    new = dense_block(maps, per_block[depth], "bottleneck", options)
     for number, num_layers in enumerate(per_block[depth + 1 :], start=1):
         skip = skips.pop()
         attention = options.attention and number == 1
         enlarged = transition_up(new, skip[0], f"up{number}_transition", attention)
-        maps = dense_block([enlarged, *skip], num_layers, f"up{number}", options)
-        new = maps[1 + len(skip) :]
+        maps = [enlarged, *skip]
+        new = dense_block(maps, num_layers, f"up{number}", options)
 
     def classifier(maps):
         stack = _concatenated(maps, "logits")
         return _convolution(stack, num_classes, 1, "logits", dtype="float32")
 
-    return _block(classifier, maps, "logits", options)
+    return _block(classifier, [*maps, *new], "logits", options)
 
 
 def checked(name, options):

@@ -9,6 +9,7 @@ process that segments a picture of one tile with the same network.
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -67,8 +68,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for ending in arguments.ending:
             small, large = Path(folder) / f"small.{ending}", Path(folder) / f"large.{ending}"
-            write_picture(small, arguments.tile)
-            write_picture(large, arguments.side)
+            for path, side in ((small, arguments.tile), (large, arguments.side)):
+                # Not here: a process starts with the peak memory of the one that starts it.
+                writer = multiprocessing.get_context("spawn").Process(
+                    target=write_picture, args=(path, side)
+                )
+                writer.start()
+                writer.join()
             model_mb, model_s = run(arguments, small, Path(folder) / f"small_{ending}.png")
             peak_mb, seconds = run(arguments, large, Path(folder) / f"large_{ending}.png")
             row = {
