@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 
 help:
 	@echo "make install        make or update .venv"
-	@echo "make demo           train on drawn street scenes, score, export (6 minutes on 2 cores)"
+	@echo "make demo           train on drawn street scenes, score, export (4 minutes on 2 cores)"
 	@echo "make test           lint, types, layers, tests"
 	@echo "make test-slow      the long tests"
 	@echo "make test-backends  install JAX and compare the backends"

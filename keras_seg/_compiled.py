@@ -83,7 +83,7 @@ def _on_tensorflow(network: keras.Model, head: str, shape: tuple, freeze: bool) 
 
 def _on_jax(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
     """Compile for JAX; weights are arguments of the function there, so freezing gains nothing."""
-    import jax
+    import jax  # pyright: ignore[reportMissingImports]
 
     @jax.jit
     def segment(trainable, non_trainable, image):
@@ -104,7 +104,7 @@ def _on_jax(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Call
 
 def _on_torch(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
     """Torch runs eagerly and follows the weights; nothing is compiled."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     def run(batch):
         with torch.no_grad():

@@ -139,14 +139,14 @@ def _runner(model):
 
         return tf.function(lambda image: model(image, training=True), autograph=False)
     if keras.backend.backend() == "torch":
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
 
         def run(image):
             with torch.no_grad():
                 model(image, training=True)
 
         return run
-    import jax
+    import jax  # pyright: ignore[reportMissingImports]
 
     @jax.jit
     def states(trainable, state, image):

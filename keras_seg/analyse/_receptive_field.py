@@ -178,7 +178,7 @@ def _gradient(function, image):
             value = function(pixels)
         return np.asarray(tape.gradient(value, pixels))
     if keras.backend.backend() == "jax":
-        import jax
+        import jax  # pyright: ignore[reportMissingImports]
 
         return np.asarray(jax.grad(function)(image))
     pixels = keras.ops.convert_to_tensor(image).requires_grad_(True)
