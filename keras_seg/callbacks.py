@@ -84,8 +84,10 @@ class AveragedWeights(keras.callbacks.Callback):
         self.raw = None
 
     def on_epoch_end(self, epoch, logs=None):
+        # Copies: on torch an array shares its memory with the variable.
         self.raw = [
-            keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables
+            np.array(keras.ops.convert_to_numpy(variable))
+            for variable in self.model.trainable_variables
         ]
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 

@@ -256,9 +256,12 @@ class _Journal(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
-        if keras.backend.backend() == "torch":
+        self.seed = self.training.setup["seed"] + epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0 and keras.backend.backend() == "torch":
             # Dropout draws from one global stream there, which is no variable of the model.
-            keras.utils.set_random_seed(self.training.setup["seed"] + epoch)
+            keras.utils.set_random_seed(self.seed)
 
     def on_epoch_end(self, epoch, logs: dict):
         raw = self.averaged[0].raw if self.averaged else None

@@ -290,6 +290,16 @@ def test_rarer_pngs_are_read_at_once(tmp_path):
     check_rows(tmp_path / "deep.png", (deep[..., ::-1] // 257).astype(np.uint8))
 
 
+def test_large_jpegs_give_the_same_pixels(tmp_path, monkeypatch):
+    image = cv2.resize(picture(20, 17), (131, 150))
+    for name, pixels in (("colour.jpg", image), ("grey.jpg", image[..., 0])):
+        Image.fromarray(pixels).save(tmp_path / name, quality=90)
+        expected = open_picture(tmp_path / name, 3).read(0, 150)
+        with monkeypatch.context() as patch:
+            patch.setattr("keras_seg.inference._sources.LARGE_JPEG", 0)
+            check_rows(tmp_path / name, expected)
+
+
 def test_memory_maps_are_read_by_rows(tmp_path):
     image = picture(150, 131)
     np.save(tmp_path / "map.npy", image)

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import JpegImagePlugin
 
 from keras_seg._pictures import read_picture
 from keras_seg.inference._png import open_png
 from keras_seg.inference._tiff import open_tiff
+
+
+LARGE_JPEG = 64_000_000  # pixels
 
 
 class Source(NamedTuple):
@@ -47,8 +51,7 @@ def open_picture(picture, num_channels) -> Source:
     rows = None
     if isinstance(picture, str | Path):
         path = Path(picture)
-        openers = {".npy": _open_npy, ".tif": open_tiff, ".tiff": open_tiff, ".png": open_png}
-        opener = openers.get(path.suffix.lower())
+        opener = OPENERS.get(path.suffix.lower())
         rows = opener(path) if opener and path.is_file() else None
     elif type(picture) is not np.ndarray and hasattr(picture, "shape"):
         _require_rows("picture", picture.shape, picture.dtype)
@@ -83,6 +86,23 @@ def _open_npy(path):
     return (*shape[:2], read)
 
 
+def _open_jpeg(path):
+    """Rows of a large JPEG, which is decoded at once: OpenCV would hold it twice meanwhile."""
+    try:
+        image = JpegImagePlugin.JpegImageFile(path)  # Not Image.open: it refuses large pictures.
+        plain = image.mode in ("L", "RGB") and image.getexif().get(274, 1) == 1
+        if not plain or image.width * image.height < LARGE_JPEG:
+            return None
+        image.load()
+    except (OSError, SyntaxError):
+        return None
+    return (
+        image.height,
+        image.width,
+        lambda top, bottom: np.asarray(image.crop((0, top, image.width, bottom))),
+    )
+
+
 def _require_rows(name, shape, dtype):
     if len(shape) not in (2, 3) or 0 in shape or np.dtype(dtype) != np.uint8:
         raise ValueError(
@@ -90,3 +110,13 @@ def _require_rows(name, shape, dtype):
             f"Received: {name} with shape={tuple(shape)}, dtype={dtype}. Scale it to 0..255, "
             "convert it to uint8, and save it anew."
         )
+
+
+OPENERS = {
+    ".npy": _open_npy,
+    ".tif": open_tiff,
+    ".tiff": open_tiff,
+    ".png": open_png,
+    ".jpg": _open_jpeg,
+    ".jpeg": _open_jpeg,
+}

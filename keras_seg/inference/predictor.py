@@ -87,7 +87,7 @@ class Predictor(ABC):
         Memory beside the network's own: the label map or, with `out`, one row of tiles of it, one
         row of tiles of the picture, and num_classes * 4 bytes for each pixel of one overlap as
         long as the picture is wide. Paths of .npy, .tif and .png files, `numpy.memmap` and the
-        like are read piece by piece; other files are held whole, as one byte per channel.
+        like are read piece by piece; other files are held whole, a JPEG in 4 bytes per pixel.
 
         Args:
             picture: path, array, or anything with uint8 pixels that is cut like an array
