@@ -11,7 +11,6 @@ from keras_seg._pictures import read_picture
 from keras_seg.inference._png import open_png
 from keras_seg.inference._tiff import open_tiff
 
-
 LARGE_JPEG = 64_000_000  # pixels
 
 
@@ -89,11 +88,12 @@ def _open_npy(path):
 def _open_jpeg(path):
     """Rows of a large JPEG, which is decoded at once: OpenCV would hold it twice meanwhile."""
     try:
-        image = JpegImagePlugin.JpegImageFile(path)  # Not Image.open: it refuses large pictures.
-        plain = image.mode in ("L", "RGB") and image.getexif().get(274, 1) == 1
-        if not plain or image.width * image.height < LARGE_JPEG:
-            return None
-        image.load()
+        with path.open("rb") as file:  # Not Image.open, which refuses large pictures.
+            image = JpegImagePlugin.JpegImageFile(file)
+            plain = image.mode in ("L", "RGB") and image.getexif().get(274, 1) == 1
+            if not plain or image.width * image.height < LARGE_JPEG:
+                return None
+            image.load()
     except (OSError, SyntaxError):
         return None
     return (
