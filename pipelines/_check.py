@@ -49,6 +49,12 @@ def check_sources(name: str, sources: Mapping[str, Source]) -> None:
                 f"Split {split!r} of dataset {name!r} has no pictures. Received: 0 pairs. "
                 "Check its folder or list, or leave the split out."
             )
+    dimensions = {split: getattr(source, "dimensions", 2) for split, source in sources.items()}
+    if len(set(dimensions.values())) != 1:
+        raise ValueError(
+            f"All splits need pictures (2), or all volumes (3). Received: {dimensions}. "
+            "Make two datasets of them."
+        )
     channels = {split: source.num_channels for split, source in sources.items()}
     if len(set(channels.values())) != 1:
         raise ValueError(

@@ -21,7 +21,7 @@ class Exam(NamedTuple):
     """What there is to know of one pair.
 
     Attributes:
-        size: height and width, or None if the picture cannot be read.
+        size: height and width, of volumes depth first; None if the picture cannot be read.
         counts: pixels by class id, int64 (256,); 255 is ignored.
         print: fingerprint of how the picture looks, 64 bits.
         checksum: of its pixels.
@@ -29,7 +29,7 @@ class Exam(NamedTuple):
         faults: (kind, path, what is wrong in a few words, the whole message).
     """
 
-    size: tuple[int, int] | None = None
+    size: tuple[int, ...] | None = None
     counts: np.ndarray | None = None
     print: int = 0
     checksum: int = 0
@@ -51,7 +51,7 @@ def examine(source: Source, index: int) -> Exam:
                 faults.append(other)
         return Exam(faults=tuple(_named(fault) for fault in faults))
     return Exam(
-        image.shape[:2],
+        image.shape[:-1],
         np.bincount(label.reshape(-1), minlength=256),
         fingerprint(image),
         zlib.crc32(image.data),
@@ -80,7 +80,12 @@ def looks(image: np.ndarray) -> np.ndarray:
 
 
 def _cells(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Return the mean of a picture's channels over cells, float32 (rows, columns)."""
+    """Return the mean of a picture's channels over cells, float32 (rows, columns).
+
+    Volumes are seen from above: as the mean of their slices.
+    """
+    if image.ndim == 4:
+        image = image.mean(axis=0).astype(np.uint8)
     image = image if image.shape[-1] in (1, 3, 4) else image[..., :1]
     small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     return small.reshape(rows, columns, -1).mean(axis=-1, dtype=np.float32)

@@ -184,7 +184,7 @@ def write_letter(report: "Report") -> str:
     if report.crop:
         weights = ", ".join(f"{name} {value:.3g}" for name, value in report.class_weights.items())
         parts.append(
-            f"For training I suggest crops of {report.crop[0]}x{report.crop[1]} and, if rare "
+            f"For training I suggest crops of {'x'.join(map(str, report.crop))} and, if rare "
             f"classes matter, these class weights (median frequency): {weights}."
         )
     if report.fixed is not None:

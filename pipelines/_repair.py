@@ -76,6 +76,11 @@ def check_folder(folder: str | os.PathLike, data: "Dataset") -> None:
             "Repaired masks are written to a new or empty folder. "
             f"Received: fix={str(folder)!r}, which is not empty. Give another one."
         )
+    if data.dimensions != 2:
+        raise ValueError(
+            f"`fix` repairs masks of pictures. Received: {data.name!r}, a dataset of volumes. "
+            "Correct its masks by hand; the report names them."
+        )
     if not all(isinstance(data.source(split), FileSource) for split in data.splits):
         raise ValueError(
             f"`fix` repairs files. Received: {data.name!r}, a dataset in memory. "

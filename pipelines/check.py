@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NUM_THREADS = max(2, os.cpu_count() or 2)
 _CHUNK = 64  # pairs that are handed out at a time, so that memory does not grow
-_LARGEST_CROP, _STEP = 512, 32
+_LARGEST_CROP, _LARGEST_VOLUME, _STEP = 512, 128, 32
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Report:
             differing bits of their fingerprints, and whether they are equal.
         void_only: table of pictures whose pixels are all ignored: split and path.
         findings: table of what the letter says: severity, finding, advice, examples (files).
-        crop: suggested height and width of crops for training, or None.
+        crop: suggested height and width (of volumes depth first) of crops for training, or None.
         class_weights: suggested weight by class: median frequency (SegNet).
         fixed: the repaired dataset, if `fix` was asked for.
     """
@@ -53,7 +53,7 @@ class Report:
     duplicates: pd.DataFrame
     void_only: pd.DataFrame
     findings: pd.DataFrame
-    crop: tuple[int, int] | None
+    crop: tuple[int, ...] | None
     class_weights: pd.Series
     fixed: "Dataset | None" = None
 
@@ -176,20 +176,23 @@ def _describe(sizes: Counter) -> str:
     if not sizes:
         return "none read"
     if len(sizes) == 1:
-        height, width = next(iter(sizes))
-        return f"{height}x{width}"
+        return "x".join(map(str, next(iter(sizes))))
     low, high = np.min(list(sizes), axis=0), np.max(list(sizes), axis=0)
-    return f"{len(sizes)} sizes, {low[0]}..{high[0]} x {low[1]}..{high[1]}"
+    ranges = (f"{least}..{most}" for least, most in zip(low, high, strict=True))
+    return f"{len(sizes)} sizes, {' x '.join(ranges)}"
 
 
-def _crop(sizes: Counter) -> tuple[int, int] | None:
-    """Return the largest crop, in steps of 32 up to 512, that 95 % of pictures have room for."""
+def _crop(sizes: Counter) -> tuple[int, ...] | None:
+    """Return the largest crop that 95 % of pictures have room for, in steps of 32.
+
+    Up to 512 pixels, or up to 128 for volumes, which are as large for a network.
+    """
     if not sizes:
         return None
     heights = np.repeat(np.array(list(sizes)), list(sizes.values()), axis=0)
     low = np.percentile(heights, 5, axis=0, method="lower")
-    height, width = (int(np.clip(side // _STEP * _STEP, _STEP, _LARGEST_CROP)) for side in low)
-    return height, width
+    largest = _LARGEST_CROP if len(low) == 2 else _LARGEST_VOLUME
+    return tuple(int(np.clip(side // _STEP * _STEP, _STEP, largest)) for side in low)
 
 
 def _median_frequency(data: "Dataset", tally: Tally) -> pd.Series:

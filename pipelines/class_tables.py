@@ -1,21 +1,34 @@
 """From whatever people have as a list of classes to `Classes`."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
+from pipelines._text import read_lines, read_table
 from pipelines.classes import IGNORE_CLASS, Classes, Color, distinct_colors
 
 # What tables of classes call their columns, in lower case.
 _COLUMNS = {
-    "name": ("name", "class", "class_name", "label", "category", "names"),
-    "id": ("id", "class_id", "index", "label_id", "value", "class_index"),
+    "name": (
+        "name", "class", "class_name", "label", "category", "names", "label_name", "class name",
+    ),
+    "id": (
+        "id", "class_id", "index", "label_id", "value", "class_index", "pixel value",
+        "pixel_value", "label_value", "idx",
+    ),
     "red": ("red", "r"),
     "green": ("green", "g"),
     "blue": ("blue", "b"),
-}
+}  # fmt: skip
+
+# "64 128 64 Animal" of CamVid's label_colors.txt, "Animal:64,128,64::" of CVAT's labelmap.txt.
+_COLORED_LINE = re.compile(
+    r"(?P<r>\d+)\s+(?P<g>\d+)\s+(?P<b>\d+)\s+(?P<name>.+)"
+    r"|(?P<name2>[^:]+):(?P<r2>\d+),(?P<g2>\d+),(?P<b2>\d+):[^:]*:[^:]*"
+)
 
 Table = int | Sequence[str] | Mapping | pd.DataFrame | str | os.PathLike
 
@@ -28,7 +41,8 @@ def as_classes(
     Args:
         table: how many; or names in the order of their ids; or `{id: name}`; or
             `{(red, green, blue): name}` for colour-coded masks; or a table with the columns
-            name, id and red, green, blue, of which either id or the colours may be missing.
+            name, id and red, green, blue, of which either id or the colours may be missing; or
+            a text file of names, one in each line, or of colours as CamVid or CVAT write them.
             Ids or colours of one name are one class; those named None count for nothing.
         ignore: id or ids in the masks that count for nothing.
         label_offset: the id that masks hold for the first class; ids below count for nothing.
@@ -48,10 +62,21 @@ def as_classes(
     ignored = {ignore} if isinstance(ignore, int) else {int(i) for i in ignore}
     ignored |= set(range(label_offset))
     if isinstance(table, str | os.PathLike):
-        table = _read(table)
+        rows = _read(table)
+        try:
+            if isinstance(rows, pd.DataFrame):
+                return _from_table(rows, ignored, label_offset)
+            return as_classes(rows, ignore, label_offset)
+        except ValueError as error:
+            raise ValueError(f"{error} This is about {os.fspath(table)!r}.") from error
     if isinstance(table, pd.DataFrame):
         return _from_table(table, ignored, label_offset)
     if isinstance(table, Mapping):
+        if any(isinstance(key, str) and not key.strip().isdecimal() for key in table):
+            raise ValueError(
+                "Classes in a dict are {id: name} or {(red, green, blue): name}. "
+                f"Received: classes={table!s:.200}. Turn it round: numbers come first."
+            )
         if all(isinstance(key, tuple | list) and len(key) == 3 for key in table) and table:
             return _from_colors({tuple(map(int, key)): name for key, name in table.items()})
         return Classes.make(_shifted(table, label_offset), ignored)
@@ -71,13 +96,34 @@ def _shifted(table: Mapping, label_offset: int) -> dict:
     return {int(i) + label_offset: name for i, name in table.items()}
 
 
-def _read(path: str | os.PathLike) -> pd.DataFrame:
+def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
+    """Read a CSV file; or a text file of names, or of colours as CamVid or CVAT write them."""
     if not os.path.isfile(path):
         raise ValueError(
             "A table of classes must be a CSV file. "
             f"Received: {os.fspath(path)!r}, which is no file. Check the path."
         )
-    return pd.read_csv(path, skipinitialspace=True)
+    if os.fspath(path).lower().endswith(".txt"):
+        lines = [line for line in read_lines(path) if not line.startswith("#")]
+        matches = [_COLORED_LINE.fullmatch(line) for line in lines]
+        if all(matches) and lines:
+            found = [match.groupdict("") for match in matches if match]
+            return {
+                tuple(int(one[part] or one[f"{part}2"]) for part in ("r", "g", "b")): (
+                    one["name"] or one["name2"]
+                ).strip()
+                for one in found
+            }
+        if not any("," in line or ";" in line for line in lines):
+            return lines
+    try:
+        return read_table(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(
+            "A table of classes needs a header and a row for each class. "
+            f"Received: {os.fspath(path)!r} ({error}). "
+            "Write for example: name,red,green,blue and then road,128,64,128."
+        ) from error
 
 
 def _from_table(table: pd.DataFrame, ignored: set[int], label_offset: int) -> Classes:
@@ -96,11 +142,11 @@ def _from_table(table: pd.DataFrame, ignored: set[int], label_offset: int) -> Cl
     names = [None if pd.isna(name) else str(name).strip() for name in found["name"]]
     colors: list[Color] = []
     if colored:
-        parts = (found[part].astype(int) for part in ("red", "green", "blue"))
+        parts = (_whole(found[part], 255) for part in ("red", "green", "blue"))
         colors = list(zip(*parts, strict=True))
     if "id" not in found:
         return _from_colors(dict(zip(colors, names, strict=True)))
-    ids = _shifted(dict(zip(found["id"], names, strict=True)), label_offset)
+    ids = _shifted(dict(zip(_whole(found["id"]), names, strict=True)), label_offset)
     classes = Classes.make(ids, ignored)
     if colored:
         first = dict(reversed(list(zip(names, colors, strict=True))))
@@ -108,8 +154,26 @@ def _from_table(table: pd.DataFrame, ignored: set[int], label_offset: int) -> Cl
     return classes
 
 
+def _whole(column: pd.Series, high: int = 2**31) -> list[int]:
+    """Return whole numbers of a column, or refuse the first that is none."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = ~((numbers >= 0) & (numbers <= high) & (numbers % 1 == 0))
+    if wrong.any():
+        raise ValueError(
+            f"Ids and colours in a table of classes must be whole numbers in 0..{high}. Received: "
+            f"{column[wrong].iloc[0]!r} in column {column.name!r}. Correct it."
+        )
+    return numbers.astype(int).tolist()
+
+
 def _from_colors(table: Mapping[tuple, str | None]) -> Classes:
     """Make classes of colour-coded masks; each keeps its first colour."""
+    wrong = [color for color in table if not all(0 <= value <= 255 for value in color)]
+    if wrong:
+        raise ValueError(
+            f"Colours of classes are (red, green, blue) of 0..255. Received: {wrong[0]}. "
+            "Correct it."
+        )
     first = {name: color for color, name in reversed(list(table.items())) if name is not None}
     names = list(dict.fromkeys(name for name in table.values() if name is not None))
     classes = Classes.make(names, palette=[first[name] for name in names])

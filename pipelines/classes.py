@@ -15,6 +15,9 @@ IGNORE_CLASS = 255
 MAX_CLASSES = 255
 _GOLDEN_RATIO = 0.618034
 _UNKNOWN = 256
+_MOST_IDS = 1 << 24
+_MANY = 12  # more ids than people forget
+_SOFT = "; or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class"
 
 Color = tuple[int, int, int]
 
@@ -71,6 +74,12 @@ class Classes:
         named = {int(i): str(name) for i, name in classes.items() if name is not None}
         names = tuple(dict.fromkeys(named.values()))
         _check_names(names)
+        wrong = [i for i in named if not 0 <= i < _MOST_IDS]
+        if wrong:
+            raise ValueError(
+                f"Ids of classes must be in 0..{_MOST_IDS - 1}. Received: {_short(wrong)}. "
+                "Correct them; ids that should count for nothing go to `ignore`."
+            )
         colors = distinct_colors(len(names)) if palette is None else palette
         colors = tuple((int(r), int(g), int(b)) for r, g, b in colors)
         if len(colors) != len(names):
@@ -171,7 +180,8 @@ class Classes:
             f"A mask holds ids that are no class and not ignored: {_short(strangers)}. "
             f"Received: {path!r} with {len(self.names)} classes of the ids "
             f"{_short(self.file_ids)}, ignored {_short(self.ignored_ids)}. "
-            "Add the ids to `classes`, or to `ignore` if they should count for nothing.",
+            "Add the ids to `classes`, or to `ignore` if they should count for nothing"
+            f"{_SOFT if len(strangers) > _MANY else ''}.",
             f"ids {_short(strangers)}", tuple(strangers),
         )  # fmt: skip
 

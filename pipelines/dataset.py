@@ -1,14 +1,14 @@
 """The dataset object: class names, colours, splits, and batches for training and evaluation."""
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines._check import check_reading, check_sources, check_whole
+from pipelines._pictures import Pictures
 from pipelines.classes import IGNORE_CLASS, Classes, Color
 from pipelines.sources import ArraySource, Source
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from pipelines.check import Report
     from pipelines.ops._example import Op
-    from pipelines.store import Store
 
 
-class Dataset:
+class Dataset(Pictures):
     """Pictures with a class for every pixel, in splits such as train, val and test.
 
     Attributes:
@@ -31,6 +30,8 @@ class Dataset:
         ignore_class: the id of pixels that count for nothing in batches, always 255.
         num_classes: number of classes, the ignored one excluded.
         num_channels: channels of the pictures.
+        dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
+            and width everywhere.
         splits: names of the splits.
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
@@ -74,15 +75,13 @@ class Dataset:
         self.palette = list(classes.palette)
         self.num_classes = len(classes.names)
         self.categories = dict(zip(classes.names, classes.categories, strict=False))
-        self.num_channels = next(iter(sources.values())).num_channels
+        first = next(iter(sources.values()))
+        self.num_channels = first.num_channels
+        self.dimensions = getattr(first, "dimensions", 2)
         self.splits = tuple(sources)
         self._sources = dict(sources)
-        self._reading: dict[str, Any] = {
-            "cache": cache,
-            "cache_limit": cache_limit,
-            "on_error": on_error,
-        }
-        self._stores: dict[str, Store] = {}
+        self._reading = {"cache": cache, "cache_limit": cache_limit, "on_error": on_error}
+        self._stores = {}
         self._lock = Lock()
 
     @classmethod
@@ -99,8 +98,9 @@ class Dataset:
             name: short name, used for run folders.
             class_names: one name per class id, in order.
             palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
-            splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)). Labels hold
-                class ids, and 255 where a pixel should count for nothing.
+            splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)), or of volumes
+                (n, d, h, w, c) and (n, d, h, w). Labels hold class ids, and 255 where a pixel
+                should count for nothing.
 
         Returns:
             the dataset.
@@ -123,75 +123,6 @@ class Dataset:
     def __repr__(self) -> str:
         counts = ", ".join(f"{split}={len(source)}" for split, source in self._sources.items())
         return f"<Dataset {self.name!r}: {self.num_classes} classes, {counts}>"
-
-    def paths(self, split: str) -> list[tuple[str, str]]:
-        """Return the paths of each picture and its mask, in order.
-
-        Args:
-            split: a name from `splits`.
-
-        Returns:
-            list of (picture, mask); made-up names for datasets that have no files.
-
-        Raises:
-            ValueError: if there is no such split.
-        """
-        return self._source(split).paths()
-
-    def num_examples(self, split: str) -> int:
-        """Return the number of pictures in a split."""
-        return len(self._source(split))
-
-    def example(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
-        return self._source(split).read(index)
-
-    def skipped(self, split: str) -> dict[str, str]:
-        """Return the pictures that `on_error="skip"` leaves out, each with what is wrong.
-
-        Args:
-            split: a name from `splits`.
-
-        Returns:
-            path of the picture -> the error; empty with on_error="raise".
-
-        Raises:
-            ValueError: if there is no such split, or a file is faulty and not skipped.
-        """
-        self._source(split)
-        paths = self._sources[split].paths()
-        return {str(paths[i][0]): fault for i, fault in self._store(split).skipped.items()}
-
-    def reading(
-        self,
-        cache: str | None = "memory",
-        cache_limit: int | None = None,
-        on_error: str = "raise",
-    ) -> "Dataset":
-        """Return the same dataset, read in another way.
-
-        Args:
-            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
-                every epoch.
-            cache_limit: most bytes to keep for a split; None for a share of what is free.
-            on_error: "raise" stops at a file that cannot be read, "skip" leaves the pair out.
-
-        Returns:
-            a new dataset of the same files.
-
-        Raises:
-            ValueError: if an argument is not one of these.
-
-        >>> arrays = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
-        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"train": arrays})
-        >>> data.reading(cache="disk", on_error="skip").num_examples("train")
-        4
-        """
-        check_reading(cache, cache_limit, on_error)
-        data = copy.copy(self)
-        data._reading = {"cache": cache, "cache_limit": cache_limit, "on_error": on_error}
-        data._stores, data._lock = {}, Lock()
-        return data
 
     def train_batches(
         self,
@@ -319,46 +250,3 @@ class Dataset:
         indices = np.unique(np.linspace(0, count - 1, min(num_images, count)).astype(int))
         examples = [self.example(split, int(index)) for index in indices]
         return contact_sheet(examples, self.class_names, self.palette)
-
-    def weights(self, split: str) -> np.ndarray | None:
-        """Return how often each picture of a split is drawn, float64 (n,); None for alike."""
-        return self.source(split).weights
-
-    def source(self, split: str) -> Source:
-        """Return what a split is read from, faulty files included."""
-        self._known(split)
-        return self._sources[split]
-
-    def with_sources(self, sources: Mapping[str, Source]) -> "Dataset":
-        """Return the same dataset with other pairs in its splits.
-
-        Raises:
-            ValueError: if there is no split, one is empty, or they differ in their channels.
-        """
-        check_sources(self.name, sources)
-        data = copy.copy(self)
-        data._sources, data.splits = dict(sources), tuple(sources)
-        data._stores, data._lock = {}, Lock()
-        return data
-
-    def _known(self, split: str) -> None:
-        if split not in self._sources:
-            raise ValueError(
-                f"Dataset {self.name!r} has no split {split!r}. Received: split={split!r}. "
-                f"Available: {list(self.splits)}."
-            )
-
-    def _source(self, split: str) -> Source:
-        self._known(split)
-        if self._reading["on_error"] == "skip":
-            return self._store(split).sound
-        return self._sources[split]
-
-    def _store(self, split: str) -> "Store":
-        from pipelines.store import Store
-
-        with self._lock:
-            if split not in self._stores:
-                title = f"{self.name} {split}"
-                self._stores[split] = Store(self._sources[split], title, **self._reading)
-            return self._stores[split]

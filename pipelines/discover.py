@@ -16,10 +16,15 @@ from pipelines.files import read_colors, read_label
 _NUM_THREADS = 8
 _SAMPLE = 32
 _MAX_COLORS = 4096
+_EDGE, _FEW = 12, 8
+_MIDDLE = 128
 
 
 def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     """Recognise masks of 0 and 255 where there are two classes; 255 is then the second.
+
+    Masks that were stored as JPEG, or made smaller smoothly, have further greys along the edges:
+    those below 128 are the first class, the others the second.
 
     Looks at 32 masks, spread evenly. A mask that does not fit is refused by name when it is read.
 
@@ -33,18 +38,42 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     if classes.colors or classes.file_ids != (0, 1) or classes.ignored_ids != (IGNORE_CLASS,):
         return classes, ""
     chosen = np.unique(np.linspace(0, len(labels) - 1, _SAMPLE).astype(int))
-    seen: set[int] = set()
+    counts = np.zeros(256, np.int64)
     for index in chosen.tolist():
         try:
-            seen |= set(np.unique(read_label(labels[int(index)])).tolist())
+            ids = read_label(labels[int(index)])
         except FileFault:
             continue  # `check` and training name it
-    if 255 not in seen or not seen <= {0, 255}:
-        return classes, ""
+        if ids.min() < 0 or ids.max() > 255:
+            return classes, ""
+        counts += np.bincount(ids.reshape(-1), minlength=256)
     first, second = classes.names
+    if is_smoothed(counts):
+        return _halves(classes), (
+            "The masks hold 0 and 255 with grey edges, as JPEG leaves them: below 128 is read as "
+            f"{first!r}, the rest as {second!r}."
+        )
+    if not counts[255] or counts[1:255].any():
+        return classes, ""
     return replace(classes, file_ids=(0, 255), ignored_ids=()), (
         f"The masks hold 0 and 255: 0 is read as {first!r}, 255 as {second!r}."
     )
+
+
+def is_smoothed(counts: np.ndarray) -> bool:
+    """Say whether pixels by value, int64 (256,), are those of 0/255 masks with soft edges.
+
+    Values near both ends, but not at them, are what no table of classes has.
+    """
+    near = counts[: _EDGE + 1].sum() + counts[255 - _EDGE :].sum()
+    both = counts[1 : _EDGE + 1].any() and counts[255 - _EDGE : 255].any()
+    return bool(both and np.count_nonzero(counts) > _FEW and near > 0.7 * counts.sum())
+
+
+def _halves(classes: Classes) -> Classes:
+    """Return two classes that share the values 0..255."""
+    rest = ((i, int(i >= _MIDDLE)) for i in range(1, 255))
+    return replace(classes, file_ids=(0, 255), ignored_ids=(), merged=tuple(rest))
 
 
 def discover(labels: Sequence[str]) -> tuple[Classes, str]:
@@ -74,6 +103,11 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     if not colored and codes == {0, 255}:
         classes = Classes(("background", "foreground"), ((0, 0, 0), (255, 255, 255)), (0, 255), ())
         return classes, "The masks hold 0 and 255: read as 'background' and 'foreground'."
+    if not colored and len(codes) > _FEW:
+        two = Classes.make(("background", "foreground"), palette=((0, 0, 0), (255, 255, 255)))
+        classes, note = binary(two, labels)
+        if note:
+            return classes, note
     codes -= set() if colored else {IGNORE_CLASS}
     if not 1 <= len(codes) <= MAX_CLASSES:
         raise ValueError(

@@ -53,8 +53,11 @@ def download(name: str, root: str | os.PathLike) -> Path:
     """Fetch a public dataset and unpack it; what is there already is not fetched again.
 
     A download that broke off goes on where it stopped. Each archive's SHA-256 is compared with
-    the published one. Where none is published (CamVid), that of the first download is kept in a
-    file beside the archive and compared from then on.
+    the published one. Of CamVid none is published: GitHub packs that archive anew for whoever
+    asks, and promises the same files, not the same bytes. What is asked for is one commit, by its
+    40 digits, over HTTPS; so what can be checked is who answers, and that every file in the zip
+    has the checksum (CRC-32) that the zip says. The SHA-256 of your first download is logged and
+    kept in a file beside the archive, `.sha256`, and a later download must have the same.
 
     Args:
         name: "camvid" (SegNet's form, 480x360) or "oxford_pets".
@@ -115,7 +118,9 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
             ) from error
         part.rename(path)
     found = _sha256(path)
+    hint = "try again, and if it stays so, do not trust it."
     if sha256 is None and record.is_file():
+        hint = f"if its owners have packed it anew, remove {str(record)!r} and try again."
         sha256 = record.read_text(encoding="ascii", errors="replace").split()[0]
     if sha256 is None:
         _logger.warning(
@@ -126,7 +131,7 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
         path.unlink()
         raise ValueError(
             f"A download must have the checksum {sha256}. Received: {found} for {str(path)!r} "
-            f"from {url!r}. The file was removed; try again, and if it stays so, do not trust it."
+            f"from {url!r}. The file was removed; {hint}"
         )
     return path
 

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from pipelines import _decode, _tiff
+from pipelines import _decode, _mat, _tiff, _volumes
 from pipelines._decode import Path
 from pipelines.faults import SIZE, FileFault, wrong_kind
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".npy",
+    *_volumes.SUFFIXES,
 )  # fmt: skip
+_JPEG_NOISE = 16  # by so much the channels of a grey picture may differ
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I", "F")
 # ITU-R 601, in 1/65536; Pillow's own numbers.
 _LUMA = np.array([19595, 38470, 7471], np.uint32)
@@ -20,7 +22,10 @@ Range = tuple[float, float] | None
 
 
 def read_image(
-    path: Path | Sequence[Path], num_channels: int = 3, value_range: Range = None
+    path: Path | Sequence[Path],
+    num_channels: int = 3,
+    value_range: Range = None,
+    dimensions: int = 2,
 ) -> np.ndarray:
     """Read a picture as uint8 (h, w, num_channels), turned as its EXIF data say.
 
@@ -32,9 +37,10 @@ def read_image(
         num_channels: 3 for RGB, 1 for grey, which are converted into each other; 4 keeps the
             alpha channel; any number for TIFF files, stacks and several files.
         value_range: numbers of the file that become 0 and 255; those beyond are cut off.
+        dimensions: 2 for pictures, 3 for volumes.
 
     Returns:
-        uint8 array (h, w, num_channels), 0..255.
+        uint8 array (h, w, num_channels), or (d, h, w, num_channels), 0..255.
 
     Raises:
         FileFault: a ValueError that names the file, if it is not such a picture.
@@ -46,19 +52,20 @@ def read_image(
     (2, 4, 3)
     """
     if not isinstance(path, str) and isinstance(path, Sequence):
-        return _read_parts(path, num_channels, value_range)
-    pixels = _bytes(_read_pixels(path, num_channels), value_range, path)
-    return np.ascontiguousarray(_convert(pixels, num_channels, path))
+        return _read_parts(path, num_channels, value_range, dimensions)
+    stored = _volumes.read_image(path) if dimensions == 3 else _read_pixels(path, num_channels)
+    pixels = _convert(_bytes(stored, value_range, path), num_channels, path, dimensions)
+    return np.ascontiguousarray(pixels)
 
 
 def read_label(path: Path) -> np.ndarray:
     """Read a mask as integer ids (h, w): the palette's indices, not its colours.
 
     Args:
-        path: a file of grey values, palette indices, or an array of whole numbers.
+        path: a file of grey values, palette indices, an array of whole numbers, or MATLAB's.
 
     Returns:
-        integer array (h, w), the ids as the file holds them.
+        integer array (h, w), the ids as the file holds them; (d, h, w) for a volume's mask.
 
     Raises:
         FileFault: a ValueError that names the file, if it is unreadable or holds colours.
@@ -69,16 +76,13 @@ def read_label(path: Path) -> np.ndarray:
     >>> read_label(path).tolist()
     [[0, 7]]
     """
-    if _decode.is_npy(path):
-        ids = _decode.read_npy(path)
-        ids = ids[..., 0] if ids.ndim == 3 and ids.shape[-1] == 1 else ids
-    else:
-        with _decode.opened(path) as picture:
-            ids = np.asarray(_decode.displayed(picture))
+    is_volume = _volumes.is_label(path)
+    ids = _volumes.read_label(path) if is_volume else _read_ids(path)
     if ids.dtype == bool:
         return ids.astype(np.uint8)
     save = "Save the mask as a grey or palette PNG of class ids"
-    if ids.ndim == 3:
+    axes = 3 if is_volume else 2
+    if ids.ndim == 3 and not is_volume:
         if ids.shape[-1] > 2 and np.ptp(ids[..., :3], axis=-1).any():
             raise wrong_kind(
                 path, "Masks must hold one class id per pixel.", "colours",
@@ -86,12 +90,44 @@ def read_label(path: Path) -> np.ndarray:
             )  # fmt: skip
         ids = ids[..., 0]
     if not np.issubdtype(ids.dtype, np.integer):
-        if ids.ndim != 2 or not np.isfinite(ids).all() or np.any(ids != np.rint(ids)):
+        if ids.ndim != axes or not np.isfinite(ids).all() or np.any(ids != np.rint(ids)):
             raise wrong_kind(path, "Masks must hold whole numbers.", f"{ids.dtype}", f"{save}.")
         ids = ids.astype(np.int64)
-    if ids.ndim != 2 or ids.size == 0:
-        raise wrong_kind(path, "Masks must be (height, width).", f"{ids.shape}", f"{save}.")
+    if ids.ndim != axes or ids.size == 0:
+        rule = "Masks must be (height, width), or (depth, height, width)."
+        raise wrong_kind(path, rule, f"{ids.shape}", f"{save}.")
     return ids
+
+
+def _read_ids(path: Path) -> np.ndarray:
+    """Return the numbers of a picture's mask as they are stored."""
+    if _decode.is_npy(path):
+        ids = _decode.read_npy(path)
+        return ids[..., 0] if ids.ndim == 3 and ids.shape[-1] == 1 else ids
+    if _mat.is_mat(path):
+        with _decode.guarded(path):
+            return _mat.read_mat(path)
+    with _decode.opened(path) as picture:
+        deep = _decode.read_deep(path, picture)  # of which Pillow keeps the upper half
+        if deep is not None:
+            return deep
+        ids = np.asarray(_decode.displayed(picture))
+        lossy = picture.format == "JPEG"
+        if picture.format == "GIF" and picture.mode == "P":
+            return _black_and_white(ids, picture.getpalette() or [])
+    if lossy and ids.ndim == 3 and np.ptp(ids[..., :3], axis=-1).max() <= _JPEG_NOISE:
+        return ids[..., 1]
+    return ids
+
+
+def _black_and_white(ids: np.ndarray, palette: list[int]) -> np.ndarray:
+    """Return 0 and 255 for a GIF of black and white, whose palette may begin with either."""
+    colors = np.resize(np.array([*palette, 0, 0, 0]), (256, 3))[: len(palette) // 3]
+    used = np.unique(ids)
+    values = {tuple(color) for color in colors[used[used < len(colors)]].tolist()}
+    if not values or not values <= {(0, 0, 0), (255, 255, 255)}:
+        return ids
+    return colors[:, 0].astype(np.uint8)[ids]
 
 
 def read_colors(path: Path) -> np.ndarray:
@@ -101,18 +137,23 @@ def read_colors(path: Path) -> np.ndarray:
         FileFault: a ValueError that names the file, if it is unreadable.
     """
     with _decode.opened(path) as picture:
-        return np.asarray(_decode.displayed(picture).convert("RGB"))
+        return np.asarray(_colored(_decode.displayed(picture)))
 
 
-def read_header(path: Path | Sequence[Path]) -> tuple[int, int, int]:
+def read_header(path: Path | Sequence[Path], dimensions: int = 2) -> tuple[int, ...]:
     """Return height, width (as displayed) and number of channels, without decoding.
+
+    With 3 dimensions, depth comes first.
 
     Raises:
         FileFault: a ValueError that names the file, if its header is no picture's.
     """
     if not isinstance(path, str) and isinstance(path, Sequence):
-        headers = [read_header(part) for part in path]
-        return (*headers[0][:2], sum(header[2] for header in headers))
+        headers = [read_header(part, dimensions) for part in path]
+        return (*headers[0][:-1], sum(header[-1] for header in headers))
+    if dimensions == 3:
+        return _volumes.image_shape(path)
+    _volumes.require_picture(path)
     if _decode.is_npy(path):
         shape = _decode.npy_shape(path)
         return shape[0], shape[1], shape[2] if len(shape) == 3 else 1
@@ -128,23 +169,30 @@ def read_header(path: Path | Sequence[Path]) -> tuple[int, int, int]:
         return height, width, pages if pages > 1 else 1 if picture.mode in _GREY else 3
 
 
-def _read_parts(paths: Sequence[Path], num_channels: int, value_range: Range) -> np.ndarray:
+def _read_parts(
+    paths: Sequence[Path], num_channels: int, value_range: Range, dimensions: int
+) -> np.ndarray:
     """Read several files and put their channels together."""
-    parts = [read_image(path, read_header(path)[2], value_range) for path in paths]
+    headers = [read_header(path, dimensions) for path in paths]
+    parts = [
+        read_image(path, header[-1], value_range, dimensions)
+        for path, header in zip(paths, headers, strict=True)
+    ]
     for path, part in zip(paths, parts, strict=True):
-        if part.shape[:2] != parts[0].shape[:2]:
+        if part.shape[:-1] != parts[0].shape[:-1]:
             raise FileFault(
                 SIZE, path,
                 "Files of one picture must have one size. "
-                f"Received: {str(path)!r} of {part.shape[:2]} and {str(paths[0])!r} of "
-                f"{parts[0].shape[:2]} (height, width). Resize one of them.",
-                f"{part.shape[:2]}, the first {parts[0].shape[:2]}",
+                f"Received: {str(path)!r} of {part.shape[:-1]} and {str(paths[0])!r} of "
+                f"{parts[0].shape[:-1]} (height, width). Resize one of them.",
+                f"{part.shape[:-1]}, the first {parts[0].shape[:-1]}",
             )  # fmt: skip
-    return _convert(np.concatenate(parts, axis=-1), num_channels, paths[0])
+    return _convert(np.concatenate(parts, axis=-1), num_channels, paths[0], dimensions)
 
 
 def _read_pixels(path: Path, num_channels: int) -> np.ndarray:
     """Return the numbers of a picture as they are stored, (h, w) or (h, w, c)."""
+    _volumes.require_picture(path)
     if _decode.is_npy(path):
         _decode.npy_shape(path)  # refuses what is no picture
         return _decode.read_npy(path)
@@ -161,8 +209,15 @@ def _read_pixels(path: Path, num_channels: int) -> np.ndarray:
         if picture.mode in ("1", "LA"):
             picture = picture.convert("L")
         elif picture.mode not in (*_GREY, "RGB") and (picture.mode, num_channels) != ("RGBA", 4):
-            picture = picture.convert("RGB")
+            picture = _colored(picture)
         return np.asarray(picture)
+
+
+def _colored(picture: Image.Image) -> Image.Image:
+    """Return a picture as RGB; what is transparent keeps its colour."""
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")  # else Pillow warns
+    return picture.convert("RGB")
 
 
 def _bytes(pixels: np.ndarray, value_range: Range, path: Path) -> np.ndarray:
@@ -183,9 +238,9 @@ def _bytes(pixels: np.ndarray, value_range: Range, path: Path) -> np.ndarray:
     )  # fmt: skip
 
 
-def _convert(pixels: np.ndarray, num_channels: int, path: Path) -> np.ndarray:
-    """Bring a picture (h, w) or (h, w, c) to a number of channels."""
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
+def _convert(pixels: np.ndarray, num_channels: int, path: Path, dimensions: int = 2) -> np.ndarray:
+    """Bring a picture (h, w) or (h, w, c), or a volume, to a number of channels."""
+    pixels = pixels.reshape(*pixels.shape[:dimensions], -1)
     channels = pixels.shape[-1]
     if channels == num_channels:
         return pixels

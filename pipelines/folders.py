@@ -9,15 +9,18 @@ from pipelines.class_tables import Table
 from pipelines.classes import IGNORE_CLASS
 from pipelines.dataset import Dataset
 from pipelines.files import Range
-from pipelines.pairs import Folders, match_folders, match_what_fits
-from pipelines.splits import Group, by_subfolders
+from pipelines.pairs import Folders, base_of, match_folders, match_what_fits, picture_files
+from pipelines.sources import Pair
+from pipelines.splits import Group, by_subfolders, split_name
 
-_PLAIN_FOLDERS = ("images", "image", "imgs", "img", "pictures", "jpegimages", "train", "training")
+_PLAIN_FOLDERS = (
+    "images", "image", "imgs", "img", "pictures", "jpegimages", "train", "training", "data",
+)  # fmt: skip
 
 
 def from_folders(  # noqa: PLR0913 - each is one thing in which people's data differ
-    images: Folders,
-    labels: str | os.PathLike,
+    images: Folders | Mapping[str, Folders],
+    labels: str | os.PathLike | Mapping[str, str | os.PathLike],
     classes: Table | None = None,
     splits: Sequence[float] | Mapping | None = None,
     *,
@@ -34,16 +37,26 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
 
     Pictures and masks belong together by name; a mask may carry a suffix such as `_label`,
     `_mask`, `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also
-    with many channels) or npy arrays (h, w) or (h, w, c). Masks hold class ids, as grey values or
-    as indices of a palette, or colours. Two classes in masks of 0 and 255 are recognised.
+    with many channels) or npy arrays (h, w) or (h, w, c); masks may be MATLAB's mat, too. Masks
+    hold class ids, as grey values or as indices of a palette, or colours. Two classes in masks of
+    0 and 255 are recognised, also with the grey edges that JPEG leaves.
+
+    Masks with three axes (depth, height, width) make a dataset of volumes: npy or npz arrays, NIfTI
+    files (nii, nii.gz; with the package nibabel) or stacks of TIFF pages, whose pictures are such
+    files of (d, h, w), (d, h, w, c) or (c, d, h, w) with at most 16 channels. A mask array whose
+    first axis is 1, or whose last one is 1 to 4, is one of a picture with its channels kept.
 
     Args:
-        images: folder of pictures; or a list of folders whose files of one name are channels.
-        labels: folder of masks; may be that of the pictures.
+        images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders
+            whose files of one name are channels; or {"train": folder, "val": folder, ...}.
+        labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png"; may be that of
+            the pictures, if names (`a_mask.png`) or folders in it (`masks`, `train_labels`) say
+            which are masks; or {"train": folder, ...}. A split without masks is all ignored.
         classes: names in the order of their ids from 0; or {id: name}; or
             {(red, green, blue): name} for colour-coded masks; or a CSV file or pandas table with
-            a column name and id or red, green, blue; or how many. Ids or colours of one name are
-            one class; those named None count for nothing. None finds ids or colours in the masks.
+            a column name and id or red, green, blue; or a text file of names; or how many. Ids
+            or colours of one name are one class; those named None count for nothing. None finds
+            ids or colours in the masks.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
             or {"train": list of names or text file, ...}. None takes the subfolders train, val
             and test where they exist, else (0.8, 0.1, 0.1).
@@ -56,7 +69,8 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: all of
             what 8 or 16 bits hold.
         on_unmatched: "error" refuses files without a partner, "skip" leaves them out.
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset; its name is the folder's.
@@ -79,24 +93,67 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
             f"Received: on_unmatched={on_unmatched!r}. Leave it out to be told of such files."
         )
     reading = Reading(ignore, label_offset, num_channels, value_range, cache)
-    lonely: list[tuple[str, str]] = []
-    if on_unmatched == "error":
-        pairs = match_folders(images, labels)
+    skip = on_unmatched == "skip"
+    if isinstance(images, Mapping):
+        parts, lonely = _by_split(images, labels, splits, skip)
+        folder = os.path.commonpath([_first(one) for one in images.values()])
+    elif isinstance(labels, Mapping):
+        raise _not_both_by_split(images, labels)
     else:
-        pairs, lonely = match_what_fits(images, labels)
+        pairs, lonely = _match(images, labels, skip)
+        folder = _first(images)
+        found = by_subfolders(pairs, folder) if splits is None else None
+        parts = found or divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
+    data = assemble(_name(folder), parts, classes, reading)
+    data.unmatched = tuple(lonely)
+    return data
+
+
+def _match(images: Folders, labels: str | os.PathLike, skip: bool) -> tuple[list[Pair], list[str]]:
+    """Return pairs, and files without a partner if they are to be left out."""
+    pairs, lonely = match_what_fits(images, labels) if skip else (match_folders(images, labels), [])
     if not pairs:
         raise ValueError(
             "Pictures and masks need names in common. "
             f"Received: no pair in {images!s:.200} and {os.fspath(labels)!r}. "
             "Name them alike, such as a.jpg and a.png, or use `from_csv`."
         )
-    folder = images if isinstance(images, str | os.PathLike) else images[0]
-    parts = by_subfolders(pairs, folder) if splits is None else None
-    if parts is None:
-        parts = divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
-    data = assemble(_name(folder), parts, classes, reading)
-    data.unmatched = tuple(file for _, file in lonely)
-    return data
+    return pairs, [file for _, file in lonely]
+
+
+def _by_split(
+    images: Mapping, labels, splits, skip: bool
+) -> tuple[dict[str, list[Pair]], list[str]]:
+    """Return the pairs of folders that are given by split, and files without a partner."""
+    if not isinstance(labels, Mapping) or set(labels) - set(images):
+        raise _not_both_by_split(images, labels)
+    if splits is not None:
+        raise ValueError(
+            "Folders by split are divided already. "
+            f"Received: splits={splits!r} with folders of {list(images)}. Leave `splits` out."
+        )
+    parts, lonely = {}, []
+    for split, folder in images.items():
+        name = split_name(split)
+        if split in labels:
+            parts[name], alone = _match(folder, labels[split], skip)
+            lonely += alone
+        else:
+            parts[name] = [(str(file), "") for file in picture_files(folder)]
+    return parts, lonely
+
+
+def _not_both_by_split(images, labels) -> ValueError:
+    return ValueError(
+        "`images` and `labels` must both be folders, or both be {split: folder}. "
+        f"Received: images={images!s:.200}, labels={labels!s:.200}. "
+        "Give for example images={'train': ...} and labels={'train': ...}."
+    )
+
+
+def _first(images: Folders) -> Path:
+    """Return the folder of the pictures, or that of the first channel."""
+    return base_of(images if isinstance(images, str | os.PathLike) else images[0])
 
 
 def _name(images: str | os.PathLike) -> str:

@@ -103,9 +103,9 @@ def apply_ops(example: Example, ops: Sequence[Op], start: int = 0) -> Example:
 
 def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
     """Return the indices of each batch, int64 (num_batches, batch_size), -1 where it is short."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for index, (height, width) in enumerate(sizes.tolist()):
-        groups.setdefault((height, width), []).append(index)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, size in enumerate(sizes.tolist()):
+        groups.setdefault(tuple(size), []).append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()

@@ -1,25 +1,17 @@
 """Finding which picture and which mask belong together."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines._names import is_label, key_of, partners
+from pipelines._text import read_text
+from pipelines._volumes import suffix_of
 from pipelines.files import SUFFIXES
 from pipelines.sources import Pair
 
-LABEL_SUFFIXES = (
-    "_labelids", "_labeltrainids", "_labels", "_label", "_masks", "_mask", "_gt", "_l", "_p",
-    "_seg", "_segmentation", "_annotation", "_annotations", "_anno", "_lab", "_groundtruth",
-    "_ground_truth", "_gtfine_labelids", "_gtfine_labeltrainids", "_gtfine_color", "_manual1",
-    "_1stho", "_matte", "_segmap",
-)  # fmt: skip
-_IMAGE_SUFFIXES = (
-    "_leftimg8bit", "_image", "_images", "_img", "_sat", "_training", "_test", "_rgb", "_rgbir",
-    "_irrg", "_photo",
-)  # fmt: skip
-_LABEL_PREFIXES = ("mask", "masks", "label", "labels", "gt", "seg", "annotation", "target")
-_IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan")
+_JUNK = ("__MACOSX", "@eaDir")  # beside folders whose names begin with a dot
+_MASKS = (*SUFFIXES, ".mat")
 Folders = str | os.PathLike | Sequence[str | os.PathLike]
 
 
@@ -27,11 +19,13 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
     """Match pictures and masks of two folders by name, however deep they are nested.
 
     A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
-    where pictures have `image_`, and another extension.
+    where pictures have `image_`, and another extension. Folders below may be called `images` and
+    `masks`, `train` and `train_labels`, and so on.
 
     Args:
-        images: folder of pictures; or several, whose files of one name are channels of one.
-        labels: folder of masks.
+        images: folder of pictures, or a pattern such as "town/*/images"; or several, whose files
+            of one name are channels of one.
+        labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png".
 
     Returns:
         list of (picture, mask), sorted by the picture's path; a picture is a tuple of paths
@@ -68,17 +62,19 @@ def match_what_fits(
     if Path(folders[0]).resolve() == Path(labels).resolve():
         image_files, label_files = _split_folder(labels)
     else:
-        image_files, label_files = _keyed(folders[0]), _keyed(labels)
+        image_files, label_files = _keyed(folders[0]), _keyed(labels, _MASKS)
+        masks = set(label_files.values())  # their folder may lie in that of the pictures
+        image_files = {key: file for key, file in image_files.items() if file not in masks}
     channels = [_keyed(folder) for folder in folders[1:]]
-    partners = _partners(image_files, label_files)
+    found = partners(image_files, label_files)
     pairs: dict[str, str] = {}
-    for label_key, image_key in partners.items():
+    for label_key, image_key in found.items():
         if image_key in pairs:
             raise _double(pairs[image_key], label_files[label_key])
         pairs[image_key] = label_files[label_key]
     whole = [key for key in sorted(pairs) if all(key in files for files in channels)]
     lonely = [("picture", file) for key, file in image_files.items() if key not in whole]
-    lonely += [("mask", file) for key, file in label_files.items() if key not in partners]
+    lonely += [("mask", file) for key, file in label_files.items() if key not in found]
     if len(folders) == 1:
         return [(image_files[key], pairs[key]) for key in whole], lonely
     stacks = {key: (image_files[key], *(files[key] for files in channels)) for key in whole}
@@ -102,8 +98,7 @@ def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pa
         ValueError: if a line has not two paths, or a file does not exist.
     """
     pairs: list[Pair] = []
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         parts = line.split()
         if not parts:
             continue
@@ -124,39 +119,55 @@ def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pa
     return pairs
 
 
-def picture_files(folder: str | os.PathLike) -> list[Path]:
-    """Return all picture files below a folder, sorted.
+def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """Return all picture files below a folder, or that a pattern with * fits, sorted.
+
+    What systems leave behind is left out: hidden files and folders, `__MACOSX`, `Thumbs.db`.
 
     Raises:
         ValueError: if the folder does not exist or holds none.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    base = base_of(folder)
+    if not base.is_dir():
         raise ValueError(
-            f"A folder of the dataset does not exist. Received: {str(folder)!r}. Check the path."
+            f"A folder of the dataset does not exist. Received: {str(base)!r}. Check the path."
         )
-    files = sorted(
-        file for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )  # fmt: skip
+    pattern = Path(folder).relative_to(base).as_posix()
+    found = base.glob(pattern) if pattern != "." else [base]
+    every = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path])]
+    kept = [file for file in every if not _is_junk(file.relative_to(base))]
+    files = sorted({file for file in kept if suffix_of(file) in suffixes})
     if not files:
+        others = sorted({file.suffix.lower() for file in kept if file.is_file()} - {""})
+        holds = f", which holds {', '.join(others[:5])}" if others else ""
         raise ValueError(
-            f"A folder of the dataset has no pictures. Received: {str(folder)!r}. "
-            f"Put files there that end in one of {', '.join(SUFFIXES)}."
+            f"A folder of the dataset has no pictures. Received: {str(folder)!r}{holds}. "
+            f"Put files there that end in one of {', '.join(suffixes)}."
         )
     return files
 
 
-def key_of(file: str | os.PathLike, folder: str | os.PathLike) -> str:
-    """Return a file's path below a folder, without its extension, such as "aachen/0001"."""
-    return Path(file).relative_to(folder).with_suffix("").as_posix()
+def base_of(folder: str | os.PathLike) -> Path:
+    """Return a folder, or the part of a pattern that has no *.
+
+    >>> base_of("town/*/images").as_posix()
+    'town'
+    """
+    path = Path(folder)
+    while "*" in path.as_posix() and not path.exists():
+        path = path.parent
+    return path
 
 
-def _keyed(folder: str | os.PathLike) -> dict[str, str]:
+def _is_junk(path: Path) -> bool:
+    return any(part.startswith(".") or part in _JUNK for part in path.parts)
+
+
+def _keyed(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
     """Return the picture files of a folder by key."""
     found: dict[str, str] = {}
-    for file in picture_files(folder):
-        key = key_of(file, folder)
+    for file in picture_files(folder, suffixes):
+        key = key_of(file, base_of(folder))
         if key in found:
             raise _double(found[key], str(file))
         found[key] = str(file)
@@ -164,55 +175,24 @@ def _keyed(folder: str | os.PathLike) -> dict[str, str]:
 
 
 def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:
-    """Tell pictures from masks in one folder: masks have a suffix, or are png beside jpg."""
+    """Tell pictures from masks in one folder: by suffix, by folder, or as png beside jpg."""
     image_files: dict[str, str] = {}
     label_files: dict[str, str] = {}
     files = picture_files(folder)
-    photos = {key_of(file, folder) for file in files if file.suffix.lower() in (".jpg", ".jpeg")}
+    base = base_of(folder)
+    photos = {key_of(file, base) for file in files if file.suffix.lower() in (".jpg", ".jpeg")}
     for file in files:
-        key = key_of(file, folder)
-        beside_photo = file.suffix.lower() == ".png" and key in photos
-        is_label = beside_photo or _without_suffix(key, LABEL_SUFFIXES) != key
-        found = label_files if is_label else image_files
+        key = key_of(file, base)
+        beside_photo = file.suffix.lower() not in (".jpg", ".jpeg") and key in photos
+        found = label_files if beside_photo or is_label(key) else image_files
         if key in found:
             raise _double(found[key], str(file))
         found[key] = str(file)
     return image_files, label_files
 
 
-def _partners(image_files: dict[str, str], label_files: dict[str, str]) -> dict[str, str]:
-    """Return picture keys by mask key: the same name first, then bare names."""
-    short = {_without_suffix(key, _IMAGE_SUFFIXES): key for key in image_files}
-    bare = {_without_prefix(key, _IMAGE_PREFIXES): key for key in short}
-    found = {}
-    for key in label_files:
-        stem = _without_suffix(key, LABEL_SUFFIXES)
-        for wanted in dict.fromkeys((key, stem, _without_prefix(stem, _LABEL_PREFIXES))):
-            partner = wanted if wanted in image_files else short.get(wanted)
-            partner = partner or short.get(bare.get(wanted, ""))
-            if partner is not None:
-                found[key] = partner
-                break
-    return found
-
-
-def _without_suffix(key: str, suffixes: tuple[str, ...]) -> str:
-    lower = key.lower()
-    for suffix in sorted(suffixes, key=len, reverse=True):
-        if lower.endswith(suffix) and not lower.removesuffix(suffix).endswith("/"):
-            return key[: -len(suffix)] or key
-    return key
-
-
-def _without_prefix(key: str, prefixes: tuple[str, ...]) -> str:
-    """Take "image_" off "town/image_0001"; what is left must not be empty."""
-    folder, slash, name = key.rpartition("/")
-    match = re.match(rf"(?:{'|'.join(prefixes)})[_-]?(?=\d)", name, re.IGNORECASE)
-    return folder + slash + name[match.end() if match else 0 :]
-
-
 def _double(first: str, second: str) -> ValueError:
     return ValueError(
         f"Two files stand for the same example. Received: {first!r} and {second!r}. "
-        "Keep one of them, or put them into different folders."
+        "Keep one of them, or choose by a pattern such as 'masks/*_L.png'."
     )

@@ -1,15 +1,18 @@
 """Where the examples of one split come from: files, or arrays in memory.
 
 A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
-a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored.
+a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
+axis more in front, the depth, and their source says `dimensions` 3.
 """
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from pipelines import _volumes
 from pipelines.classes import IGNORE_CLASS, Classes
 from pipelines.faults import SIZE, FileFault
 from pipelines.files import Range, read_colors, read_header, read_image, read_label
@@ -31,7 +34,7 @@ class Source(Protocol):
         ...
 
     def sizes(self) -> np.ndarray:
-        """Return heights and widths, int64 (n, 2), without decoding."""
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3), without decoding."""
         ...
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +75,21 @@ class FileSource:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    @cached_property
+    def dimensions(self) -> int:
+        """3 for volumes, 2 for pictures: what the first mask that can be read has."""
+        masks = (label for _, label in self._pairs if label and label not in self.plain)
+        for is_volume, files in (
+            (_volumes.is_label, masks),
+            (_volumes.is_image, (first_path(image) for image, _ in self._pairs)),
+        ):
+            for path in files:
+                try:
+                    return 3 if is_volume(path) else 2
+                except FileFault:
+                    continue  # `check` and training name it
+        return 2
+
     @property
     def pairs(self) -> list[Pair]:
         """Paths of each picture, or of the files of its channels, and of its mask."""
@@ -82,11 +100,11 @@ class FileSource:
         return [(first_path(image), label) for image, label in self._pairs]
 
     def sizes(self) -> np.ndarray:
-        """Return heights and widths, int64 (n, 2), from the headers of the pictures."""
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3), from the headers."""
         if self._sizes is None:
             with ThreadPoolExecutor(NUM_THREADS) as pool:
-                headers = pool.map(read_header, [image for image, _ in self._pairs])
-                self._sizes = np.array([header[:2] for header in headers], np.int64)
+                headers = pool.map(self._header, [image for image, _ in self._pairs])
+                self._sizes = np.array([header[:-1] for header in headers], np.int64)
         return self._sizes
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,18 +115,18 @@ class FileSource:
                 or the sizes differ.
         """
         image_path, label_path = self._pairs[index]
-        image = read_image(image_path, self.num_channels, self._value_range)
+        image = read_image(image_path, self.num_channels, self._value_range, self.dimensions)
         if not label_path:
-            return image, np.full(image.shape[:2], IGNORE_CLASS, np.uint8)
+            return image, np.full(image.shape[:-1], IGNORE_CLASS, np.uint8)
         label = self.read_classes(label_path)
-        if image.shape[:2] != label.shape:
+        if image.shape[:-1] != label.shape:
             raise FileFault(
                 SIZE, label_path,
                 "A mask must have the size of its picture. "
-                f"Received: {first_path(image_path)!r} of {image.shape[:2]} and {label_path!r} of "
+                f"Received: {first_path(image_path)!r} of {image.shape[:-1]} and {label_path!r} of "
                 f"{label.shape} (height, width). Resize the mask with nearest neighbour, "
                 "or check that the two belong together.",
-                f"{label.shape}, its picture {image.shape[:2]}",
+                f"{label.shape}, its picture {image.shape[:-1]}",
             )  # fmt: skip
         return image, label
 
@@ -135,7 +153,7 @@ class FileSource:
     def _find_channels(self) -> int:
         """Return the channels that the readable files have; the others are named when read."""
         with ThreadPoolExecutor(NUM_THREADS) as pool:
-            found = set(pool.map(_channels, [image for image, _ in self._pairs])) - {0}
+            found = set(pool.map(self._channels, [image for image, _ in self._pairs])) - {0}
         several = found - {1, 3}
         if len(several) > 1 or (several and len(found) > 1 and several != {4}):
             raise ValueError(
@@ -147,39 +165,42 @@ class FileSource:
             return 3 if 3 in found or 1 in found else several.pop()
         return 3 if 3 in found or not found else 1
 
+    def _header(self, image: str | Sequence[str]) -> tuple[int, ...]:
+        return read_header(image, self.dimensions)
+
+    def _channels(self, image: str | Sequence[str]) -> int:
+        try:
+            return self._header(image)[-1]
+        except FileFault:
+            return 0
+
 
 def first_path(image: str | Sequence[str]) -> str:
     """Return a picture's path, or that of its first channel."""
     return image if isinstance(image, str) else image[0]
 
 
-def _channels(image: str | Sequence[str]) -> int:
-    try:
-        return read_header(image)[2]
-    except FileFault:
-        return 0
-
-
 class ArraySource:
-    """Pictures and masks of one size that are in memory already."""
+    """Pictures or volumes of one size, and their masks, that are in memory already."""
 
     def __init__(self, name: str, images: np.ndarray, labels: np.ndarray, num_classes: int):
         """Check and keep the arrays, without a copy.
 
         Args:
             name: what to call them in errors, such as "street_scenes/train".
-            images: uint8 (n, h, w, c) with 1 or more channels.
-            labels: uint8 (n, h, w), class ids and 255 for ignored pixels.
+            images: uint8 (n, h, w, c) with 1 or more channels; volumes (n, d, h, w, c).
+            labels: uint8 (n, h, w), class ids and 255 for ignored pixels; volumes (n, d, h, w).
             num_classes: ids must be below it.
 
         Raises:
             ValueError: if shapes, types or ids do not fit.
         """
         images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels)
-        fits = images.ndim == 4 and images.shape[:3] == labels.shape and len(images) > 0
+        fits = images.ndim in (4, 5) and images.shape[:-1] == labels.shape and len(images) > 0
         if not fits or images.dtype != np.uint8 or labels.dtype != np.uint8:
             raise ValueError(
-                "Arrays need images uint8 (n, h, w, c) and labels uint8 (n, h, w), n from 1 up. "
+                "Arrays need images uint8 (n, h, w, c) and labels uint8 (n, h, w), n from 1 up, "
+                "or volumes (n, d, h, w, c) and labels (n, d, h, w). "
                 f"Received: images {images.dtype} {images.shape}, labels {labels.dtype} "
                 f"{labels.shape} in {name!r}. Convert with astype('uint8') or stack them."
             )
@@ -192,6 +213,7 @@ class ArraySource:
         self.images, self.labels = images, labels
         self.weights: np.ndarray | None = None
         self.num_channels = images.shape[-1]
+        self.dimensions = labels.ndim - 1
         self._name = name
 
     def __len__(self) -> int:
@@ -203,8 +225,8 @@ class ArraySource:
         return [(name, name) for name in names]
 
     def sizes(self) -> np.ndarray:
-        """Return heights and widths, int64 (n, 2)."""
-        return np.tile(np.array(self.images.shape[1:3], np.int64), (len(self), 1))
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3)."""
+        return np.tile(np.array(self.labels.shape[1:], np.int64), (len(self), 1))
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return one picture and its mask."""

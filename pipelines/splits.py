@@ -8,15 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.pairs import key_of
+from pipelines._names import key_of, plain_folders
+from pipelines._text import read_lines
 from pipelines.sources import Pair, first_path
 
 NAMES = ("train", "val", "test")
 ALIASES = {
     "training": "train", "valid": "val", "validation": "val", "validate": "val", "dev": "val",
-    "testing": "test",
+    "testing": "test", "trainval": "train", "train_val": "train",
 }  # fmt: skip
 Group = str | Callable[[str], Any] | Sequence
+
+
+def split_name(text: str) -> str:
+    """Return "train", "val" or "test" for what people call them; other names stay.
+
+    >>> split_name("Training"), split_name("valid"), split_name("Night")
+    ('train', 'val', 'Night')
+    """
+    name = ALIASES.get(text.strip().lower(), text.strip().lower())
+    return name if name in NAMES else text.strip()
 
 
 def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: int) -> dict:
@@ -170,11 +181,13 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
 
 
 def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | None:
-    """Divide pairs by the first folder of their paths, if those are train, val and test."""
+    """Divide pairs by a folder of their paths, if those are train, val and test."""
     parts: dict[str, list[Pair]] = {}
     for pair in pairs:
-        first = key_of(first_path(pair[0]), images).split("/")[0].lower()
-        parts.setdefault(ALIASES.get(first, first), []).append(pair)
+        folders = plain_folders(key_of(first_path(pair[0]), images))
+        names = [ALIASES.get(folder, folder) for folder in folders]
+        split = next((name for name in names if name in NAMES), "")
+        parts.setdefault(split, []).append(pair)
     if "train" not in parts or not set(parts) <= set(NAMES):
         return None
     return {name: parts[name] for name in NAMES if name in parts}
@@ -197,14 +210,15 @@ def _names(names) -> list[str]:
                 f"A list of a split must be a text file or a list of names. "
                 f"Received: {os.fspath(names)!r}, which is no file. Check the path."
             )
-        lines = Path(names).read_text(encoding="utf-8").splitlines()
-        return [line.split()[0] for line in lines if line.strip()]
+        return read_lines(names)
     return [os.fspath(name) for name in names]
 
 
 def _look_up(known: Mapping[str, Pair], name: str) -> Pair | None:
-    path = Path(name)
-    for key in (name, path.with_suffix("").as_posix(), path.stem):
-        if key in known:
-            return known[key]
+    """Find a listed picture: by the whole line, or by its first word (its mask may follow)."""
+    for text in dict.fromkeys((name, *re.split(r"[\s,;]+", name)[:1])):
+        path = Path(text.replace("\\", "/"))
+        for key in (path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem):
+            if key in known:
+                return known[key]
     return None

@@ -22,7 +22,7 @@ class Store:
     Attributes:
         kept: the numbers, in the source, of the pairs that are sound, int64 (n,).
         skipped: number in the source -> what is wrong with that pair.
-        sizes: heights and widths, int64 (n, 2).
+        sizes: heights and widths, int64 (n, 2); of volumes with depths first, (n, 3).
         num_channels: channels of every picture.
         counts: pixels per picture and class, int64 (n, 256); column 255 is ignored pixels.
     """
@@ -82,12 +82,11 @@ class Store:
         return None if self._source.weights is None else self._source.weights[self.kept]
 
     @property
-    def static_size(self) -> tuple[int | None, int | None]:
-        """Height and width if all pictures share them, else None for each that varies."""
-        height, width = (
+    def static_size(self) -> tuple[int | None, ...]:
+        """Height and width (of volumes depth first) if all share them, None for what varies."""
+        return tuple(
             int(column[0]) if (column == column[0]).all() else None for column in self.sizes.T
         )
-        return height, width
 
     def reader(self):
         """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label (h, w)."""
@@ -118,7 +117,8 @@ class Store:
             if not self._skip:
                 raise
         # A header is damaged: decode one by one, to learn which, and the sizes of the others.
-        sizes = np.zeros((len(self._source), 2), np.int64)
+        dimensions = getattr(self._source, "dimensions", 2)
+        sizes = np.zeros((len(self._source), dimensions), np.int64)
 
         def measure(index: int) -> None:
             sizes[index] = self._source.read(index)[1].shape
@@ -163,10 +163,10 @@ class Store:
                 raise
 
     def _check_header(self, index: int, shape: tuple[int, ...], size: np.ndarray) -> None:
-        if shape[:2] != tuple(size):
+        if shape[:-1] != tuple(size):
             raise ValueError(
                 "A picture's pixels must have the size that its header says. "
-                f"Received: {self._source.paths()[index][0]!r} of {shape[:2]} with a header of "
+                f"Received: {self._source.paths()[index][0]!r} of {shape[:-1]} with a header of "
                 f"{tuple(size.tolist())} (height, width). Its orientation is stored "
                 "behind the pixels, or the file changed: save it again without orientation."
             )
@@ -191,6 +191,7 @@ class Part:
 
     def __init__(self, source: Source, kept: np.ndarray):
         self.num_channels = source.num_channels
+        self.dimensions = getattr(source, "dimensions", 2)
         self.weights = None if source.weights is None else source.weights[kept]
         self._source, self._kept = source, kept.tolist()
 

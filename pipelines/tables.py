@@ -8,21 +8,28 @@ import numpy as np
 import pandas as pd
 
 from pipelines._assemble import FRACTIONS, Reading, assemble, divide
+from pipelines._text import existing, read_table
 from pipelines.class_tables import Table
 from pipelines.classes import IGNORE_CLASS
 from pipelines.dataset import Dataset
 from pipelines.files import Range
 from pipelines.sources import Pair
-from pipelines.splits import ALIASES
+from pipelines.splits import split_name
 
 # What tables call their columns, in lower case; the first that is there is taken.
 _COLUMNS = {
-    "picture": ("picture", "image", "image_path", "img", "input", "filename", "file", "path"),
-    "mask": ("mask", "mask_path", "label", "label_path", "annotation", "target", "gt"),
+    "picture": (
+        "picture", "image", "image_path", "img", "img_path", "input", "filename", "file", "path",
+        "image_file", "image_filename", "image_name", "sat_image_path", "tiff_image_path",
+    ),
+    "mask": (
+        "mask", "mask_path", "label", "label_path", "annotation", "target", "gt", "masks",
+        "mask_file", "mask_filename", "mask_name", "tif_label_path",
+    ),
     "split": ("split", "subset", "set", "fold", "partition"),
     "weight": ("weight", "sample_weight"),
     "group": ("group", "patient", "patient_id", "scene", "video"),
-}
+}  # fmt: skip
 
 
 def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
@@ -39,7 +46,7 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
     value_range: Range = None,
     cache: str | None = "memory",
 ) -> Dataset:
-    """Make a dataset of a table with a picture and its mask in each row.
+    """Make a dataset of a table with a picture, or a volume, and its mask in each row.
 
     Args:
         table: path of a CSV file, or a pandas table.
@@ -54,7 +61,8 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
         seed: seed of a division by shares.
         num_channels: 3 for RGB, 1 for grey, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095).
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset. A weight says how often a picture is drawn for training: one of weight 2 on
@@ -89,9 +97,13 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
     weight_of = _weights(rows, names.get("weight"), pairs)
     if "split" in names:
         parts: dict[str, list[Pair]] = {}
-        for split, pair in zip(rows[names["split"]], pairs, strict=True):
-            key = str(split).strip()
-            parts.setdefault(ALIASES.get(key.lower(), key), []).append(pair)
+        for row, (split, pair) in enumerate(zip(rows[names["split"]], pairs, strict=True)):
+            if pd.isna(split):
+                raise ValueError(
+                    f"Each row needs a split. Received: nothing in row {row}, column "
+                    f"{names['split']!r}. Fill it, or take the row out."
+                )
+            parts.setdefault(split_name(str(split)), []).append(pair)
     else:
         group = rows[names["group"]].tolist() if "group" in names else None
         parts = divide(pairs, splits, folder, seed, group)
@@ -112,8 +124,8 @@ def _rows(table, root) -> tuple[pd.DataFrame, str, Path]:
             "file. Check the path."
         )
     try:
-        rows = pd.read_csv(table, skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        rows = read_table(table, str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise _no_rows(f"{os.fspath(table)!r} ({error})") from error
     if rows.empty:
         raise _no_rows(repr(os.fspath(table)))
@@ -159,8 +171,8 @@ def _pair(row: pd.Series, pictures: list, mask: str, folder: Path, number) -> Pa
             f"Each row needs a picture. Received: nothing in row {number}, column {pictures}. "
             "Fill it or take the row out."
         )
-    files = tuple(str(folder / str(row[column]).strip()) for column in pictures)
-    label = "" if pd.isna(row[mask]) else str(folder / str(row[mask]).strip())
+    files = tuple(existing(folder, str(row[column]).strip()) for column in pictures)
+    label = "" if pd.isna(row[mask]) else existing(folder, str(row[mask]).strip())
     for file in (*files, label):
         if file and not os.path.isfile(file):
             raise ValueError(

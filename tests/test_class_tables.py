@@ -54,3 +54,56 @@ def test_found_classes_are_named_after_what_was_found():
     assert (classes.names, classes.file_ids, classes.palette[0]) == (
         ("class 2", "class 7"), (2, 7), (1, 2, 3)
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("id,name\nx,road\n", r"whole numbers in 0\.\..*Received: 'x' in column 'id'.*t\.csv"),
+        ("id,name\n1.5,road\n", r"Received: .*1\.5.* in column 'id'"),
+        ("id,name\n-1,road\n", r"Received: .*-1.* in column 'id'"),
+        ("name,r,g,b\nroad,0,300,0\n", r"in 0..255. Received: .*300.* in column 'g'"),
+        ({(0, 300, 0): "road"}, r"are \(red, green, blue\) of 0..255. Received: \(0, 300, 0\)"),
+        ({-1: "road"}, r"must be in 0..16777215. Received: \[-1\]. Correct them"),
+        ({"road": 1}, r"are \{id: name\}.*Received: classes=\{'road': 1\}. Turn it round"),
+    ],
+)
+def test_ids_and_colours_that_cannot_be_are_refused(tmp_path, table, message):
+    if isinstance(table, str):
+        (tmp_path / "t.csv").write_text(table)
+        table = tmp_path / "t.csv"
+    with pytest.raises(ValueError, match=message):
+        as_classes(table)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "colors"),
+    [
+        ("Animal\r\nTraffic light\r\n", ("Animal", "Traffic light"), ()),  # fast.ai's codes.txt
+        (
+            "64 128 64\tAnimal\n0 64 64\t\tTraffic Light\n",  # CamVid's label_colors.txt
+            ("Animal", "Traffic Light"), (((64, 128, 64), 0), ((0, 64, 64), 1)),
+        ),
+        (
+            "# label:color_rgb:parts:actions\nroad:128,64,128::\nsky:70,130,180::\n",  # CVAT's
+            ("road", "sky"), (((128, 64, 128), 0), ((70, 130, 180), 1)),
+        ),
+    ],
+)  # fmt: skip
+def test_text_files_of_public_data_sets_are_tables(tmp_path, text, names, colors):
+    (tmp_path / "classes.txt").write_text(text)
+    classes = as_classes(tmp_path / "classes.txt")
+    assert (classes.names, classes.colors) == (names, colors)
+
+
+def test_text_files_that_are_no_tables_are_refused(tmp_path):
+    for text in ("", "road\nroad\n", "1 2 300 road\n", "a;b\nc;d\n"):
+        (tmp_path / "classes.txt").write_text(text)
+        with pytest.raises(ValueError, match=r"Received: (.|\n)*classes\.txt"):
+            as_classes(tmp_path / "classes.txt")
+
+
+def test_a_file_of_classes_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "classes.txt").write_text("road\nroad\n")
+    with pytest.raises(ValueError, match=r"This is about '.*classes\.txt'"):
+        as_classes(tmp_path / "classes.txt")

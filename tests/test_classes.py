@@ -52,3 +52,10 @@ def test_colour_codes_are_three_bytes():
 def test_a_palette_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"one colour per class. Received: 1 colours for 2"):
         Classes.make(["a", "b"], palette=[(0, 0, 0)])
+
+
+def test_ids_of_classes_must_fit_into_files():
+    # A colour of three bytes is the largest number that a mask holds: 2**24 - 1.
+    words = r"Ids of classes must be in 0\.\.16777215\. Received: .*-1"
+    with pytest.raises(ValueError, match=words):
+        Classes.make({0: "background", -1: "road"})

@@ -58,3 +58,31 @@ def test_broken_layouts_are_refused(folder):
         pipelines.load("ade20k", folder)
     with pytest.raises(ValueError, match=r"ADE20K was not found"):
         pipelines.load("ade20k", folder / "images")
+
+
+def test_the_archive_as_it_unpacks(folder):
+    (folder.parent / "__MACOSX/ADEChallengeData2016/images/training").mkdir(parents=True)
+    (folder.parent / "__MACOSX/ADEChallengeData2016/annotations/training").mkdir(parents=True)
+    (folder / "sceneCategories.txt").write_text("ADE_train_00000001 airport_terminal\n")
+    (folder / "images/training/._ADE_train_00000001.jpg").write_bytes(b"Mac OS X")
+    (folder / "images/training/Thumbs.db").write_bytes(b"junk")
+    Image.new("L", (151, 1)).save(folder / "images/training/ADE_train_00000002.jpg")  # a grey one
+    data = pipelines.load("ade20k", folder.parent)
+    assert data.num_examples("train") == 2
+    assert data.example("train", 1)[0].shape == (1, 151, 3)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["index_ade20k.mat", "images/training/a/abbey/ADE_train_00000970.jpg"],
+        ["index_ade20k.pkl", "images/ADE/training/urban/street/ADE_train_00016858.jpg"],
+    ],
+)
+def test_the_full_dataset_is_refused_with_a_hint(tmp_path, files):
+    for file in files:
+        path = tmp_path / "ADE20K_2016_07_26" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(ValueError, match=r"more than 3000. Fetch ADEChallengeData2016\.zip"):
+        pipelines.load("ade20k", tmp_path)

@@ -168,3 +168,39 @@ def test_a_name_that_is_not_camvids_is_refused(owners_form):
 def test_index_masks_hold_eleven_classes_only(folder):
     with pytest.raises(ValueError, match=r"hold eleven classes. Received: grouped=False"):
         pipelines.load("camvid", folder, grouped=False)
+
+
+def test_the_form_of_kaggle_has_a_table_and_three_splits(tmp_path):
+    for split in ("train", "val", "test"):
+        (tmp_path / f"CamVid/{split}").mkdir(parents=True)
+        Image.new("RGB", (2, 1)).save(tmp_path / f"CamVid/{split}/0001TP_006690.png")
+        draw_colors(tmp_path / f"CamVid/{split}_labels/0001TP_006690_L.png", ["Child", "Void"])
+    (tmp_path / "CamVid/class_dict.csv").write_text("name,r,g,b\nAnimal,64,128,64\n")
+    (tmp_path / "CamVid/metadata.csv").write_text("image_id,split\n")
+    data = pipelines.load("camvid", tmp_path)
+    assert data.splits == ("train", "val", "test")
+    assert data.example("test", 0)[1].tolist() == [[9, 255]]
+    by_table = pipelines.from_folders(
+        tmp_path / "CamVid/train", tmp_path / "CamVid/train_labels",
+        {(192, 128, 64): "child", (0, 0, 0): None}, splits=(1.0,),
+    )  # fmt: skip
+    assert by_table.example("train", 0)[1].tolist() == [[0, 255]]
+
+
+def test_the_owners_archives_may_have_no_folder_and_junk_of_a_mac(owners_form):
+    """LabeledApproved_full.zip unpacks where one stands, with a list of colours beside it."""
+    for path in (owners_form / "LabeledApproved_full").iterdir():
+        path.rename(owners_form / path.name)
+    (owners_form / "label_colors.txt").write_text("64 128 64\tAnimal\n")
+    junk = owners_form / "__MACOSX/701_StillsRaw_full"
+    junk.mkdir(parents=True)
+    (junk / "._0001TP_006690.png").write_bytes(b"Mac OS X")
+    (owners_form / "._0001TP_006690_L.png").write_bytes(b"Mac OS X")
+    data = pipelines.load("camvid", owners_form)
+    assert sum(data.num_examples(split) for split in data.splits) == 4
+
+
+def test_lists_of_windows_are_read(folder):
+    line = "\ufeff/SegNet/CamVid/train/0001TP_2.png /SegNet/CamVid/trainannot/0001TP_2.png\r\n"
+    (folder / "train.txt").write_bytes(line.encode())
+    assert pipelines.load("camvid", folder).num_examples("train") == 1

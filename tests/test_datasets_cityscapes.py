@@ -76,3 +76,25 @@ def test_other_folders_are_refused(tmp_path):
         (tmp_path / part).mkdir()
     with pytest.raises(ValueError, match=r"No split of Cityscapes has pictures. Received: root="):
         pipelines.load("cityscapes", tmp_path)
+
+
+def test_archives_may_be_unpacked_into_folders_of_their_own(folder, tmp_path):
+    """Each zip has a licence beside its folder; Macs leave `__MACOSX` and `._` files."""
+    for part, archive in (("leftImg8bit", "leftImg8bit_trainvaltest"), ("gtFine", "gtFine (1)")):
+        (tmp_path / "zips" / archive).mkdir(parents=True)
+        (folder / part).rename(tmp_path / "zips" / archive / part)
+        (tmp_path / "zips" / archive / "license.txt").touch()
+        junk = tmp_path / "zips/__MACOSX" / part / "train/aachen"
+        junk.mkdir(parents=True)
+        (junk / "._aachen_000000_000019_leftImg8bit.png").write_bytes(b"Mac OS X")
+    pictures = tmp_path / "zips/leftImg8bit_trainvaltest/leftImg8bit"
+    (pictures / "train/aachen/._aachen_000000_000019_leftImg8bit.png").write_bytes(b"Mac OS X")
+    (pictures / "train_extra/bamberg").mkdir(parents=True)
+    Image.new("RGB", (34, 2)).save(
+        pictures / "train_extra/bamberg/bamberg_000000_000000_leftImg8bit.png"
+    )
+    data = pipelines.load("cityscapes", tmp_path / "zips")
+    assert {split: data.num_examples(split) for split in data.splits} == {
+        "train": 2, "val": 2, "test": 2
+    }  # fmt: skip
+    assert data.example("val", 0)[1].max() == 255

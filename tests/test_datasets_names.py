@@ -15,6 +15,18 @@ def test_every_file_defines_a_function_of_its_name():
         assert find(name).__doc__
 
 
+def test_every_reader_says_where_limits_and_faulty_files_are_set():
+    readers = [*map(find, pipelines.names()), pipelines.from_folders, pipelines.from_csv]
+    with_files = [one for one in readers if "cache" in inspect.signature(one).parameters]
+    assert len(with_files) >= 9
+    for reader in with_files:
+        text = " ".join((reader.__doc__ or "").split())
+        assert (
+            '"memory" or "disk" keep decoded pictures if they fit, None reads files every epoch. '
+            "For a limit, or to skip faulty files, see `Dataset.reading`." in text
+        ), reader.__name__
+
+
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(ValueError, match=r"Unknown dataset 'camvit'.*Did you mean 'camvid'.*Avail"):
         pipelines.load("camvit", "somewhere")

@@ -51,3 +51,27 @@ def test_missing_files_are_named(folder):
         pipelines.load("oxford_pets", folder)
     with pytest.raises(ValueError, match=r"Oxford-IIIT Pet was not found. Received: root="):
         pipelines.load("oxford_pets", folder / "images")
+
+
+def test_both_archives_may_be_wrapped_once_more(folder):
+    """As Kaggle packs them, and Windows unpacks them: `images/images` and its like."""
+    for part in ("images", "annotations"):
+        (folder / part).rename(folder / "inner")
+        (folder / part).mkdir()
+        (folder / "inner").rename(folder / part / part)
+    assert pipelines.load("oxford_pets", folder).num_examples("train") == 2
+
+
+def test_pictures_that_are_no_jpeg_in_spite_of_their_name_are_read(folder):
+    """Some of Abyssinian and Egyptian_Mau are GIF or PNG files; others have four colours."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (1, 3, 3), np.uint8))
+    noise.convert("P").save(folder / "images/Abyssinian_100.jpg", "GIF")
+    noise.convert("RGBA").save(folder / "images/Abyssinian_101.jpg", "PNG")
+    noise.convert("CMYK").save(folder / "images/beagle_1.jpg", "JPEG")
+    data = pipelines.load("oxford_pets", folder)
+    report = data.check()
+    assert report.faults.empty
+    image, _ = next(iter(data.train_batches(2)))
+    assert image.shape == (2, 1, 3, 3)
+    assert np.array_equal(data.example("train", 1)[0], np.asarray(noise))  # alpha is left out
+    assert data.example("test", 0)[0].shape == (1, 3, 3)

@@ -1,5 +1,6 @@
 """Pascal VOC 2012 and lists of SBD, drawn small with the true layout."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -92,3 +93,25 @@ def test_missing_lists_and_files_are_named(voc, tmp_path):
         pipelines.load("pascal_voc", voc)
     with pytest.raises(ValueError, match=r"Pascal VOC was not found. Received: root="):
         pipelines.load("pascal_voc", voc / "JPEGImages")
+
+
+def test_lists_of_windows_and_a_year_before_are_read(voc):
+    old = voc.parent / "VOC2007"
+    (old / "JPEGImages").mkdir(parents=True)
+    (old / "ImageSets/Segmentation").mkdir(parents=True)
+    (old / "ImageSets/Segmentation/train.txt").write_text("000032\n")
+    lists = voc / "ImageSets/Segmentation"
+    (lists / "train.txt").write_bytes("\ufeff2007_000032\r\n2007_000039\r\n".encode())
+    data = pipelines.load("pascal_voc", voc.parent)
+    assert data.num_examples("train") == 2
+
+
+def test_masks_without_a_palette_are_the_same(voc):
+    """SegmentationClassAug as it is passed around has grey index masks."""
+    draw(voc, "2008_000008", "SegmentationClassAug")
+    Image.fromarray(np.array([[0, 15, 255]], np.uint8)).save(
+        voc / "SegmentationClassAug/2008_000008.png"
+    )
+    (voc / "ImageSets/Segmentation/trainaug.txt").write_text("2007_000032\n2008_000008\n")
+    data = pipelines.load("pascal_voc", voc, train_list="trainaug")
+    assert data.example("train", 1)[1].tolist() == [[0, 15, 255]]

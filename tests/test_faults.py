@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from _mat_files import sbd_file
 from PIL import Image
 
 import pipelines
@@ -11,7 +12,8 @@ from pipelines.faults import FileFault, unreadable, wrong_kind
 from pipelines.files import read_colors, read_header, read_image, read_label
 
 SIZE = (40, 33)
-SOME, MANY = 60, 500  # damaged files: in every run, and in `make test-slow`
+# Damaged files: some in every run, many in `make test-slow`.
+some_and_many = pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
 
 
 def content(kind):
@@ -21,6 +23,8 @@ def content(kind):
     file = io.BytesIO()
     if kind == "npy":
         np.save(file, pixels)
+    elif kind == "matlab":
+        file.write(sbd_file(pixels[..., 0]))
     elif kind == "16-bit png":
         Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(file, "PNG")
     elif kind == "palette png":
@@ -44,7 +48,7 @@ def content(kind):
 KINDS = {
     "PNG": "png", "16-bit png": "png", "palette png": "png", "JPEG": "jpg", "exif jpeg": "jpg",
     "BMP": "bmp", "TIFF": "tif", "stack": "tif", "bands": "tif", "GIF": "gif", "WEBP": "webp",
-    "PPM": "ppm", "npy": "npy",
+    "PPM": "ppm", "npy": "npy", "matlab": "mat",
 }  # fmt: skip
 
 
@@ -91,8 +95,10 @@ def try_to_read(path):
     return failures
 
 
-def fuzz_files(folder, kind, count):
-    path = folder / f"damaged.{KINDS[kind]}"
+@some_and_many
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_give_faults_that_name_them(tmp_path, kind, count):
+    path = tmp_path / f"damaged.{KINDS[kind]}"
     sound = content(kind)
     random = np.random.default_rng(sum(kind.encode()))
     failures = 0
@@ -100,17 +106,6 @@ def fuzz_files(folder, kind, count):
         path.write_bytes(damage(sound, random))
         failures += try_to_read(path)
     assert failures > count // 2
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_give_faults_that_name_them(tmp_path, kind):
-    fuzz_files(tmp_path, kind, SOME)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_many_damaged_files_give_faults_that_name_them(tmp_path, kind):
-    fuzz_files(tmp_path, kind, MANY)
 
 
 @pytest.mark.parametrize("name", ["bomb.png", "bomb.bmp", "bomb.npy", "bomb.tif"])
@@ -136,7 +131,10 @@ def picture(path, value=None):
         path.write_bytes(data)
     else:
         ids = np.tile(np.array([value, value + 1], np.uint8), (SIZE[1], SIZE[0] // 2))
-        Image.fromarray(ids).save(path)
+        if path.suffix == ".mat":
+            path.write_bytes(sbd_file(ids))
+        else:
+            Image.fromarray(ids).save(path)
 
 
 # Picture and mask number {}, the first id of the mask (None for colours), and lists.
@@ -152,6 +150,18 @@ LAYOUTS = {
     ),
     "ade20k": ("images/training/{}.jpg", "annotations/training/{}.png", 3, {}),
     "coco_stuff": ("images/train2017/{}.jpg", "stuffthingmaps/train2017/{}.png", 3, {}),
+    "coco_stuff of 10k": (
+        "images/{}.jpg", "annotations/{}.mat", 3,
+        {"imageLists/train.txt": "1\n2\n", "imageLists/test.txt": "1\n"},
+    ),
+    "sbd": ("img/{}.jpg", "cls/{}.mat", 3, {"train.txt": "1\n2\n"}),
+    "from_folders by split": ("train/images/{}.jpg", "train/masks/{}.png", 0, {}),
+    "from_csv, a class table": (
+        "images/{}.jpg", "masks/{}.png", 0,
+        {"rows.csv": "image;mask;split\n" + "".join(
+            f"images/{i}.jpg;masks/{i}.png;train\n" for i in (1, 2)),
+         "classes.csv": "id,name\n0,soil\n1,crop\n"},
+    ),
     "oxford_pets": (
         "images/{}.jpg", "annotations/trimaps/{}.png", 1,
         {"annotations/trainval.txt": "1 1 1 1\n2 1 1 1\n", "annotations/test.txt": "1 1 1 1\n"},
@@ -176,6 +186,13 @@ def tree(root, name):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     folders = root / "images", root / "masks"
+    if name == "from_folders by split":
+        train = root / "train"
+        return lambda: pipelines.from_folders(
+            {"train": train / "images"}, {"train": train / "masks"}
+        )
+    if name == "from_csv, a class table":
+        return lambda: pipelines.from_csv(root / "rows.csv", root / "classes.csv")
     if name == "from_csv":
         return lambda: pipelines.from_csv(root / "rows.csv", 2)
     if name == "from_folders":
@@ -191,11 +208,13 @@ def read_all(open_it):
         data.example("train", index)
 
 
-def fuzz_reader(root, name, count):
-    open_it = tree(root, name)
+@some_and_many
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_readers_name_damaged_files(tmp_path, name, count):
+    open_it = tree(tmp_path, name)
     data = open_it()
     assert data.example("train", 0)[0].shape == (SIZE[1], SIZE[0], 3)
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     random = np.random.default_rng(sum(name.encode()))
     refused = 0
     for _ in range(count):
@@ -209,17 +228,6 @@ def fuzz_reader(root, name, count):
             assert "Received: " in str(fault)
         path.write_bytes(sound)
     assert refused > count // 4
-
-
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_readers_name_damaged_files(tmp_path, name):
-    fuzz_reader(tmp_path, name, SOME)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_readers_name_many_damaged_files(tmp_path, name):
-    fuzz_reader(tmp_path, name, MANY)
 
 
 def test_check_never_stops_at_damaged_files(tmp_path):

@@ -1,5 +1,6 @@
 """Pictures and masks from files: what is read, and what is refused with the file's name."""
 
+import re
 import struct
 import zlib
 
@@ -209,11 +210,23 @@ def test_masks_may_be_arrays(tmp_path):
         read_label(tmp_path / "d.npy")
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4, 5), (0, 4)])
+def test_arrays_of_another_shape_are_named(tmp_path, shape):
+    path = tmp_path / "shape.npy"
+    np.save(path, np.zeros(shape, np.uint8))
+    words = re.escape(f"an array of the shape {shape}, not (h, w) or (h, w, c)")
+    with pytest.raises(ValueError, match=rf"cannot be read.*shape\.npy.*{words}"):
+        read_header(path)
+    if len(shape) != 4:  # Of more axes, the first of each is taken.
+        with pytest.raises(ValueError, match=r"Masks must be \(height, width\).*shape\.npy"):
+            read_label(path)
+
+
 def test_an_array_that_claims_more_than_it_holds_is_named(tmp_path):
     path = tmp_path / "bomb.npy"
     np.save(path, np.zeros((40, 40), np.uint8))
-    path.write_bytes(path.read_bytes().replace(b"(40, 40), }     ", b"(99999, 99999), }"))
-    with pytest.raises(ValueError, match=r"cannot be read.*bomb\.npy"):
+    path.write_bytes(path.read_bytes().replace(b"(40, 40), }     ", b"(9999, 9999), } "))
+    with pytest.raises(ValueError, match=r"cannot be read.*bomb\.npy.*1600 bytes of data for the"):
         read_image(path, 1)
 
 
@@ -234,8 +247,47 @@ def test_truncated_files_are_named(tmp_path, suffix, read):
         read(path)
 
 
+def test_a_truncated_picture_of_16_bits_is_named(tmp_path):
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 65535, (64, 64, 3), np.uint16))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"cannot be read.*deep\.png.*the data end too early"):
+        read_image(path)
+
+
 def test_files_that_are_no_pictures_are_named(tmp_path):
     path = tmp_path / "letter.png"
     path.write_text("Dear reader")
     with pytest.raises(ValueError, match=r"cannot be read.*letter\.png"):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({258: None}, "no size and depth in its header"),
+        ({256: 0}, "its header says 0 for tag 256"),
+        ({258: 12}, r"channels of \(12,\) bits"),
+        ({277: 5000}, "5000 channels with predictor 1"),
+        ({317: 3}, "5 channels with predictor 3"),
+    ],
+)
+def test_tiff_headers_that_cannot_be_are_named(tmp_path, changed, words):
+    # Width, height, bits, channels: the tags that TIFF 6.0 asks for, as far as they matter here.
+    tags = {256: 8, 257: 6, 258: 8, 277: 5} | changed
+    entries = [
+        struct.pack("<HHII", tag, 3, 1, value)
+        for tag, value in sorted(tags.items())
+        if value is not None
+    ]
+    path = tmp_path / "bands.tif"
+    table = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + table)
+    with pytest.raises(ValueError, match=rf"cannot be read.*bands\.tif.*{words}"):
+        read_header(path)
+
+
+def test_mask_of_too_many_axes_is_refused(tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((2, 3, 4, 5), "uint8"))
+    with pytest.raises(ValueError, match=r"Masks must be \(height, width\).*\(2, 3, 4, 5\)"):
+        read_label(tmp_path / "m.npy")

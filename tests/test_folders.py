@@ -318,3 +318,8 @@ def test_pictures_of_mixed_channels_are_refused(tmp_path):
     np.save(images / "0.npy", np.zeros((6, 8, 7), np.uint8))
     with pytest.raises(ValueError, match=r"same number of channels. Received: .*\[3, 7\]"):
         from_folders(images, labels, CLASSES, splits=(1.0,))
+
+
+def test_pictures_and_masks_are_both_divided_or_neither():
+    with pytest.raises(ValueError, match=r"must both be folders, or both be \{split: folder\}"):
+        from_folders({"train": "a"}, "masks", ["soil", "crop"])

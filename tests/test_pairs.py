@@ -44,3 +44,10 @@ def test_what_has_no_partner_is_returned_on_request(tmp_path):
         ValueError, match=r"Every picture needs a mask.*b\.jpg.*on_unmatched='skip'"
     ):
         match_folders(tmp_path, tmp_path)
+
+
+def test_two_pictures_of_one_name_in_one_folder_are_named(tmp_path):
+    for name in ("a.bmp", "a.tif", "a_mask.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"Two files stand for the same example.*a\.bmp.*a\.tif"):
+        match_folders(tmp_path, tmp_path)

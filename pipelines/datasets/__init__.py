@@ -13,6 +13,9 @@ from pipelines.dataset import Dataset
 def names() -> list[str]:
     """Return the names that `load` knows.
 
+    Returns:
+        sorted list of str.
+
     >>> "camvid" in names()
     True
     """
@@ -22,8 +25,17 @@ def names() -> list[str]:
 def find(name: str) -> Callable:
     """Return the function that makes a dataset, by its name.
 
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        the function of that name, such as `pipelines.datasets.camvid.camvid`.
+
     Raises:
         ValueError: if the name is unknown.
+
+    >>> find("camvid").__name__
+    'camvid'
     """
     if name not in names():
         close = difflib.get_close_matches(str(name), names(), n=1)
@@ -47,6 +59,9 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
 
     Raises:
         ValueError: if the name is unknown, the root is missing, or an option does not exist.
+
+    >>> load("street_scenes", num_images=10, size=(32, 48)).splits
+    ('train', 'val', 'test')
     """
     make = find(name)
     arguments = options if root is None else {"root": root, **options}

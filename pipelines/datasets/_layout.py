@@ -1,12 +1,14 @@
 """Finding one's way in the folders of public datasets, wherever they were unpacked."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pipelines._text import read_lines
 from pipelines.sources import Pair
 
 _DEPTH = 3
+_MOST_FOLDERS = 50
 
 
 def locate(root: str | os.PathLike, title: str, wanted: Sequence[str]) -> Path:
@@ -23,25 +25,43 @@ def locate(root: str | os.PathLike, title: str, wanted: Sequence[str]) -> Path:
     Raises:
         ValueError: if there is none; says what was looked for.
     """
-    for folder in _folders(Path(root)):
-        if all((folder / name).exists() for name in wanted):
-            return folder
+    folder = find(root, wanted)
+    if folder is not None:
+        return folder
     raise ValueError(
         f"{title} was not found. Received: root={os.fspath(root)!r}, which holds no folder with "
         f"{' and '.join(repr(name) for name in wanted)}. Give the folder of the unpacked archive."
     )
 
 
-def _folders(root: Path):
-    """Yield a folder and those below it, level by level, without going into large ones."""
-    level = [root]
+def find(root: str | os.PathLike, *choices: Sequence[str]) -> Path | None:
+    """Return the first folder at or below `root` that holds all of one choice, or None."""
+    for folder in folders_below(root):
+        if any(all((folder / name).exists() for name in wanted) for wanted in choices):
+            return folder
+    return None
+
+
+def folders_below(root: str | os.PathLike) -> Iterator[Path]:
+    """Yield a folder and those below it, level by level, without going into many."""
+    level = [Path(root)]
     for _ in range(_DEPTH + 1):
         below = []
         for folder in level:
             if folder.is_dir():
                 yield folder
-                below += sorted(path for path in folder.iterdir() if path.is_dir())[:50]
+                with os.scandir(folder) as entries:
+                    names = sorted(entry.name for entry in entries if entry.is_dir())
+                kept = [name for name in names if not name.startswith((".", "__"))]
+                below += [folder / name for name in kept[:_MOST_FOLDERS]]
         level = below
+
+
+def unwrapped(folder: Path) -> Path:
+    """Return the folder of the same name inside a folder, as some archives unpack, or itself."""
+    while (folder / folder.name).is_dir():
+        folder = folder / folder.name
+    return folder
 
 
 def names_in(path: Path) -> list[str]:
@@ -55,8 +75,7 @@ def names_in(path: Path) -> list[str]:
             f"A list of the dataset does not exist. Received: {str(path)!r}. "
             "Unpack the archive again, or give its folder as `root`."
         )
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    return [line.split()[0] for line in read_lines(path) if not line.startswith("#")]
 
 
 def pairs_by_name(

@@ -21,7 +21,7 @@ def photograph(dice: Dice, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
     shade = np.clip(255 - _from_centre(rows, columns) * corner, 0, 255).astype(np.uint8)
     picture = cv2.multiply(picture, cv2.merge([shade] * 3), scale=1 / 255)
     picture = cv2.LUT(picture, _exposure(dice, sum(cv2.mean(picture)) / 3))
-    return _add_noise(dice, picture), _majority(canvas.pixels[..., 3])
+    return _add_noise(dice, picture), majority(canvas.pixels[..., 3])
 
 
 @lru_cache(maxsize=8)
@@ -61,8 +61,15 @@ def _add_noise(dice: Dice, picture: np.ndarray) -> np.ndarray:
     return cv2.add(picture, noise, dtype=cv2.CV_8U)
 
 
-def _majority(label: np.ndarray) -> np.ndarray:
-    """The most frequent id of each 2 x 2 pixels; a tie goes to the upper left."""
+def majority(label: np.ndarray) -> np.ndarray:
+    """The most frequent id of each 2 x 2 pixels; a tie goes to the upper left.
+
+    Args:
+        label: uint8 (2 h, 2 w).
+
+    Returns:
+        uint8 (h, w).
+    """
     label = np.ascontiguousarray(label)
     a, b, c, d = label[::2, ::2], label[::2, 1::2], label[1::2, ::2], label[1::2, 1::2]
     rest = np.where((b == c) | (b == d), b, np.where(c == d, c, a))

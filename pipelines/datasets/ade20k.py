@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
-from pipelines.datasets._layout import check_splits, locate, pairs_by_name, pictures_below
+from pipelines.datasets._layout import check_splits, find, locate, pairs_by_name, pictures_below
 from pipelines.sources import FileSource
 
 _SPLITS = {"train": "training", "val": "validation", "test": "testing"}
@@ -24,19 +24,27 @@ def ade20k(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
 
     Args:
         root: the folder `ADEChallengeData2016`, or one above.
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset, with the splits that are there.
 
     Raises:
-        ValueError: if the folders are not there, or a picture has no mask.
+        ValueError: if the folders are not there, it is the full ADE20K, or a picture has no mask.
 
     >>> ade20k("/no/such/folder")
     Traceback (most recent call last):
     ...
     ValueError: ADE20K was not found. Received: root='/no/such/folder', ...
     """
+    whole = find(root, ("index_ade20k.mat",), ("index_ade20k.pkl",), ("images/ADE",))
+    if whole is not None and not (whole / "annotations").is_dir():
+        raise ValueError(
+            "ADE20K is read in the form of its challenge, with 150 classes. "
+            f"Received: root={str(whole)!r}, the full dataset of more than 3000. "
+            "Fetch ADEChallengeData2016.zip from its owners and give that folder."
+        )
     folder = locate(root, "ADE20K", ("images/training", "annotations/training"))
     classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), ignored_ids=(0,))
     sources = {}

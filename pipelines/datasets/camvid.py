@@ -13,7 +13,7 @@ from pipelines.class_tables import as_classes
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._camvid_split import split_of
-from pipelines.datasets._layout import locate, names_in
+from pipelines.datasets._layout import find, names_in
 from pipelines.pairs import match_folders, pairs_from_list
 from pipelines.sources import FileSource, Pair
 
@@ -36,7 +36,8 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
         root: the folder that holds them, or one above.
         grouped: True puts the owners' classes into SegNet's eleven. False keeps them: 31, and the
             32nd, Void, is ignored.
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset, with the splits that are there; void is ignored.
@@ -49,7 +50,7 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
     ...
     ValueError: No split of CamVid was found. Received: root='/no/such/folder'. ...
     """
-    small = _find(root, ("train", "trainannot"), ("val", "valannot"), ("test", "testannot"))
+    small = find(root, ("train", "trainannot"), ("val", "valannot"), ("test", "testannot"))
     if small is not None:
         if not grouped:
             raise ValueError(
@@ -70,15 +71,6 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
     return Dataset("camvid", classes, sources, cache)
 
 
-def _find(root: str | os.PathLike, *choices: tuple[str, ...]) -> Path | None:
-    for wanted in choices:
-        try:
-            return locate(root, "CamVid", wanted)
-        except ValueError:
-            continue
-    return None
-
-
 def _small(root: Path, split: str) -> list[Pair]:
     listed = root / f"{split}.txt"
     if listed.is_file():
@@ -88,7 +80,7 @@ def _small(root: Path, split: str) -> list[Pair]:
 
 def _large(root: str | os.PathLike) -> tuple[dict[str, list[Pair]], bool]:
     """Return the pairs of each split of the owners' form, and whether masks are colours."""
-    divided = _find(root, ("train", "train_labels"))
+    divided = find(root, *((split, f"{split}_labels") for split in _SPLITS))
     if divided is not None:
         there = [split for split in _SPLITS if (divided / f"{split}_labels").is_dir()]
         return {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
-from pipelines.datasets._layout import check_splits, locate, pairs_by_name, pictures_below
+from pipelines.datasets._layout import check_splits, find, locate, pairs_by_name, pictures_below
 from pipelines.sources import FileSource
 
 _SPLITS = ("train", "val", "test")
@@ -24,8 +24,9 @@ def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     archive has there is a stand-in: its pictures come with all pixels ignored.
 
     Args:
-        root: the folder that holds them, or one above.
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        root: the folder that holds them, or one above; both archives may lie in folders below.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset, with the splits that are there. `categories` names the 7 categories.
@@ -38,24 +39,28 @@ def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     ...
     ValueError: Cityscapes was not found. Received: root='/no/such/folder', ...
     """
-    folder = locate(root, "Cityscapes", ("leftImg8bit", "gtFine"))
+    # Each of the two archives may have been unpacked into a folder of its own.
+    start = find(root, ("leftImg8bit/train",), ("leftImg8bit/val",), ("leftImg8bit/test",))
+    end = find(root, ("gtFine/train",), ("gtFine/val",))
+    if start is None or end is None:
+        start = end = locate(root, "Cityscapes", ("leftImg8bit", "gtFine"))
     # The ids between those of the table; 255 is for copies that other tools made.
     void = (*range(34), 255)
     classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), void)
 
     def picture(name: str) -> Path:
-        return folder / "leftImg8bit" / (name + _PICTURE)
+        return start / "leftImg8bit" / (name + _PICTURE)
 
     def mask(name: str) -> Path | None:
-        return None if name[:5] == "test/" else folder / "gtFine" / f"{name}_gtFine_labelIds.png"
+        return None if name[:5] == "test/" else end / "gtFine" / f"{name}_gtFine_labelIds.png"
 
     sources = {}
     for split in _SPLITS:
-        files = pictures_below(folder / "leftImg8bit" / split, _PICTURE)
-        start = folder / "leftImg8bit"
-        names = [path.relative_to(start).as_posix().removesuffix(_PICTURE) for path in files]
+        pictures = start / "leftImg8bit"
+        files = pictures_below(pictures / split, _PICTURE)
+        names = [path.relative_to(pictures).as_posix().removesuffix(_PICTURE) for path in files]
         if names:
             pairs = pairs_by_name(names, picture, mask)
             sources[split] = FileSource(pairs, classes, num_channels=3)
-    check_splits("Cityscapes", folder, sources)
+    check_splits("Cityscapes", start, sources)
     return Dataset("cityscapes", classes, sources, cache)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
-from pipelines.datasets._layout import locate, names_in, pairs_by_name
+from pipelines.datasets._layout import find, locate, names_in, pairs_by_name, unwrapped
 from pipelines.sources import FileSource
 
 _LISTS = {"train": "trainval.txt", "test": "test.txt"}
@@ -22,12 +22,14 @@ def oxford_pets(
 
     Trimaps are `annotations/trimaps/*.png` of 1 (foreground), 2 (background) and 3 (border, which
     the owners call not classified). The owners' lists `annotations/trainval.txt` and `test.txt`
-    are the splits "train" and "test".
+    are the splits "train" and "test". A few pictures are GIF or PNG files in spite of their names,
+    and are read as what they are.
 
     Args:
         root: the folder that holds them, or one above.
         border: "class" makes the border the third class, "ignore" leaves it out of the count.
-        cache: "memory" keeps decoded pictures if they fit, None reads files every epoch.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
         the dataset.
@@ -45,7 +47,11 @@ def oxford_pets(
             f"`border` must be 'class' or 'ignore'. Received: border={border!r}. "
             "Leave it out to make the border the third class."
         )
-    folder = locate(root, "Oxford-IIIT Pet", ("images", "annotations/trimaps"))
+    # Each of the two archives may have been unpacked into a folder of its own.
+    start, end = find(root, ("images",)), find(root, ("annotations/trimaps",))
+    if start is None or end is None:
+        start = end = locate(root, "Oxford-IIIT Pet", ("images", "annotations/trimaps"))
+    images, annotations = unwrapped(start / "images"), end / "annotations"
     classes = Classes.from_csv(Path(__file__).with_suffix(".csv"))
     if border == "ignore":
         names, palette, ids = classes.names[:2], classes.palette[:2], classes.file_ids[:2]
@@ -53,9 +59,9 @@ def oxford_pets(
     sources = {}
     for split, listed in _LISTS.items():
         pairs = pairs_by_name(
-            names_in(folder / "annotations" / listed),
-            lambda name: folder / "images" / f"{name}.jpg",
-            lambda name: folder / "annotations/trimaps" / f"{name}.png",
+            names_in(annotations / listed),
+            lambda name: images / f"{name}.jpg",
+            lambda name: annotations / "trimaps" / f"{name}.png",
         )
         sources[split] = FileSource(pairs, classes, num_channels=3)
     return Dataset("oxford_pets", classes, sources, cache)

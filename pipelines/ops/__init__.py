@@ -4,6 +4,9 @@ An op factory takes numbers and returns `op(example) -> example`. An example is 
 `image` uint8 (h, w, c), `label` uint8 (h, w) and `seed` int32 (2,). The same seed gives the
 same result; ops are pure TensorFlow, so they also run in tf.data service workers.
 
+Volumes, `image` uint8 (d, h, w, c) and `label` uint8 (d, h, w), go through the same ops. Those that
+make a size take a `depth`; those that are for pictures alone raise an error that says so.
+
 Ops that need several pictures, such as `cutmix`, carry `op.on_batch = True` and take a batch:
 `image` (b, h, w, c), `label` (b, h, w) and one `seed`. They stand last in a list of ops:
 

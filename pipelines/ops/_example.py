@@ -1,6 +1,10 @@
-"""What every op shares: the example, its random numbers, resampling and padding."""
+"""What every op shares: the example, its random numbers, resampling and padding.
 
-from collections.abc import Callable
+Pictures have the axes height and width, volumes depth, height and width; lists of sizes and of
+starts have one entry for each, in this order.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -23,22 +27,62 @@ def fold_in(seed, number) -> Any:
     return tf.random.fold_in(seed, number)
 
 
+def dimensions_of(example: Example) -> int:
+    """Return 2 for a picture, 3 for a volume."""
+    return len(example["label"].shape)
+
+
+def sizes_of(example: Example) -> list:
+    """Return height and width, or depth, height and width, as int32 scalars."""
+    return tf.unstack(tf.shape(example["label"]), num=dimensions_of(example))
+
+
 def size_of(example: Example):
     """Return height and width in pixels as int32 scalars."""
     shape = tf.shape(example["label"])
-    return shape[0], shape[1]
+    return shape[-2], shape[-1]
 
 
-def resample(example: Example, height, width) -> Example:
-    """Resize the picture (bilinear) and its mask (nearest) on the same half-pixel grid."""
+def require_picture(subject: str, example: Example, advice: str) -> None:
+    """Refuse a volume, at the moment that the graph is made."""
+    if dimensions_of(example) != 2:
+        raise ValueError(
+            f"`{subject}` is for pictures (h, w, c). Received: image of shape "
+            f"{tuple(example['image'].shape)}, a volume. {advice}"
+        )
+
+
+def resample(example: Example, sizes) -> Example:
+    """Resize the picture (linear) and its mask (nearest) on the same half-pixel grid."""
     image, label = example["image"], example["label"]
-    size = tf.stack([height, width])
-    pixels = tf.raw_ops.ResizeBilinear(images=image[None], size=size, half_pixel_centers=True)[0]
-    rows = nearest(tf.shape(label)[0], height)
-    columns = nearest(tf.shape(label)[1], width)
+    if len(label.shape) == 2:
+        size = tf.stack(sizes)
+        image = tf.raw_ops.ResizeBilinear(images=image[None], size=size, half_pixel_centers=True)[0]
+    else:
+        for axis, size in enumerate(sizes):
+            image = _stretch(image, axis, size)
+    near = [nearest(old, new) for old, new in zip(sizes_of(example), sizes, strict=True)]
+    for axis, positions in enumerate(near[:-1]):
+        label = tf.gather(label, positions, axis=axis)
     # Whole rows are copied fast, single pixels are not: turn the mask to pick its columns.
-    label = tf.gather(tf.transpose(tf.gather(tf.transpose(label), columns)), rows)
-    return {**example, "image": to_pixels(pixels), "label": label}
+    turn = [len(near) - 1, *range(len(near) - 1)]
+    back = [*range(1, len(near)), 0]
+    label = tf.transpose(tf.gather(tf.transpose(label, turn), near[-1]), back)
+    return {**example, "image": to_pixels(image), "label": label}
+
+
+def _stretch(values, axis: int, new_size):
+    """Resize one axis, linear between the centres of pixels; float32."""
+    values = tf.cast(values, tf.float32)
+    size = tf.shape(values)[axis]
+    scale = tf.cast(size, tf.float32) / tf.cast(new_size, tf.float32)
+    centres = (tf.cast(tf.range(new_size), tf.float32) + 0.5) * scale - 0.5
+    centres = tf.clip_by_value(centres, 0.0, tf.cast(size - 1, tf.float32))
+    first = tf.cast(centres, tf.int32)
+    share = tf.reshape(centres - tf.cast(first, tf.float32), [-1] + [1] * (3 - axis))
+    before = tf.gather(values, first, axis=axis)
+    after = tf.gather(values, tf.minimum(first + 1, size - 1), axis=axis)
+    return before + share * (after - before)
 
 
 def to_pixels(values):
@@ -62,52 +106,70 @@ def scaled(size, scale):
     return tf.maximum(tf.cast(tf.round(tf.cast(size, tf.float32) * scale), tf.int32), 1)
 
 
-def window(example: Example, top, left, height, width) -> Example:
+def window(example: Example, starts, sizes) -> Example:
     """Cut a window that lies inside the picture."""
-    image = tf.slice(example["image"], [top, left, 0], [height, width, -1])
-    image = tf.ensure_shape(image, (None, None, example["image"].shape[-1]))
-    label = tf.slice(example["label"], [top, left], [height, width])
+    image = tf.slice(example["image"], [*starts, 0], [*sizes, -1])
+    image = tf.ensure_shape(image, (*(None for _ in sizes), example["image"].shape[-1]))
+    label = tf.slice(example["label"], [*starts], [*sizes])
     return {**example, "image": image, "label": label}
 
 
-def place(example: Example, top, left, height: int, width: int) -> Example:
+def place(example: Example, starts, sizes: Sequence[int]) -> Example:
     """Put a picture on a larger canvas: mid grey around the picture, ignore around the mask."""
-    old_height, old_width = size_of(example)
-    rows = [top, height - old_height - top]
-    columns = [left, width - old_width - left]
-    image = _surround(example["image"], rows, columns, PAD_COLOR)
-    label = _surround(example["label"], rows, columns, IGNORE_CLASS)
-    return with_size({**example, "image": image, "label": label}, height, width)
+    rims = [
+        (start, size - old - start)
+        for start, size, old in zip(starts, sizes, sizes_of(example), strict=True)
+    ]
+    image = _surround(example["image"], rims, PAD_COLOR)
+    label = _surround(example["label"], rims, IGNORE_CLASS)
+    return with_size({**example, "image": image, "label": label}, *sizes)
 
 
-def _surround(values, rows, columns, fill: int):
+def _surround(values, rims, fill: int):
     """Put `fill` around an array; `tf.pad` does the same to a picture in twice the time."""
     color = tf.constant(fill, tf.uint8)
-    for axis, (before, after) in ((1, columns), (0, rows)):
+    for axis, pair in reversed(list(enumerate(rims))):
         shape = tf.shape(values)
-        rims = [
-            tf.fill(tf.concat([shape[:axis], [size], shape[axis + 1 :]], 0), color)
-            for size in (before, after)
+        before, after = [
+            tf.fill(tf.concat([shape[:axis], [size], shape[axis + 1 :]], 0), color) for size in pair
         ]
-        values = tf.concat([rims[0], values, rims[1]], axis)
+        values = tf.concat([before, values, after], axis)
     return values
 
 
-def with_size(example: Example, height: int | None, width: int | None) -> Example:
+def with_size(example: Example, *sizes: int | None) -> Example:
     """State the size that Python knows, so that batches have a static shape."""
     channels = example["image"].shape[-1]
-    image = tf.ensure_shape(example["image"], (height, width, channels))
-    label = tf.ensure_shape(example["label"], (height, width))
+    image = tf.ensure_shape(example["image"], (*sizes, channels))
+    label = tf.ensure_shape(example["label"], sizes)
     return {**example, "image": image, "label": label}
 
 
-def check_size(subject: str, height: int, width: int) -> None:
-    """Refuse a size that is not two whole numbers of pixels from 1 up."""
-    for value in (height, width):
+def wanted_sizes(subject: str, example: Example, height: int, width: int, depth: int | None):
+    """Return (height, width) for a picture, (depth, height, width) for a volume.
+
+    Raises:
+        ValueError: if a volume comes without a depth, or a picture with one.
+    """
+    if dimensions_of(example) == 2 and depth is None:
+        return height, width
+    if dimensions_of(example) == 3 and depth is not None:
+        return depth, height, width
+    raise ValueError(
+        f"`{subject}` needs depth for volumes (d, h, w, c), and none for pictures (h, w, c). "
+        f"Received: depth={depth!r} for an image of shape {tuple(example['image'].shape)}. "
+        + ("Leave depth out." if depth is not None else "Give for example depth=64.")
+    )
+
+
+def check_size(subject: str, height: int, width: int, depth: int | None = None) -> None:
+    """Refuse a size that is not whole numbers of pixels from 1 up."""
+    for value in (height, width, 1 if depth is None else depth):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            more = "" if depth is None else f", depth={depth!r}"
             raise ValueError(
-                f"`{subject}` needs height and width as whole numbers of pixels from 1 up. "
-                f"Received: height={height!r}, width={width!r}. "
+                f"`{subject}` needs height and width as whole numbers of pixels from 1 up, and "
+                f"depth for volumes. Received: height={height!r}, width={width!r}{more}. "
                 "Give for example height=360, width=480."
             )
 

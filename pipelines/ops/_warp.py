@@ -9,7 +9,7 @@ def project(example: Example, matrix) -> Example:
     """Move every pixel by one projective map, the picture bilinear and the mask nearest.
 
     Args:
-        example: the example.
+        example: the example; of a volume, all slices move alike.
         matrix: float32 (3, 3), from (column, row, 1) of the result to (column, row, 1) times any
             number of the input, in pixels from the middle of the picture.
 
@@ -20,16 +20,18 @@ def project(example: Example, matrix) -> Example:
     image, label = example["image"], example["label"]
     size = tf.stack(size_of(example))
     transform = _from_corner(matrix, size)
+    picture = len(label.shape) == 2
 
     def sample(values, interpolation, fill_mode):
-        return tf.raw_ops.ImageProjectiveTransformV3(
-            images=values[None],
+        moved = tf.raw_ops.ImageProjectiveTransformV3(
+            images=values[None] if picture else values,
             transforms=transform[None],
             output_shape=size,
             fill_value=0.0,
             interpolation=interpolation,
             fill_mode=fill_mode,
-        )[0]
+        )
+        return moved[0] if picture else moved
 
     # A second channel of ones is 0 where the map leaves the picture.
     moved = sample(tf.stack([label, tf.ones_like(label)], axis=-1), "NEAREST", "CONSTANT")
@@ -99,8 +101,8 @@ def _bilinear(image, rows, columns):
 
 
 def _fill(example: Example, image, label, inside) -> Example:
-    height, width = example["label"].shape
+    sizes = example["label"].shape
     image = tf.where(inside[..., None], image, tf.constant(PAD_COLOR, tf.uint8))
-    image = tf.ensure_shape(image, (None, None, example["image"].shape[-1]))
+    image = tf.ensure_shape(image, (*(None for _ in sizes), example["image"].shape[-1]))
     label = tf.where(inside, label, tf.constant(IGNORE_CLASS, tf.uint8))
-    return with_size({**example, "image": image, "label": label}, height, width)
+    return with_size({**example, "image": image, "label": label}, *sizes)

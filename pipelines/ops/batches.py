@@ -29,6 +29,8 @@ def on_batch(op: Op) -> Op:
 def cutmix(probability: float = 0.5) -> Op:
     """Paste a rectangle of the batch's next picture, with its mask, at the same place.
 
+    Of volumes, a box.
+
     Yun et al.: CutMix, arXiv 1905.04899; for masks as in French et al., arXiv 1906.01916. The
     share of the picture that is pasted over is uniform in 0..1.
 
@@ -50,19 +52,20 @@ def cutmix(probability: float = 0.5) -> Op:
     check_number("cutmix", "probability", probability, 0, 1)
 
     def op(batch: Example) -> Example:
-        count, height, width = tf.unstack(tf.shape(batch["label"]))
-        draws = tf.random.stateless_uniform([4, count, 1], batch["seed"])
-        chance, share, top, left = tf.unstack(draws)
-        side = tf.sqrt(share)
-
-        def within(start, size):
+        axes = len(batch["label"].shape) - 1
+        count, *sizes = tf.unstack(tf.shape(batch["label"]), num=axes + 1)
+        draws = tf.random.stateless_uniform([2 + axes, count, 1], batch["seed"])
+        chance, share, *starts = tf.unstack(draws)
+        side = tf.sqrt(share) if axes == 2 else share ** (1 / axes)
+        pasted = tf.reshape(chance < probability, [count] + [1] * axes)
+        for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
             size = tf.cast(size, tf.float32)
             middles = tf.range(size) + 0.5
             first = start * (1 - side) * size
-            return tf.logical_and(middles >= first, middles < first + side * size)
-
-        pasted = tf.logical_and(within(top, height)[:, :, None], within(left, width)[:, None, :])
-        return _paste(batch, tf.logical_and(pasted, chance[..., None] < probability))
+            within = tf.logical_and(middles >= first, middles < first + side * size)
+            shape = [count] + [1] * axis + [-1] + [1] * (axes - 1 - axis)
+            pasted = tf.logical_and(pasted, tf.reshape(within, shape))
+        return _paste(batch, pasted)
 
     return on_batch(op)
 
@@ -134,6 +137,7 @@ def mosaic(probability: float = 0.5) -> Op:
     check_number("mosaic", "probability", probability, 0, 1)
 
     def op(batch: Example) -> Example:
+        _require_pictures("mosaic", batch)
         image, label = batch["image"], batch["label"]
         # Pictures and masks in one array: every window is then cut once.
         both = tf.concat([image, label[..., None]], axis=-1)
@@ -181,6 +185,7 @@ def multi_scale(low: float = 0.75, high: float = 1.5, multiple: int = 32) -> Op:
     check_count("multi_scale", "multiple", multiple)
 
     def op(batch: Example) -> Example:
+        _require_pictures("multi_scale", batch)
         image, label = batch["image"], batch["label"]
         scale = low + (high - low) * tf.random.stateless_uniform((), batch["seed"])
         old = tf.shape(label)[1:]
@@ -193,6 +198,14 @@ def multi_scale(low: float = 0.75, high: float = 1.5, multiple: int = 32) -> Op:
         return {**batch, "image": image, "label": label}
 
     return on_batch(op)
+
+
+def _require_pictures(subject: str, batch: Example) -> None:
+    if len(batch["label"].shape) != 3:
+        raise ValueError(
+            f"`{subject}` is for pictures (b, h, w, c). Received: image of shape "
+            f"{tuple(batch['image'].shape)}, volumes. Take cutmix or classmix."
+        )
 
 
 def _paste(batch: Example, pasted) -> Example:

@@ -5,7 +5,16 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pipelines.ops._example import Example, Op, check_number, check_scale, to_pixels, uniform
+from pipelines.ops._example import (
+    Example,
+    Op,
+    check_number,
+    check_scale,
+    dimensions_of,
+    require_picture,
+    to_pixels,
+    uniform,
+)
 
 _MID_GREY = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -22,7 +31,7 @@ def color_jitter(
     """Change hue, saturation, brightness and contrast by random amounts.
 
     All four are linear, so they are one 3x3 matrix and an offset per picture. A picture that
-    has not three channels changes in brightness and contrast alone.
+    has not three channels, or a volume, changes in brightness and contrast alone.
 
     Args:
         hue: largest turn about the grey axis, in whole turns (0.5 reaches the opposite colour).
@@ -54,7 +63,7 @@ def color_jitter(
         turn, color, light, spread = tf.unstack(uniform(example["seed"], 4) * 2 - 1)
         light, spread = 1 + brightness * light, 1 + contrast * spread
         offset = _MID_GREY * (1 - spread)
-        if image.shape[-1] == 3:
+        if image.shape[-1] == 3 and dimensions_of(example) == 2:
             matrix = _color_matrix(2 * math.pi * hue * turn, 1 + saturation * color)
             image = _apply(image, matrix * light * spread, offset)
         else:
@@ -113,6 +122,7 @@ def greyscale(probability: float = 0.1) -> Op:
     check_number("greyscale", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
+        require_picture("greyscale", example, "Leave it out: channels of volumes are no colours.")
         image = tf.convert_to_tensor(example["image"])
         if image.shape[-1] != 3:
             return example

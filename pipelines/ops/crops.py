@@ -1,4 +1,4 @@
-"""Ops that cut a window out of a picture, or put it on a larger canvas."""
+"""Ops that cut a window out of a picture or a volume, or put it on a larger canvas."""
 
 from collections.abc import Sequence
 
@@ -16,25 +16,28 @@ from pipelines.ops._example import (
     place,
     resample,
     scaled,
-    size_of,
+    sizes_of,
     uniform,
+    wanted_sizes,
     window,
 )
 
 
-def random_crop(height: int = 360, width: int = 480) -> Op:
+def random_crop(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
     """Cut a random window; a picture that is too small lies at a random place in it.
 
     Args:
         height: pixels of the result.
         width: pixels of the result.
+        depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
-        and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); the rim
+        is mid grey (128) in the picture and ignore (255) in the mask.
 
     Raises:
-        ValueError: if a size is not a whole number from 1 up.
+        ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
+            depth for a picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.zeros((8, 8, 3), "uint8")
@@ -42,27 +45,30 @@ def random_crop(height: int = 360, width: int = 480) -> Op:
     >>> random_crop(4, 12)(example)["image"].shape
     TensorShape([4, 12, 3])
     """
-    check_size("random_crop", height, width)
+    check_size("random_crop", height, width, depth)
 
     def op(example: Example) -> Example:
-        return _crop(example, height, width, uniform(example["seed"], 2))
+        sizes = wanted_sizes("random_crop", example, height, width, depth)
+        return _crop(example, sizes, uniform(example["seed"], len(sizes)))
 
     return op
 
 
-def center_crop(height: int = 360, width: int = 480) -> Op:
+def center_crop(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
     """Cut the middle; a picture that is too small lies in the middle of the result.
 
     Args:
         height: pixels of the result.
         width: pixels of the result.
+        depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
-        and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); the rim
+        is mid grey (128) in the picture and ignore (255) in the mask.
 
     Raises:
-        ValueError: if a size is not a whole number from 1 up.
+        ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
+            depth for a picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.arange(9, dtype="uint8").reshape(3, 3, 1)
@@ -70,27 +76,30 @@ def center_crop(height: int = 360, width: int = 480) -> Op:
     >>> int(center_crop(1, 1)(example)["label"][0, 0])
     4
     """
-    check_size("center_crop", height, width)
+    check_size("center_crop", height, width, depth)
 
     def op(example: Example) -> Example:
-        return _crop(example, height, width, tf.constant([0.5, 0.5]))
+        sizes = wanted_sizes("center_crop", example, height, width, depth)
+        return _crop(example, sizes, [0.5] * len(sizes))
 
     return op
 
 
-def pad(height: int = 360, width: int = 480) -> Op:
-    """Enlarge the canvas to (height, width), with the picture in its middle.
+def pad(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
+    """Enlarge the canvas to a size, with the picture or volume in its middle.
 
     Args:
         height: pixels of the result, at least the picture's.
         width: pixels of the result, at least the picture's.
+        depth: slices of the result, at least the volume's; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width); the rim is mid grey (128) in the picture
-        and ignore (255) in the mask. A larger picture raises.
+        op(example) -> example of (height, width) or (depth, height, width); the rim is mid grey
+        (128) in the picture and ignore (255) in the mask. A larger picture raises.
 
     Raises:
-        ValueError: if a size is not a whole number from 1 up.
+        ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
+            depth for a picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.zeros((1, 1, 3), "uint8")
@@ -98,18 +107,18 @@ def pad(height: int = 360, width: int = 480) -> Op:
     >>> pad(1, 3)(example)["label"].numpy().tolist()
     [[255, 0, 255]]
     """
-    check_size("pad", height, width)
+    check_size("pad", height, width, depth)
 
     def op(example: Example) -> Example:
-        old_height, old_width = size_of(example)
-        fits = tf.logical_and(old_height <= height, old_width <= width)
+        sizes, old = wanted_sizes("pad", example, height, width, depth), sizes_of(example)
+        fits = tf.reduce_all(tf.stack(old) <= tf.constant(sizes))
         message = (
-            f"`pad` needs pictures of at most ({height}, {width}) pixels. "
-            "Use random_crop or resize, or pad to the largest picture. Received: height, width ="
+            f"`pad` needs pictures of at most {sizes} pixels. Use random_crop or resize, or pad "
+            "to the largest picture. Received: sizes ="
         )
-        with tf.control_dependencies([tf.debugging.Assert(fits, [message, old_height, old_width])]):
-            top, left = (height - old_height) // 2, (width - old_width) // 2
-        return place(example, top, left, height, width)
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message, *old])]):
+            starts = [(size - was) // 2 for size, was in zip(sizes, old, strict=True)]
+        return place(example, starts, sizes)
 
     return op
 
@@ -119,6 +128,7 @@ def class_crop(
     width: int = 480,
     classes: Sequence[int] | None = None,
     probability: float = 1.0,
+    depth: int | None = None,
 ) -> Op:
     """Cut a window around a random pixel of a random class, so that rare classes come up often.
 
@@ -131,13 +141,15 @@ def class_crop(
         classes: ids to draw from; None for all. Ignored pixels are never drawn.
         probability: share of such windows, 0..1. The others, and those of pictures that show
             none of the classes, are cut at random as by `random_crop`.
+        depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width); the rim of a picture that is too small is
-        mid grey (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
+        that is too small is mid grey (128) in the picture and ignore (255) in the mask.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range; and where the op runs, if it has a depth for a
+            picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.zeros((9, 9, 1), "uint8")
@@ -146,7 +158,7 @@ def class_crop(
     >>> int(class_crop(1, 1, classes=[3])(example)["label"][0, 0])
     3
     """
-    check_size("class_crop", height, width)
+    check_size("class_crop", height, width, depth)
     check_number("class_crop", "probability", probability, 0, 1)
     wanted = np.zeros(256, bool)
     for index in range(IGNORE_CLASS) if classes is None else classes:
@@ -154,27 +166,34 @@ def class_crop(
         wanted[index] = True
 
     def op(example: Example) -> Example:
-        draws = uniform(example["seed"], 4)
+        sizes, old = wanted_sizes("class_crop", example, height, width, depth), sizes_of(example)
+        axes = len(sizes)
+        draws = uniform(example["seed"], axes + 2)
         scores = uniform(fold_in(example["seed"], 1), 256)
         label = tf.reshape(example["label"], [-1])
         shown = tf.math.bincount(tf.cast(label, tf.int32), minlength=256)
         scores = tf.where(tf.logical_and(shown > 0, wanted), scores, -1.0)
         pixels = tf.where(label == tf.cast(tf.argmax(scores), tf.uint8))[:, 0]
-        number = _offset(tf.maximum(tf.size(pixels) - 1, 0), draws[2])
+        number = _offset(tf.maximum(tf.size(pixels) - 1, 0), draws[axes])
         pixel = tf.cast(tf.concat([pixels, [0]], axis=0)[number], tf.int32)
-        old_height, old_width = size_of(example)
-        random = tf.logical_or(draws[3] >= probability, tf.reduce_max(scores) < 0)
-        row, column = tf.unstack(tf.unravel_index(pixel, size_of(example)))
-        top = _towards(row, old_height, height, draws[0])
-        left = _towards(column, old_width, width, draws[1])
-        around = tf.where(random, draws[:2], tf.stack([top, left]))
-        return _crop(example, height, width, around)
+        random = tf.logical_or(draws[axes + 1] >= probability, tf.reduce_max(scores) < 0)
+        places = tf.unstack(tf.unravel_index(pixel, old), num=axes)
+        around = [
+            _towards(place, was, size, draws[axis])
+            for axis, (place, was, size) in enumerate(zip(places, old, sizes, strict=True))
+        ]
+        around = tf.where(random, draws[:axes], tf.stack(around))
+        return _crop(example, sizes, around)
 
     return op
 
 
 def random_scale_crop(
-    height: int = 360, width: int = 480, low: float = 0.5, high: float = 2.0
+    height: int = 360,
+    width: int = 480,
+    low: float = 0.5,
+    high: float = 2.0,
+    depth: int | None = None,
 ) -> Op:
     """Scale by a random factor and cut a random window, in one resampling.
 
@@ -187,13 +206,15 @@ def random_scale_crop(
         width: pixels of the result.
         low: smallest factor, above 0.
         high: largest factor; factors are uniform in low..high.
+        depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width); the rim of a picture that is too small is
-        mid grey (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
+        that is too small is mid grey (128) in the picture and ignore (255) in the mask.
 
     Raises:
-        ValueError: if a size is not a whole number from 1 up, or the range is empty.
+        ValueError: if a size is not a whole number from 1 up, or the range is empty; and where
+            the op runs, if it has a depth for a picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.zeros((8, 8, 3), "uint8")
@@ -201,39 +222,40 @@ def random_scale_crop(
     >>> random_scale_crop(4, 12)(example)["image"].shape
     TensorShape([4, 12, 3])
     """
-    check_size("random_scale_crop", height, width)
+    check_size("random_scale_crop", height, width, depth)
     check_scale("random_scale_crop", low, high)
 
     def op(example: Example) -> Example:
-        draws = uniform(example["seed"], 5)
+        sizes = wanted_sizes("random_scale_crop", example, height, width, depth)
+        axes = len(sizes)
+        draws = uniform(example["seed"], 1 + 2 * axes)
         scale = low + (high - low) * draws[0]
-        old_height, old_width = size_of(example)
-        # What the window shows of the picture, before and after scaling.
-        source_height = tf.minimum(scaled(height, 1 / scale), old_height)
-        source_width = tf.minimum(scaled(width, 1 / scale), old_width)
-        new_height = tf.minimum(scaled(source_height, scale), height)
-        new_width = tf.minimum(scaled(source_width, scale), width)
-        new_height = tf.where(source_height < old_height, height, new_height)
-        new_width = tf.where(source_width < old_width, width, new_width)
-        top = _offset(old_height - source_height, draws[1])
-        left = _offset(old_width - source_width, draws[2])
-        example = window(example, top, left, source_height, source_width)
-        example = resample(example, new_height, new_width)
-        top, left = _offset(height - new_height, draws[3]), _offset(width - new_width, draws[4])
-        return place(example, top, left, height, width)
+        starts, kept, new = [], [], []
+        for axis, (size, old) in enumerate(zip(sizes, sizes_of(example), strict=True)):
+            # What the window shows of the picture, before and after scaling.
+            source = tf.minimum(scaled(size, 1 / scale), old)
+            made = tf.minimum(scaled(source, scale), size)
+            starts.append(_offset(old - source, draws[1 + axis]))
+            kept.append(source)
+            new.append(tf.where(source < old, size, made))
+        example = resample(window(example, starts, kept), new)
+        starts = [
+            _offset(size - made, draws[1 + axes + axis])
+            for axis, (size, made) in enumerate(zip(sizes, new, strict=True))
+        ]
+        return place(example, starts, sizes)
 
     return op
 
 
-def _crop(example: Example, height: int, width: int, draws) -> Example:
+def _crop(example: Example, sizes: Sequence[int], draws) -> Example:
     """Cut or pad each axis to the wanted size; draws in 0..1 say where."""
-    old_height, old_width = size_of(example)
-    kept_height, kept_width = tf.minimum(old_height, height), tf.minimum(old_width, width)
-    top = _offset(old_height - kept_height, draws[0])
-    left = _offset(old_width - kept_width, draws[1])
-    example = window(example, top, left, kept_height, kept_width)
-    top, left = _offset(height - kept_height, draws[0]), _offset(width - kept_width, draws[1])
-    return place(example, top, left, height, width)
+    old = sizes_of(example)
+    kept = [tf.minimum(was, size) for was, size in zip(old, sizes, strict=True)]
+    starts = [_offset(old[axis] - kept[axis], draws[axis]) for axis in range(len(sizes))]
+    example = window(example, starts, kept)
+    starts = [_offset(sizes[axis] - kept[axis], draws[axis]) for axis in range(len(sizes))]
+    return place(example, starts, sizes)
 
 
 def _towards(pixel, size, window_size: int, draw):

@@ -9,7 +9,7 @@ from pipelines.ops._example import (
     Op,
     check_count,
     check_number,
-    size_of,
+    sizes_of,
 )
 
 
@@ -78,14 +78,17 @@ def coarse_dropout(holes: int = 8, size: float = 0.15) -> Op:
 
 
 def _rectangles(example: Example, count: int, size: float):
-    """Return bool (h, w): inside any of `count` rectangles with centres in the picture."""
-    draws = tf.random.stateless_uniform((4, count, 1), example["seed"])
-    top, left, tall, wide = tf.unstack(draws)
-    sides = []
-    for centre, length, pixels in zip((top, left), (tall, wide), size_of(example), strict=True):
+    """Return bool (h, w), or (d, h, w): inside any of `count` boxes with centres in the picture."""
+    all_pixels = sizes_of(example)
+    axes = len(all_pixels)
+    draws = tf.unstack(tf.random.stateless_uniform((2 * axes, count, 1), example["seed"]))
+    hidden = tf.ones([count] + [1] * axes, tf.bool)
+    for axis, pixels in enumerate(all_pixels):
+        centre, length = draws[axis], draws[axes + axis]
         pixels = tf.cast(pixels, tf.float32)
         # Pixel i covers i..i+1; it is hidden if its middle is.
         middles = tf.range(pixels) + 0.5
-        sides.append(tf.abs(middles - centre * pixels) < length * (size / 2) * pixels)
-    rows, columns = sides
-    return tf.reduce_any(tf.logical_and(rows[:, :, None], columns[:, None, :]), axis=0)
+        side = tf.abs(middles - centre * pixels) < length * (size / 2) * pixels
+        side = tf.reshape(side, [count] + [1] * axis + [-1] + [1] * (axes - 1 - axis))
+        hidden = tf.logical_and(hidden, side)
+    return tf.reduce_any(hidden, axis=0)

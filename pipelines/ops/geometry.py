@@ -1,6 +1,7 @@
 """Ops that move every pixel of a picture, and of its mask: scale, stretch, mirror, turn."""
 
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -10,16 +11,20 @@ from pipelines.ops._example import (
     check_number,
     check_scale,
     check_size,
+    dimensions_of,
     resample,
     scaled,
-    size_of,
+    sizes_of,
     uniform,
+    wanted_sizes,
     with_size,
 )
 
+AXES = ("depth", "height", "width")
+
 
 def random_scale(low: float = 0.5, high: float = 2.0) -> Op:
-    """Resize by one random factor for height and width.
+    """Resize by one random factor for all axes.
 
     Args:
         low: smallest factor, above 0.
@@ -41,24 +46,25 @@ def random_scale(low: float = 0.5, high: float = 2.0) -> Op:
 
     def op(example: Example) -> Example:
         scale = low + (high - low) * uniform(example["seed"], 1)[0]
-        height, width = size_of(example)
-        return resample(example, scaled(height, scale), scaled(width, scale))
+        return resample(example, [scaled(size, scale) for size in sizes_of(example)])
 
     return op
 
 
-def resize(height: int = 360, width: int = 480) -> Op:
-    """Stretch to (height, width): the picture bilinear, the mask nearest.
+def resize(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
+    """Stretch to a size: the picture linear along each axis, the mask nearest.
 
     Args:
         height: pixels of the result.
         width: pixels of the result.
+        depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width).
+        op(example) -> example of (height, width) or (depth, height, width).
 
     Raises:
-        ValueError: if a size is not a whole number from 1 up.
+        ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
+            depth for a picture, or none for a volume.
 
     >>> import numpy as np
     >>> image = np.zeros((8, 8, 3), "uint8")
@@ -66,25 +72,28 @@ def resize(height: int = 360, width: int = 480) -> Op:
     >>> resize(4, 6)(example)["image"].shape
     TensorShape([4, 6, 3])
     """
-    check_size("resize", height, width)
+    check_size("resize", height, width, depth)
 
     def op(example: Example) -> Example:
-        return with_size(resample(example, height, width), height, width)
+        sizes = wanted_sizes("resize", example, height, width, depth)
+        return with_size(resample(example, sizes), *sizes)
 
     return op
 
 
-def random_flip(probability: float = 0.5) -> Op:
-    """Mirror left and right in a part of the examples.
+def random_flip(probability: float = 0.5, axes: Sequence[str] = ("width",)) -> Op:
+    """Mirror left and right, or along other axes, in a part of the examples.
 
     Args:
-        probability: share of mirrored examples, 0..1.
+        probability: share of mirrored examples, 0..1, for each axis by itself.
+        axes: which axes to mirror: "width" (left and right), "height", and of volumes "depth".
 
     Returns:
         op(example) -> example of the same size.
 
     Raises:
-        ValueError: if the probability is outside 0..1.
+        ValueError: if the probability is outside 0..1 or there is no such axis; and where the op
+            runs, if a picture has no depth to mirror.
 
     >>> import numpy as np
     >>> image = np.arange(3, dtype="uint8").reshape(1, 3, 1)
@@ -93,7 +102,13 @@ def random_flip(probability: float = 0.5) -> Op:
     [[2, 1, 0]]
     """
     check_number("random_flip", "probability", probability, 0, 1)
-    return functools.partial(_flip, axis=1, probability=probability)
+    axes = (axes,) if isinstance(axes, str) else tuple(axes)
+    if not axes or len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
+        raise ValueError(
+            f"`random_flip` needs axes out of {AXES}, each once. Received: axes={axes!r}. "
+            "Leave them out for left and right."
+        )
+    return functools.partial(_flip, subject="random_flip", axes=axes, probability=probability)
 
 
 def random_vertical_flip(probability: float = 0.5) -> Op:
@@ -115,7 +130,9 @@ def random_vertical_flip(probability: float = 0.5) -> Op:
     [[2], [1], [0]]
     """
     check_number("random_vertical_flip", "probability", probability, 0, 1)
-    return functools.partial(_flip, axis=0, probability=probability)
+    return functools.partial(
+        _flip, subject="random_vertical_flip", axes=("height",), probability=probability
+    )
 
 
 def random_turn() -> Op:
@@ -123,7 +140,7 @@ def random_turn() -> Op:
 
     Returns:
         op(example) -> example; a picture of (h, w) becomes (w, h) in half of the cases, so a
-        crop should follow unless pictures are square.
+        crop should follow unless pictures are square. All slices of a volume turn alike.
 
     >>> import numpy as np
     >>> image = np.arange(6, dtype="uint8").reshape(2, 3, 1)
@@ -136,8 +153,9 @@ def random_turn() -> Op:
         image = tf.convert_to_tensor(example["image"])
         label = tf.convert_to_tensor(example["label"])
         turns = tf.cast(uniform(example["seed"], 1)[0] * 4, tf.int32)
-        height, width = label.shape
-        size = (height, width) if height == width else (None, None)
+        *depth, height, width = label.shape
+        size = (*depth, height, width) if height == width else (*depth, None, None)
+        # Of four axes, the first one counts pictures, or slices.
         turned = {
             "image": tf.image.rot90(image, turns),
             "label": tf.image.rot90(tf.expand_dims(label, -1), turns)[..., 0],
@@ -148,9 +166,20 @@ def random_turn() -> Op:
     return op
 
 
-def _flip(example: Example, axis: int, probability: float) -> Example:
-    chosen = uniform(example["seed"], 1)[0] < probability
+def _flip(example: Example, subject: str, axes: Sequence[str], probability: float) -> Example:
+    dimensions = dimensions_of(example)
+    if dimensions == 2 and "depth" in axes:
+        raise ValueError(
+            f"`{subject}` mirrors pictures (h, w, c) along height and width. Received: "
+            f"axes={axes!r} for an image of shape {tuple(example['image'].shape)}. Leave out depth."
+        )
+    draws = uniform(example["seed"], len(axes)) < probability
     image, label = example["image"], example["label"]
-    image = tf.cond(chosen, lambda: tf.reverse(image, [axis]), lambda: tf.identity(image))
-    label = tf.cond(chosen, lambda: tf.reverse(label, [axis]), lambda: tf.identity(label))
+    for chosen, name in zip(tf.unstack(draws, num=len(axes)), axes, strict=True):
+        axis = dimensions - len(AXES) + AXES.index(name)
+        image, label = _mirrored(image, axis, chosen), _mirrored(label, axis, chosen)
     return {**example, "image": image, "label": label}
+
+
+def _mirrored(values, axis: int, chosen):
+    return tf.cond(chosen, lambda: tf.reverse(values, [axis]), lambda: tf.identity(values))

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from pipelines.ops._example import Example, Op, check_number, to_pixels, uniform
+from pipelines.ops._example import Example, Op, check_number, require_picture, to_pixels, uniform
 
 
 def gaussian_blur(low: float = 0.1, high: float = 2.0, probability: float = 0.5) -> Op:
@@ -101,6 +101,7 @@ def jpeg_artefacts(low: int = 30, high: int = 95, probability: float = 0.5) -> O
     check_number("jpeg_artefacts", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
+        require_picture("jpeg_artefacts", example, "Leave it out, or take gaussian_noise.")
         draws = uniform(example["seed"], 2)
         image = tf.convert_to_tensor(example["image"])
         quality = low + tf.cast(draws[1] * (high - low + 0.999), tf.int32)
@@ -115,17 +116,23 @@ def jpeg_artefacts(low: int = 30, high: int = 95, probability: float = 0.5) -> O
 
 
 def _blur(image, weights):
-    """Blur rows, then columns, of a picture (h, w, c)."""
+    """Blur a picture (h, w, c) along rows and columns, a volume (d, h, w, c) also along depth."""
     radius = weights.shape[0] // 2
-    shape = tf.shape(image)
-    for axis in (0, 1):
+    shape, axes = tf.shape(image), len(image.shape) - 1
+    for axis in range(axes):
         pixels = tf.clip_by_value(tf.range(-radius, shape[axis] + radius), 0, shape[axis] - 1)
         image = tf.gather(image, pixels, axis=axis)
-    values = tf.expand_dims(tf.transpose(tf.cast(image, tf.float32), [2, 0, 1]), -1)
+    values = tf.transpose(tf.cast(image, tf.float32), [axes, *range(axes)])
+    padded = shape[:-1] + 2 * radius
+    # Each channel, and each slice, is a picture of its own.
+    values = tf.reshape(values, tf.concat([[-1], padded[-2:], [1]], 0))
     values = tf.nn.conv2d(values, tf.reshape(weights, [1, -1, 1, 1]), 1, "VALID")
     values = tf.nn.conv2d(values, tf.reshape(weights, [-1, 1, 1, 1]), 1, "VALID")
-    blurred = to_pixels(tf.transpose(tf.squeeze(values, -1), [1, 2, 0]))
-    return tf.reshape(blurred, shape)
+    if axes == 3:
+        values = tf.reshape(values, tf.stack([shape[-1], padded[0], -1, 1]))
+        values = tf.nn.conv2d(values, tf.reshape(weights, [-1, 1, 1, 1]), 1, "VALID")
+    values = tf.reshape(values, tf.concat([shape[-1:], shape[:-1]], 0))
+    return to_pixels(tf.transpose(values, [*range(1, axes + 1), 0]))
 
 
 def _through_jpeg(image, quality):

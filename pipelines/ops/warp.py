@@ -10,16 +10,18 @@ from pipelines.ops._example import (
     Op,
     check_number,
     check_scale,
+    require_picture,
     size_of,
     uniform,
 )
 from pipelines.ops._warp import displace, project
 
+_ADVICE = "Take random_affine, which moves all slices of a volume alike."
 _CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
 
 
 def random_rotation(degrees: float = 10.0) -> Op:
-    """Turn about the middle by a random angle.
+    """Turn about the middle by a random angle; all slices of a volume alike.
 
     Args:
         degrees: largest angle to either side, 0..180.
@@ -48,6 +50,8 @@ def random_affine(
     high: float = 1.25,
 ) -> Op:
     """Turn, shear, shift and scale about the middle by random amounts, in one resampling.
+
+    All slices of a volume move alike, within their plane.
 
     Args:
         degrees: largest angle to either side, 0..180.
@@ -113,6 +117,7 @@ def random_perspective(strength: float = 0.1) -> Op:
     check_number("random_perspective", "strength", strength, 0, 0.2)
 
     def op(example: Example) -> Example:
+        require_picture("random_perspective", example, _ADVICE)
         moves = tf.reshape(uniform(example["seed"], 8) * 2 - 1, [4, 2])
         matrix = _through_corners(_CORNERS + 2 * strength * moves)
         height, width = (tf.maximum(tf.cast(n - 1, tf.float32) / 2, 0.5) for n in size_of(example))
@@ -149,6 +154,7 @@ def elastic(strength: float = 8.0, smoothness: float = 48.0) -> Op:
     check_number("elastic", "smoothness", smoothness, max(4, 2 * strength), 10000)
 
     def op(example: Example) -> Example:
+        require_picture("elastic", example, _ADVICE)
         height, width = size_of(example)
         knots = [
             2 + tf.cast(tf.cast(n, tf.float32) / smoothness, tf.int32) for n in (height, width)

@@ -1,0 +1,141 @@
+"""Names of files: what people put before and behind them, and which two mean the same thing."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from pipelines._volumes import suffix_of
+
+# Behind the name of a mask; - and spaces count as _, and small letters as large ones.
+_LABEL_SUFFIXES = (
+    "_labelids", "_labeltrainids", "_labelid", "_label_id", "_label_ids", "_labels", "_label",
+    "_masks", "_mask", "_msk", "_gt", "_l", "_p", "_seg", "_segmentation", "_segmentation_mask",
+    "_seg_mask", "_annotation", "_annotations", "_anno", "_annot", "_lab", "_groundtruth",
+    "_ground_truth", "_gt_mask", "_color", "_colour", "_color_mask", "_colour_mask", "_mask_color",
+    "_train_id", "_trainids", "_gtfine_labelids", "_gtfine_labeltrainids", "_gtfine_color",
+    "_gtfine_labellevel3ids", "_manual1", "_1stho", "_training_mask", "_test_mask", "_matte",
+    "_segmap",
+)  # fmt: skip
+_IMAGE_SUFFIXES = (
+    "_leftimg8bit", "_image", "_images", "_img", "_sat", "_training", "_test", "_rgb", "_rgbir",
+    "_irrg", "_photo", "_original", "_orig", "_raw",
+)  # fmt: skip
+_LABEL_PREFIXES = ("mask", "masks", "label", "labels", "gt", "seg", "annotation", "target")
+_IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan")
+# In names of folders, such as images_png and masks_png, or train and train_labels.
+_LABEL_WORDS = frozenset((
+    "mask", "masks", "label", "labels", "annotation", "annotations", "annot", "ann", "gt", "seg",
+    "segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "ground",
+    "groundtruth", "truth", "target", "targets", "manual", "manual1", "1st", "machine", "semantic",
+    "gtfine",
+))  # fmt: skip
+_IMAGE_WORDS = frozenset((
+    "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages",
+    "input", "inputs", "frames", "original", "org", "raw", "sat", "leftimg8bit",
+))  # fmt: skip
+_FORMATS = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "bmp", "gif", "webp"))
+
+
+def key_of(file: str | os.PathLike, folder: str | os.PathLike) -> str:
+    """Return a file's path below a folder, without its extension, such as "aachen/0001"."""
+    key = Path(file).relative_to(folder).as_posix()
+    key = key[: len(key) - len(suffix_of(key))]
+    return unicodedata.normalize("NFC", key)  # Macs write an umlaut as two letters
+
+
+def partners(images: Collection[str], labels: Iterable[str]) -> dict[str, str]:
+    """Return the key of the picture of each mask that has one: the same name first, then bare ones.
+
+    >>> partners(["a", "train/images/b_sat"], ["a_L", "train/masks/b_mask", "c"])
+    {'a_L': 'a', 'train/masks/b_mask': 'train/images/b_sat'}
+    """
+    ways = [
+        _index(images, lambda key: key),
+        _index(images, lambda key: _without_suffix(key, _IMAGE_SUFFIXES)),
+        _index(images, _bare),
+        _index(images, lambda key: _bare(_without_words(key, _IMAGE_WORDS)).lower()),
+    ]
+    found: dict[str, str] = {}
+    for key in labels:
+        for name in _names_of(key):
+            partner = next((way[name] for way in ways if way.get(name)), None)
+            if partner:
+                found[key] = partner
+                break
+    return found
+
+
+def plain_folders(key: str) -> list[str]:
+    """Return the folders of a key in small letters, without words such as images.
+
+    >>> plain_folders("Train-org-img/town/a")
+    ['train', 'town']
+    """
+    return _without_words(key, _IMAGE_WORDS).split("/")[:-1]
+
+
+def is_label(key: str) -> bool:
+    """Say whether a file is a mask, by the end of its name or by its folder.
+
+    >>> is_label("a_mask"), is_label("train_labels/a"), is_label("train/a")
+    (True, True, False)
+    """
+    if _without_suffix(key, _LABEL_SUFFIXES) != key:
+        return True
+    if _without_prefix(key, ("mask", "masks")) != key:
+        return True
+    return any(word in _LABEL_WORDS for part in key.split("/")[:-1] for word in _words(part))
+
+
+def _index(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, str]:
+    """Return keys by another name; "" where two share it."""
+    index: dict[str, str] = {}
+    for key in keys:
+        name = name_of(key)
+        index[name] = "" if name in index else key
+    return index
+
+
+def _names_of(label: str) -> list[str]:
+    """Return what the picture of a mask may be called, the likeliest first."""
+    name, dot, last = label.rpartition(".")
+    plain = name if dot and last.lower() in _FORMATS else label  # of a.jpg.png
+    names = []
+    for key in dict.fromkeys((label, plain)):
+        stem = _without_suffix(key, _LABEL_SUFFIXES)
+        names += [key, stem, _without_prefix(stem, _LABEL_PREFIXES)]
+    loose = [_without_words(name, _LABEL_WORDS | _IMAGE_WORDS).lower() for name in names]
+    return list(dict.fromkeys(names + loose))
+
+
+def _bare(key: str) -> str:
+    return _without_prefix(_without_suffix(key, _IMAGE_SUFFIXES), _IMAGE_PREFIXES)
+
+
+def _without_suffix(key: str, suffixes: tuple[str, ...]) -> str:
+    lower = re.sub("[- .]", "_", key.lower())
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if lower.endswith(suffix) and not lower.removesuffix(suffix).endswith("/"):
+            return key[: -len(suffix)] or key
+    return key
+
+
+def _without_prefix(key: str, prefixes: tuple[str, ...]) -> str:
+    """Take "image_" off "town/image_0001"; what is left must not be empty."""
+    folder, slash, name = key.rpartition("/")
+    match = re.match(rf"(?:{'|'.join(prefixes)})[_-]?(?=\d)", name, re.IGNORECASE)
+    return folder + slash + name[match.end() if match else 0 :]
+
+
+def _without_words(key: str, words: frozenset[str]) -> str:
+    """Take words off the folders of a key: "train/masks_png/a" becomes "train/a"."""
+    *folders, name = key.split("/")
+    kept = ["_".join(w for w in _words(part) if w not in words | _FORMATS) for part in folders]
+    return "/".join([part for part in kept if part] + [name])
+
+
+def _words(folder: str) -> list[str]:
+    folder = re.sub(r"annot$", "_annot", folder.lower())  # SegNet's trainannot
+    return [word for word in re.split(r"[-_. ]+", folder) if word]

@@ -1,0 +1,123 @@
+"""What datasets share that are drawn by arithmetic: splits, seeds, arguments, smooth noise."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipelines.classes import Classes
+from pipelines.dataset import Dataset
+
+SPLITS = ("train", "val", "test")
+_MIN_IMAGES = 3
+_MIN_SIDE = 32
+Draw = Callable[[tuple[int, int], np.random.SeedSequence], tuple[np.ndarray, ...]]
+
+
+def drawn_dataset(
+    name: str, draw: Draw, num_images: int, size: tuple[int, int], seed: int, channels: int = 3
+) -> Dataset:
+    """Draw a dataset with the splits "train", "val" and "test": 70, 15 and 15 %.
+
+    Picture number i of a split depends on seed, size and i alone.
+
+    Args:
+        name: the dataset's name; its classes are in `<name>.csv` beside this file.
+        draw: function of size and seed to picture uint8 (h, w, channels) and label uint8 (h, w).
+        num_images: pictures in all, at least 3.
+        size: height and width in pixels, at least 32 each.
+        seed: whole number from 0 up.
+        channels: channels of the pictures.
+
+    Returns:
+        the dataset, in memory.
+
+    Raises:
+        TypeError: if an argument is not a whole number, or size is not two of them.
+        ValueError: if there are too few pictures, they are too small, or the seed is negative.
+    """
+    _check(name, num_images, size, seed)
+    height, width = (int(side) for side in size)
+    held_out = max(1, round(0.15 * num_images))
+    counts = (num_images - 2 * held_out, held_out, held_out)
+    splits = {}
+    for number, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+        images = np.empty((count, height, width, channels), np.uint8)
+        labels = np.empty((count, height, width), np.uint8)
+        for index in range(count):
+            child = np.random.SeedSequence(int(seed), spawn_key=(number, index))
+            images[index], labels[index] = draw((height, width), child)
+        splits[split] = images, labels
+    classes = Classes.from_csv(Path(__file__).with_name(f"{name}.csv"))
+    return Dataset.from_arrays(name, classes.names, classes.palette, splits)
+
+
+def fractal(
+    random: np.random.Generator,
+    shape: tuple[int, int],
+    cell: float,
+    octaves: int = 4,
+    gain: float = 0.5,
+) -> np.ndarray:
+    """Smooth noise with blobs of about `cell` pixels and ever finer ones on top.
+
+    Args:
+        random: where chance comes from.
+        shape: height and width.
+        cell: pixels from one random value to the next, in the coarsest layer.
+        octaves: layers, each with half the cell of the one before.
+        gain: strength of each layer relative to the one before.
+
+    Returns:
+        float32 (height, width), mean about 0, standard deviation about 1.
+    """
+    total = np.zeros(shape, np.float32)
+    strength, power = 1.0, 0.0
+    for _ in range(octaves):
+        if cell < 1:
+            break
+        rows, columns = (math.ceil(side / cell) + 3 for side in shape)
+        grid = random.random((rows, columns), dtype=np.float32) * 2 - 1
+        large = cv2.resize(
+            grid, (round(columns * cell), round(rows * cell)), interpolation=cv2.INTER_CUBIC
+        )
+        top, left = (int(random.random() * cell) + int(cell) for _ in range(2))
+        total += strength * large[top : top + shape[0], left : left + shape[1]]
+        power += strength**2
+        strength, cell = strength * gain, cell / 2
+    return total / np.float32(0.45 * max(power, 1e-9) ** 0.5)
+
+
+def _is_whole(value) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _check(dataset: str, num_images: int, size: tuple[int, int], seed: int) -> None:
+    for name, value in (("num_images", num_images), ("seed", seed)):
+        if not _is_whole(value):
+            raise TypeError(
+                f"`{dataset}` takes a whole number as `{name}`. "
+                f"Received: {name}={value!r}. Give an int, such as 300."
+            )
+    is_pair = isinstance(size, (tuple, list)) and len(size) == 2
+    if not is_pair or not all(_is_whole(side) for side in size):
+        raise TypeError(
+            f"`{dataset}` takes height and width as two whole numbers. "
+            f"Received: size={size!r}. Give for example size=(240, 320)."
+        )
+    if num_images < _MIN_IMAGES:
+        raise ValueError(
+            f"`{dataset}` needs at least {_MIN_IMAGES} pictures, one for each of train, val "
+            f"and test. Received: num_images={num_images}. Ask for more."
+        )
+    if min(size) < _MIN_SIDE:
+        raise ValueError(
+            f"`{dataset}` draws pictures of at least {_MIN_SIDE} pixels on both sides. "
+            f"Received: size={size}. Draw at {_MIN_SIDE} or more and resize with an op."
+        )
+    if seed < 0:
+        raise ValueError(
+            f"`{dataset}` needs a seed from 0 up. Received: seed={seed}. Give 0 or more."
+        )
