@@ -13,6 +13,7 @@ _PUBLIC = {
     "Recipe": "keras_seg.recipes",
     "recipe": "keras_seg.recipes",
     "Segmenter": "keras_seg.predict",
+    "find_learning_rate": "keras_seg.learning_rate",
 }
 _MODULES = (
     "analyse",

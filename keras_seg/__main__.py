@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import json
 import logging
 import os
 import sys
@@ -63,6 +64,7 @@ def fit_command(options):
 
     given = ("epochs", "batch_size", "crop_size", "learning_rate")
     changes = {name: getattr(options, name) for name in given if getattr(options, name)}
+    changes |= dict(options.set)
     run = keras_seg.fit(
         options.architecture,
         _data(options),
@@ -201,11 +203,23 @@ def _add(commands, name, command, example):
 
 def _add_fit(fit):
     fit.add_argument("architecture", help=f"a name that `{PROGRAM} models` lists")
-    fit.add_argument("--recipe", default="small_data", help="small_data (default) or contextnet")
+    fit.add_argument(
+        "--recipe",
+        default="small_data",
+        help="small_data (default), contextnet, fc_densenet or tiramisu_guide",
+    )
     fit.add_argument("--epochs", type=int, help="passes over the training pictures")
     fit.add_argument("--batch-size", type=int, help="pictures per step")
     fit.add_argument("--crop-size", type=_size, help="what the network sees, such as 360x480")
     fit.add_argument("--learning-rate", type=float, help="rate after the warm-up")
+    fit.add_argument(
+        "--set",
+        nargs="+",
+        default=(),
+        type=_field,
+        metavar="FIELD=VALUE",
+        help="other fields of the recipe: precision=mixed_bfloat16 patience=20 loss=focal",
+    )
     fit.add_argument("--seed", type=int, default=0, help="same seed, same weights (%(default)s)")
     fit.add_argument("--folder", default="saved_models", help="where runs are kept (%(default)s)")
     fit.add_argument("--tag", help="added to the run's name")
@@ -215,12 +229,18 @@ def _add_fit(fit):
 def _add_data(command):
     """The ways to name a data set."""
     group = command.add_argument_group("data set")
-    group.add_argument("--data", help="camvid, with --root; or street_scenes, which is drawn")
-    group.add_argument("--root", help="folder of a data set that has a name")
+    group.add_argument("--data", help="camvid, cityscapes, ..., or street_scenes, which is drawn")
+    group.add_argument("--root", help="folder of a data set that has a name, or of a table's paths")
     group.add_argument("--images", help="folder of your pictures")
     group.add_argument("--labels", help="folder of their masks")
-    group.add_argument("--classes", help="names in the order of their ids: soil,crop,weed")
+    group.add_argument("--table", help="csv file with a picture and its mask in each row")
+    group.add_argument(
+        "--classes",
+        help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
+        "row; masks with a palette or colours also go without",
+    )
     group.add_argument("--ignore", type=int, default=255, help="id that does not count (255)")
+    group.add_argument("--label-offset", type=int, default=0, help="id of the first class (0)")
 
 
 def _import_tensorflow_quietly():
@@ -242,19 +262,23 @@ def _data(options):
     """The data set that the options name."""
     import pipelines
 
-    if options.data and not options.images:
-        return pipelines.load(options.data, options.root)
-    if options.images and options.labels and options.classes and not options.data:
-        names = [name.strip() for name in options.classes.split(",")]
-        return pipelines.from_folders(
-            options.images, options.labels, classes=names, ignore=options.ignore
+    ways = ("data", "images", "table")
+    given = {name: getattr(options, name) for name in ways if getattr(options, name)}
+    if len(given) != 1 or bool(options.images) != bool(options.labels):
+        words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
+        raise ValueError(
+            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
+            f"and `--table FILE`. Received: {words}. Give one of the three."
         )
-    given = {name: getattr(options, name) for name in ("data", "images", "labels", "classes")}
-    words = ", ".join(f"--{name} {value}" for name, value in given.items() if value) or "neither"
-    raise ValueError(
-        "The data set is either `--data NAME --root FOLDER` or `--images FOLDER --labels FOLDER "
-        f"--classes a,b,c`. Received: {words}. Give one of the two."
-    )
+    if options.data:
+        return pipelines.load(options.data, options.root)
+    classes = options.classes
+    if classes and not Path(classes).is_file():
+        classes = [name.strip() for name in classes.split(",")]
+    more = {"ignore": options.ignore, "label_offset": options.label_offset}
+    if options.table:
+        return pipelines.from_csv(options.table, classes, root=options.root, **more)
+    return pipelines.from_folders(options.images, options.labels, classes, **more)
 
 
 def _run(options):
@@ -266,14 +290,27 @@ def _run(options):
 
 
 def _size(text):
-    """Height and width from words such as 360x480."""
-    try:
-        height, width = text.lower().split("x")
-        return int(height), int(width)
-    except ValueError:
+    """Height and width from words such as 360x480; depth, height and width of volumes."""
+    sides = text.lower().split("x")
+    if len(sides) not in (2, 3) or not all(side.isdecimal() for side in sides):
         raise argparse.ArgumentTypeError(
-            f"needs height x width in pixels, such as 360x480. Received: {text!r}."
-        ) from None
+            "needs height x width in pixels, such as 360x480, or depth x height x width. "
+            f"Received: {text!r}."
+        )
+    return tuple(int(side) for side in sides)
+
+
+def _field(text):
+    """A field of a recipe and its value, from words such as patience=20."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(
+            f"needs FIELD=VALUE, such as precision=mixed_bfloat16. Received: {text!r}."
+        )
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value  # A word, which JSON would want in quotes.
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ def logits_model(model: keras.Model) -> keras.Model:
     """Return the model without its training-only heads: one output, the logits.
 
     Args:
-        model: a functional model whose output is the logits (b, h, w, num_classes), or a dict
-            with these under `logits` beside others named `aux_*`.
+        model: a functional model whose output is the logits (b, h, w, num_classes), of volumes
+            (b, d, h, w, num_classes), or a dict with these under `logits` beside others named
+            `aux_*`.
 
     Returns:
-        A model that shares layers and weights with the one given.
+        A model of the same name that shares layers and weights with the one given.
 
     Raises:
         ValueError: if no output can be the logits.
@@ -29,7 +30,7 @@ def logits_model(model: keras.Model) -> keras.Model:
     logits = outputs[0] if len(outputs) == 1 else None
     if isinstance(structure, dict):
         logits = structure.get("logits")
-    if logits is None or len(logits.shape) != 4:
+    if logits is None or len(logits.shape) not in (4, 5):
         named = structure if isinstance(structure, dict) else dict(enumerate(outputs))
         shapes = {name: output.shape for name, output in named.items()}
         raise ValueError(
@@ -38,7 +39,7 @@ def logits_model(model: keras.Model) -> keras.Model:
             "it with keras_seg.models.build; put a subclassed model into keras.Model(image, ...)."
         )
     if isinstance(structure, dict | list | tuple):
-        return keras.Model(model.inputs[0], logits)
+        return keras.Model(model.inputs[0], logits, name=model.name)
     return model
 
 

@@ -15,6 +15,9 @@ class Recompute(layers.Layer):
 
     Args:
         block: functional model, one output.
+        passes: give back the inputs too, for who uses them next. Where maps are used many times,
+            as in a dense block, each use then adds its gradient to that of the next one; used
+            side by side, they would all keep theirs until the last is there.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -22,7 +25,7 @@ class Recompute(layers.Layer):
         training: whether to train.
 
     Returns:
-        What the block returns.
+        What the block returns; with `passes`, a list of that and the inputs.
 
     >>> x = keras.Input((8, 8, 3))
     >>> block = keras.Model(x, layers.Conv2D(4, 3, padding="same", activation="relu")(x))
@@ -30,9 +33,10 @@ class Recompute(layers.Layer):
     (1, 8, 8, 4)
     """
 
-    def __init__(self, block, **kwargs):
+    def __init__(self, block, passes=False, **kwargs):
         super().__init__(**kwargs)
         self.block = block
+        self.passes = passes
         self.built = True
 
     @property
@@ -41,9 +45,10 @@ class Recompute(layers.Layer):
         return self.block.layers
 
     def call(self, inputs, training=None):
-        if not training:
-            return self.block(inputs, training=False)
         maps = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if not training:
+            outputs = self.block(inputs, training=False)
+            return [outputs, *maps] if self.passes else outputs
         # Copies: on TensorFlow a variable's value is the variable itself, and would be read where
         # it is used, which can be after its update.
         trainable, state = (
@@ -55,24 +60,29 @@ class Recompute(layers.Layer):
         # a function without side effects gives the same numbers however often it runs.
         def run(*tensors):
             inside = list(tensors[: len(maps)])
-            return self.block.stateless_call(
+            outputs, state_after = self.block.stateless_call(
                 list(tensors[len(maps) :]),
                 state,
                 inside if isinstance(inputs, list | tuple) else inside[0],
                 training=True,
             )
+            return outputs, inside if self.passes else [], state_after
 
-        outputs, state_after = keras.remat(run)(*maps, *trainable)
+        outputs, passed, state_after = keras.remat(run)(*maps, *trainable)
         for variable, value in zip(self.block.non_trainable_variables, state_after, strict=True):
             variable.assign(value)
-        return outputs
+        return [outputs, *passed] if self.passes else outputs
 
     def compute_output_spec(self, inputs, training=None):
-        return self.block.compute_output_spec(inputs)
+        made = self.block.compute_output_spec(inputs)
+        if not self.passes:
+            return made
+        maps = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return [made, *(keras.KerasTensor(x.shape, dtype=x.dtype) for x in maps)]
 
     def get_config(self):
         block = keras.saving.serialize_keras_object(self.block)
-        return {**super().get_config(), "block": block}
+        return {**super().get_config(), "block": block, "passes": self.passes}
 
     @classmethod
     def from_config(cls, config):

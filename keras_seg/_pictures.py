@@ -24,8 +24,8 @@ def read_picture(picture, num_channels: int = 3) -> np.ndarray:
     (2, 5, 3)
     """
     if isinstance(picture, str | Path):
-        return _with_channels(_as_pixels(_decode(Path(picture), num_channels)), num_channels)
-    return _with_channels(_as_pixels(np.asarray(picture)), num_channels)
+        return _with_channels(as_pixels(_decode(Path(picture), num_channels)), num_channels)
+    return _with_channels(as_pixels(np.asarray(picture)), num_channels)
 
 
 def _decode(path: Path, num_channels: int) -> np.ndarray:
@@ -46,19 +46,21 @@ def _decode(path: Path, num_channels: int) -> np.ndarray:
     return pixels
 
 
-def _as_pixels(pixels: np.ndarray) -> np.ndarray:
-    """Return whole numbers 0..255, or say why these are none."""
+def as_pixels(pixels: np.ndarray, dimensions: int = 2) -> np.ndarray:
+    """Return whole numbers 0..255, or say why these are none; of a volume with 3 dimensions."""
+    shapes = "(h, w) or (h, w, c)" if dimensions == 2 else "(d, h, w) or (d, h, w, c)"
     if pixels.dtype.kind not in "uif":
         raise TypeError(
             "A picture must be a path or an array of numbers. "
             f"Received: dtype={pixels.dtype}, shape={pixels.shape}. "
-            "Pass uint8 pixels 0..255, shape (h, w) or (h, w, c)."
+            f"Pass uint8 pixels 0..255, shape {shapes}."
         )
-    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
+    if pixels.ndim not in (dimensions, dimensions + 1) or 0 in pixels.shape:
+        what = "picture" if dimensions == 2 else "volume"
         raise ValueError(
-            "A picture must have shape (h, w) or (h, w, c) and at least one pixel. "
-            f"Received: shape={pixels.shape}. Pass a list of pictures, or call "
-            "`segmenter.labels(batch)` for a uint8 batch (b, h, w, c)."
+            f"A {what} must have shape {shapes} and at least one pixel. "
+            f"Received: shape={pixels.shape}. Pass a list of {what}s, or call "
+            "`segmenter.labels(batch)` for a uint8 batch (b, h, w, c) or (b, d, h, w, c)."
         )
     if pixels.dtype == np.uint8:
         return pixels
@@ -66,7 +68,7 @@ def _as_pixels(pixels: np.ndarray) -> np.ndarray:
     if not (0 <= lowest and highest <= 255):
         raise ValueError(
             f"Pixels must be in 0..255. Received: dtype={pixels.dtype}, range "
-            f"{lowest}..{highest}. Scale them to 0..255 and convert to uint8."
+            f"{lowest}..{highest}. Scale them to 0..255 as for the training, and convert to uint8."
         )
     if pixels.dtype.kind == "f" and highest <= 1:
         raise ValueError(

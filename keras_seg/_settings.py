@@ -12,6 +12,8 @@ from pathlib import Path
 
 import keras
 
+from keras_seg._recipe import Recipe
+
 
 def setup(network, data, recipe, seed):
     """Everything that decides how a training goes; two calls with the same are the same run.
@@ -60,7 +62,15 @@ def choose_folder(folder, name, wanted):
     """
     names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
     paths = (Path(folder) / name for name in names)
-    return next(p for p in paths if not p.exists() or read(p).get("setup") == wanted)
+    return next(p for p in paths if not p.exists() or _complete(read(p).get("setup")) == wanted)
+
+
+def _complete(stored):
+    """A set-up with the defaults of fields of the recipe that came later than the run."""
+    if not isinstance(stored, dict) or not isinstance(stored.get("recipe"), dict):
+        return stored
+    defaults = json.loads(json.dumps(dataclasses.asdict(Recipe("", epochs=1, batch_size=1))))
+    return stored | {"recipe": defaults | stored["recipe"]}
 
 
 def read(folder):

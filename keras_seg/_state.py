@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 
-def save(path, model, epochs_done, raw_weights=None):
+def save(path, model, epochs_done, raw_weights=None, more=()):
     """Write every variable of a compiled model and of its optimizer.
 
     Args:
@@ -17,6 +17,7 @@ def save(path, model, epochs_done, raw_weights=None):
         epochs_done: number of finished epochs.
         raw_weights: values of the trainable variables to save in place of those in the model
             (when that holds averaged ones), or None.
+        more: dict of further arrays to keep.
     """
     values = {
         name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()
@@ -25,6 +26,7 @@ def save(path, model, epochs_done, raw_weights=None):
         names = {id(variable): name for name, variable in _variables(model).items()}
         for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
             values[names[id(variable)]] = value
+    values.update({f"more {name}": value for name, value in dict(more).items()})
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as file:
@@ -42,14 +44,14 @@ def restore(path, model):
         model: a compiled `keras.Model` of the same architecture.
 
     Returns:
-        Number of finished epochs, 0 if there is no file.
+        (number of finished epochs, the dict of further arrays); (0, {}) if there is no file.
 
     Raises:
         ValueError: the file is damaged or belongs to another network.
     """
     path = Path(path)
     if not path.is_file():
-        return 0
+        return 0, {}
     variables = _variables(model)
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -60,6 +62,7 @@ def restore(path, model):
             "start this training anew."
         ) from error
     epochs_done = int(stored.pop("epochs_done", 0))
+    more = {name[5:]: stored.pop(name) for name in list(stored) if name.startswith("more ")}
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if shapes != {name: value.shape for name, value in stored.items()}:
         raise ValueError(
@@ -68,7 +71,7 @@ def restore(path, model):
         )
     for name, variable in variables.items():
         variable.assign(stored[name])
-    return epochs_done
+    return epochs_done, more
 
 
 def _variables(model):

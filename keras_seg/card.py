@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_seg.run import write_text
+from keras_seg._run_files import write_text
 
 # What the owners of a data set ask of those who use what was trained on it.
 TERMS = {
@@ -24,6 +24,10 @@ def write_card(run, notes=""):
 
     Raises:
         ValueError: the run has not been evaluated yet.
+
+    >>> from keras_seg.run import Run
+    >>> write_card(Run("saved_models/contextnet_cn14-mine"), "Seen: nights.")  # doctest: +SKIP
+    PosixPath('saved_models/contextnet_cn14-mine/card.md')
     """
     scores = run.folder / "scores.csv"
     if not scores.is_file():

@@ -109,7 +109,11 @@ class Scores:
         return Scores(member @ self.confusion @ member.T, names)
 
     def save_csv(self, path: str | Path) -> None:
-        """Write the table as a CSV file, with the mean over the classes as its last row."""
+        """Write the table as a CSV file, with the mean over the classes as its last row.
+
+        Args:
+            path: the file; folders on the way to it are made, an earlier file is replaced.
+        """
         table = self.table
         means = {**table.mean().to_dict(), "iou": self.mean_iou, "pixels": table["pixels"].sum()}
         last = pd.DataFrame([means], index=pd.Index(["mean"], name="class"))

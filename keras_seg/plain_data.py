@@ -1,6 +1,7 @@
 """Plain tf.data datasets in the place of a data set of `pipelines`."""
 
 import colorsys
+import hashlib
 
 import numpy as np
 
@@ -11,11 +12,15 @@ class PlainData:
     """Two `tf.data.Dataset`s with the attributes and methods that `fit` uses.
 
     Args:
-        train: batches of (uint8 pictures (b, h, w, c), integer labels (b, h, w)), one epoch long.
-            An interrupted run continues with it as it is: only as repeatable as it is itself.
+        train: batches of (uint8 pictures (b, h, w, c), integer labels (b, h, w)), one epoch long;
+            of volumes (b, d, h, w, c) and (b, d, h, w). An interrupted run continues with it as it
+            is: only as repeatable as it is itself.
         val: the same for validation, or None.
         num_classes: classes, the ignored one not counted.
         ignore_class: label id that counts for nothing.
+
+    Raises:
+        ValueError: the batches are not pairs of pictures and labels, or do not end.
 
     >>> import tensorflow as tf
     >>> images, labels = tf.zeros((4, 32, 32, 3), "uint8"), tf.zeros((4, 32, 32), "uint8")
@@ -30,16 +35,19 @@ class PlainData:
         self._batches = {"train": train} if val is None else {"train": train, "val": val}
         for split, batches in self._batches.items():
             spec = getattr(batches, "element_spec", None)
-            if not isinstance(spec, tuple) or [len(x.shape or ()) for x in spec] != [4, 3]:
+            axes = [len(x.shape or ()) for x in spec] if isinstance(spec, tuple) else []
+            if axes not in ([4, 3], [5, 4]):
                 raise ValueError(
-                    "`fit` needs batches of (pictures (b, h, w, c), labels (b, h, w)). Received: "
-                    f"{split} batches of {spec}. Use .batch(...), and labels without a last axis."
+                    "`fit` needs batches of (pictures (b, h, w, c), labels (b, h, w)), or both "
+                    f"with a depth. Received: {split} batches of {spec}. Use .batch(...), and "
+                    "labels without a last axis."
                 )
             if int(batches.cardinality()) == -1:
                 raise ValueError(
                     "`fit` needs batches that end: one epoch. Received: "
                     f"{split} batches without end. Leave out .repeat()."
                 )
+        self._names = {}
         self.splits = tuple(self._batches)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
@@ -51,21 +59,73 @@ class PlainData:
         ]
 
     def paths(self, split):
-        """Made-up names, one per picture of a split, by counting them."""
-        count = sum(int(label.shape[0]) for _, label in self._split(split))
-        return [(f"{split} {i}", f"{split} {i}") for i in range(count)]
+        """Made-up names, one per picture of a split.
+
+        Training pictures are named after their bytes, in whatever order they come, so that two
+        sets of equally many pictures are two sets to `fit`. Where the batches themselves change
+        pictures at random, every pass has other bytes, and pictures are numbered alone.
+
+        Args:
+            split: "train" or "val".
+
+        Returns:
+            list of (picture, label), a name given twice for each pair.
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        batches = self._split(split)
+        if split not in self._names:
+            found = _digests(batches)
+            same = split == "train" and _digests(batches) == found
+            marks = [f" {digest}" if same else "" for digest in found]
+            self._names[split] = [f"{split} {i}{mark}" for i, mark in enumerate(marks)]
+        return [(name, name) for name in self._names[split]]
 
     def train_batches(self, batch_size, ops=None, seed=0, first_epoch=0, epochs=1):
-        """The training batches as they were given, `epochs` times."""
+        """The training batches as they were given, `epochs` times.
+
+        Args:
+            batch_size: not used, like `ops`, `seed` and `first_epoch`: the batches are made.
+            ops: see `batch_size`.
+            seed: see `batch_size`.
+            first_epoch: see `batch_size`.
+            epochs: how many times.
+
+        Returns:
+            `tf.data.Dataset`.
+        """
         return self._batches["train"].repeat(epochs)
 
     def eval_batches(self, split, batch_size=1):
-        """The batches of a split; taken apart for a `batch_size` of 1."""
+        """The batches of a split; taken apart for a `batch_size` of 1.
+
+        Args:
+            split: "train" or "val".
+            batch_size: 1, or any other number for the batches as they were given.
+
+        Returns:
+            `tf.data.Dataset`.
+
+        Raises:
+            ValueError: there is no such split.
+        """
         batches = self._split(split)
         return batches.unbatch().batch(1) if batch_size == 1 else batches
 
     def class_weights(self, method="enet", c=1.02):
-        """One weight per class by its share of the labels: 1 / ln(c + share), as ENet has it."""
+        """One weight per class by its share of the labels: 1 / ln(c + share), as ENet has it.
+
+        Args:
+            method: "enet".
+            c: above 1; the smaller, the heavier are rare classes.
+
+        Returns:
+            list of float, in the order of the classes.
+
+        Raises:
+            ValueError: the method is another one.
+        """
         _check.one_of("way to weigh classes of plain tf.data datasets", "method", method, ["enet"])
         pixels = np.zeros(self.num_classes)
         for _, label in self._batches["train"]:
@@ -76,3 +136,10 @@ class PlainData:
     def _split(self, split):
         _check.one_of("split of the data", "split", split, self._batches)
         return self._batches[split]
+
+
+def _digests(batches):
+    """A short digest of each picture with its label, in the order of the digests."""
+    pairs = (pair for batch in batches for pair in zip(*batch, strict=True))
+    content = (image.numpy().tobytes() + label.numpy().tobytes() for image, label in pairs)
+    return sorted(hashlib.blake2b(one, digest_size=8).hexdigest() for one in content)

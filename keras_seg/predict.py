@@ -1,4 +1,4 @@
-"""Pictures in, label maps out: a path or an array, grey or colour, of any size."""
+"""Pictures or volumes in, label maps out: a path or an array, grey or colour, of any size."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -19,10 +19,12 @@ class Segmenter(Predictor):
     """Give every pixel of a picture its class, at the speed of a compiled graph.
 
     The first picture of a size compiles a function for it; the last eight sizes are kept.
-    Training-only outputs (`aux_*`) are never computed.
+    Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) makes a
+    segmenter of volumes, which takes (d, h, w) and (d, h, w, c) where pictures are said here.
 
     Args:
-        model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out.
+        model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
+            (b, d, h, w, num_classes).
         class_names: one name per class; `class 0`, `class 1`, ... if None.
         palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
         freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
@@ -50,7 +52,8 @@ class Segmenter(Predictor):
         self.network = logits_model(model)
         self.num_classes = self.network.output_shape[-1]
         self.num_channels = self.network.input_shape[-1]
-        size = self.network.input_shape[1:3]
+        size = self.network.input_shape[1:-1]
+        self.dimensions = len(size)
         self.fixed_size = None if None in size else size
         if self.num_classes > 255:
             raise ValueError(
@@ -79,10 +82,10 @@ class Segmenter(Predictor):
         """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
 
         Args:
-            batch: uint8 pixels (b, h, w, num_channels).
+            batch: uint8 pixels (b, h, w, num_channels); of volumes (b, d, h, w, num_channels).
 
         Returns:
-            uint8 class ids (b, h, w).
+            uint8 class ids (b, h, w), or (b, d, h, w).
         """
         return self._run("labels", batch)
 
@@ -100,13 +103,14 @@ class Segmenter(Predictor):
     def _run(self, head: str, batch) -> np.ndarray:
         """Pad to the smallest size, call the function compiled for that shape, and crop back."""
         batch = self._checked(np.asarray(batch))
-        height, width = batch.shape[1:3]
-        below, right = max(SMALLEST_SIDE - height, 0), max(SMALLEST_SIDE - width, 0)
-        if below or right:
-            batch = np.pad(batch, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
+        sizes = batch.shape[1:-1]
+        missing = [max(SMALLEST_SIDE - size, 0) for size in sizes]
+        if any(missing):
+            batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
-        return self._function(head, batch.shape)(batch)[:, :height, :width]
+        found = self._function(head, batch.shape)(batch)
+        return found[:, *(slice(size) for size in sizes)]
 
     def _function(self, head: str, shape: tuple[int, ...]) -> Callable:
         """Return the function for this shape; the shape not used for longest makes room."""
@@ -120,9 +124,11 @@ class Segmenter(Predictor):
 
     def _checked(self, batch: np.ndarray) -> np.ndarray:
         received = f"Received: shape={batch.shape}, dtype={batch.dtype}. "
-        if batch.ndim != 4 or batch.shape[-1] != self.num_channels or batch.dtype != np.uint8:
+        axes = self.dimensions + 2
+        if batch.ndim != axes or batch.shape[-1] != self.num_channels or batch.dtype != np.uint8:
+            sizes = "h, w" if self.dimensions == 2 else "d, h, w"
             raise ValueError(
-                f"A batch must be uint8 (b, h, w, {self.num_channels}). {received}"
+                f"A batch must be uint8 (b, {sizes}, {self.num_channels}). {received}"
                 "Call the segmenter itself, `segmenter(picture)`, for single and other pictures."
             )
         if 0 in batch.shape:
@@ -130,13 +136,15 @@ class Segmenter(Predictor):
                 f"A batch needs at least one picture of at least 1x1 pixel. {received}"
                 "Leave empty pictures out."
             )
-        fixed = self.network.input_shape[1:3]
+        fixed = self.network.input_shape[1:-1]
         if any(
-            want not in (None, have) for want, have in zip(fixed, batch.shape[1:3], strict=True)
+            want not in (None, have) for want, have in zip(fixed, batch.shape[1:-1], strict=True)
         ):
+            axes = "height x width" if self.dimensions == 2 else "depth x height x width"
+            free = ", ".join(["None"] * self.dimensions)
             raise ValueError(
-                f"This model was built for pictures of {fixed[0]}x{fixed[1]} pixels (height x "
-                f"width) only. {received}Resize the pictures, or build the model with "
-                f"input_shape=(None, None, {self.num_channels}) and load the same weights."
+                f"This model was built for pictures of {'x'.join(map(str, fixed))} pixels ({axes}) "
+                f"only. {received}Resize the pictures, or build the model with "
+                f"input_shape=({free}, {self.num_channels}) and load the same weights."
             )
         return batch

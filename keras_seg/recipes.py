@@ -1,109 +1,13 @@
 """The numbers of a training, as data. A recipe is a name or a `Recipe`; `fit` changes any field."""
 
-import dataclasses
-import math
-
 import keras
 
 from keras_seg import _check, losses, schedules
-
-OPTIMIZERS = {
-    "adamw": keras.optimizers.AdamW,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-SCHEDULES = ("constant", "poly", "exponential", "cosine")
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a training is made of.
-
-    Attributes:
-        name: the recipe's name.
-        epochs: passes over the training pictures.
-        batch_size: pictures per step.
-        crop_size: (height, width) in pixels of what the network sees while training; None takes
-            the data set's own picture size.
-        augmentation: pairs (op of `pipelines.ops`, its arguments), in order. "height" and "width"
-            of a crop come from `crop_size`. Ops themselves are welcome too.
-        optimizer: "adamw", "rmsprop" or "sgd".
-        optimizer_options: further arguments of the optimizer.
-        learning_rate: rate after the warm-up.
-        schedule: "constant", "poly", "exponential" (per epoch) or "cosine".
-        schedule_options: further arguments of the schedule.
-        warmup_epochs: epochs of linear rise of the learning rate.
-        weight_decay: decoupled weight decay of convolution kernels; never of depthwise kernels,
-            biases or batch normalisation.
-        loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or
-            a Keras loss, which is taken as it is, without the two fields below.
-        loss_options: further arguments of a loss given by name.
-        label_smoothing: share of the target spread over all classes, 0..1; cross-entropy only.
-        class_weights: one weight per class in the loss; or arguments of the data set's
-            `class_weights`, such as {"method": "enet"}, to compute them; or None.
-        auxiliary_weight: weight of each auxiliary head's loss; 0 builds no such heads.
-        averaging: the weights that count are an exponential moving average over this share of
-            the training's steps, 0..1; 0 for the last ones. A share, so that it also suits a
-            training of few steps.
-        patience: stop after so many epochs without a better mean IoU; None never.
-        options: arguments of the architecture's builder.
-
-    >>> Recipe("mine", epochs=10, batch_size=4).optimizer
-    'adamw'
-    """
-
-    name: str
-    epochs: int
-    batch_size: int
-    crop_size: tuple | None = None
-    augmentation: tuple = ()
-    optimizer: str = "adamw"
-    optimizer_options: dict = dataclasses.field(default_factory=dict)
-    learning_rate: float = 1e-3
-    schedule: str = "poly"
-    schedule_options: dict = dataclasses.field(default_factory=dict)
-    warmup_epochs: float = 0
-    weight_decay: float = 0.0
-    loss: str | tuple | keras.losses.Loss = "cross_entropy"
-    loss_options: dict = dataclasses.field(default_factory=dict)
-    label_smoothing: float = 0.0
-    class_weights: tuple | dict | None = None
-    auxiliary_weight: float = 0.4
-    averaging: float = 0.0
-    patience: int | None = None
-    options: dict = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self):
-        subject = f"recipe '{self.name}'"
-        _check.positive_integer(subject, "epochs", self.epochs)
-        _check.positive_integer(subject, "batch_size", self.batch_size)
-        _check.one_of("optimizer", "optimizer", self.optimizer, OPTIMIZERS)
-        _check.one_of("schedule", "schedule", self.schedule, SCHEDULES)
-        losses.options_of(self.loss)  # Refuses what is no loss.
-        _check.share(subject, "label_smoothing", self.label_smoothing)
-        _check.share(subject, "averaging", self.averaging)
-        if self.patience is not None:
-            _check.positive_integer(subject, "patience", self.patience)
-        for name in ("learning_rate", "warmup_epochs", "weight_decay", "auxiliary_weight"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(
-                    f"`{subject}` needs {name} to be a finite number of at least 0. "
-                    f"Received: {name}={value!r}."
-                )
-        self._check_crop_size(subject)
-
-    def _check_crop_size(self, subject):
-        size = self.crop_size
-        if size is None:
-            return
-        pair = isinstance(size, tuple | list) and len(size) == 2
-        if not pair or not all(hasattr(side, "__index__") and side >= 32 for side in size):
-            raise ValueError(
-                f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each. "
-                f"Received: crop_size={size!r}. Pass None for the pictures' own size."
-            )
-
+from keras_seg._accumulate import RatePerUpdate
+from keras_seg._recipe import OPTIMIZERS as OPTIMIZERS
+from keras_seg._recipe import SCHEDULES as SCHEDULES
+from keras_seg._recipe import Recipe as Recipe
+from keras_seg._recipe import changed
 
 STREET_AUGMENTATION = (
     ("random_scale_crop", {"low": 0.5, "high": 2.0}),
@@ -129,21 +33,42 @@ RECIPES = {
             weight_decay=4e-5,
             auxiliary_weight=0.4,
         ),
-        # Jegou et al. 2017, section 4.1, and the authors' configuration file. Their L2 loss,
+        # Jegou et al. 2017, section 4.1, and the authors' configuration file: crops first, then
+        # whole pictures at a tenth of the rate, the patience of each their own. Their L2 loss,
         # 1e-4 * w**2, pulls with 2e-4 * w; a flip is horizontal in their code, vertical in the
-        # text. The second stage, whole pictures at a rate of 1e-4, is another call of `fit`.
+        # text. Their scores are those of batch statistics, which measuring anew stands for: it
+        # scores as well, and what a picture gets does not depend on its neighbours in a batch.
         Recipe(
             "fc_densenet",
             epochs=750,
             batch_size=3,
-            crop_size=(224, 224),
             augmentation=(("random_crop", {}), ("random_flip", {})),
             optimizer="rmsprop",
-            learning_rate=1e-3,
+            learning_rate=1e-4,
             schedule="exponential",
             schedule_options={"rate": 0.995},
             weight_decay=2e-4,
-            patience=100,
+            statistics_batches=32,
+            patience=50,
+            before={"crop_size": (224, 224), "learning_rate": 1e-3, "patience": 100},
+        ),
+        # What "Tiramisu Architecture for Semantic Segmentation: A Complete Technical Guide" calls
+        # modern: AdamW, cosine warm restarts (50 epochs, then twice as long each time; 750 are
+        # four periods), ENet's class weights, crops, flips and colour jitter, batches of 3 to 5.
+        Recipe(
+            "tiramisu_guide",
+            epochs=750,
+            batch_size=4,
+            crop_size=(224, 224),
+            augmentation=(("random_crop", {}), ("random_flip", {}), ("color_jitter", {})),
+            optimizer="adamw",
+            learning_rate=1e-3,
+            schedule="cosine",
+            schedule_options={"period_epochs": 50, "period_factor": 2},
+            weight_decay=1e-4,
+            class_weights={"method": "enet", "c": 1.02},
+            auxiliary_weight=0.0,
+            statistics_batches=32,
         ),
         # A few hundred pictures on a laptop: small batches for many steps, an optimizer that
         # needs no tuning, and averaged weights, which validate far better than the last ones.
@@ -170,8 +95,9 @@ def recipe(name, **changes):
     """A named recipe, with some of its fields changed.
 
     Args:
-        name: "contextnet", "fc_densenet" (the papers' own), "small_data" (a few hundred pictures
-            on a laptop), or a `Recipe`.
+        name: "small_data" (a few hundred pictures on a laptop), "contextnet", "fc_densenet" (the
+            papers' own), "tiramisu_guide" (what a well-known guide to FC-DenseNet recommends), or
+            a `Recipe`.
         **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
             options of its own.
 
@@ -195,11 +121,7 @@ def recipe(name, **changes):
         )
     for field in changes:
         _check.one_of("argument of `fit`", "argument", field, Recipe.__dataclass_fields__)
-    for field in ("optimizer", "schedule", "loss"):
-        # The options of one optimizer, schedule or loss mean nothing to another.
-        if changes.get(field, getattr(name, field)) != getattr(name, field):
-            changes = {f"{field}_options": {}, **changes}
-    return dataclasses.replace(name, **changes)
+    return changed(name, changes)
 
 
 def loss(recipe, num_classes, ignore_class=255, class_weights=None):
@@ -230,7 +152,7 @@ def optimizer(recipe, model, steps_per_epoch):
     Args:
         recipe: a `Recipe`.
         model: the network to train.
-        steps_per_epoch: steps of one epoch.
+        steps_per_epoch: batches of one epoch.
 
     Returns:
         `keras.optimizers.Optimizer`.
@@ -243,9 +165,13 @@ def optimizer(recipe, model, steps_per_epoch):
     if recipe.averaging:
         horizon = max(recipe.averaging * recipe.epochs * steps_per_epoch, 1.0)
         averaging = {"use_ema": True, "ema_momentum": 1 - 1 / horizon}
+    rate = learning_rate(recipe, steps_per_epoch // recipe.accumulate)
+    if recipe.accumulate > 1:
+        rate = RatePerUpdate(rate, recipe.accumulate)
     made = OPTIMIZERS[recipe.optimizer](
-        learning_rate=learning_rate(recipe, steps_per_epoch),
+        learning_rate=rate,
         weight_decay=recipe.weight_decay,
+        gradient_accumulation_steps=recipe.accumulate if recipe.accumulate > 1 else None,
         **averaging,
         **recipe.optimizer_options,
     )
@@ -273,7 +199,7 @@ def learning_rate(recipe, steps_per_epoch):
 
     Args:
         recipe: a `Recipe`.
-        steps_per_epoch: steps of one epoch.
+        steps_per_epoch: updates of the weights in one epoch.
 
     Returns:
         a Keras schedule.
@@ -289,6 +215,9 @@ def learning_rate(recipe, steps_per_epoch):
     if recipe.schedule == "exponential":
         return schedules.Exponential(recipe.learning_rate, steps_per_epoch, **options)
     if recipe.schedule == "cosine":
+        period = options.pop("period_epochs", None)
+        if period is not None:
+            options["period_steps"] = round(period * steps_per_epoch)
         return schedules.CosineRestarts(recipe.learning_rate, **{"period_steps": steps, **options})
     # A polynomial of power 0 is constant.
     return schedules.Poly(recipe.learning_rate, steps, **{**options, "power": 0})

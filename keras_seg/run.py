@@ -1,14 +1,12 @@
 """A run: the folder in which a training leaves everything that is needed later."""
 
 import json
-import os
 from pathlib import Path
 
 import keras
-import numpy as np
-import pandas as pd
 
 from keras_seg import _check
+from keras_seg._run_files import pick_examples, read_history
 
 
 class Run:
@@ -25,6 +23,9 @@ class Run:
 
     Raises:
         ValueError: there is no run in the folder.
+
+    >>> Run(find_run("contextnet_cn14-camvid")).settings["architecture"]
+    'contextnet_cn14'
     """
 
     def __init__(self, folder, data=None):
@@ -58,6 +59,9 @@ class Run:
 
         Returns:
             `keras_seg.Segmenter`, with class names and palette.
+
+        Raises:
+            ValueError: the first epoch has not ended yet.
         """
         from keras_seg.predict import Segmenter
 
@@ -121,7 +125,19 @@ class Run:
         return Figures((self.show_curves(), self.show_pictures(split, num_images, data)))
 
     def show_pictures(self, split="val", num_images=4, data=None):
-        """The second figure of `show` alone: pictures, truth, prediction, errors, one legend."""
+        """The second figure of `show` alone: pictures, truth, prediction, errors, one legend.
+
+        Args:
+            split: name of a split.
+            num_images: how many pictures, spread evenly over the split.
+            data: a data set in the place of the run's own.
+
+        Returns:
+            `matplotlib.figure.Figure`, also written to the run's folder `figures`.
+
+        Raises:
+            ValueError: no data set is known, or it has no such split.
+        """
         from keras_seg.show import show_predictions
 
         data = self._data(data, "show")
@@ -133,7 +149,11 @@ class Run:
         return self._keep(figure, f"{split}.png")
 
     def show_curves(self):
-        """The first figure of `show` alone: loss, learning rate and IoU by epoch."""
+        """The first figure of `show` alone: loss, learning rate and IoU by epoch.
+
+        Returns:
+            `matplotlib.figure.Figure`, also written to the run's folder `figures`.
+        """
         from keras_seg.show import show_curves
 
         return self._keep(show_curves(self.history), "curves.png")
@@ -213,27 +233,6 @@ class Run:
         return figure
 
 
-def pick_examples(data, split, count):
-    """Pictures and labels spread evenly over a split.
-
-    Args:
-        data: a data set.
-        split: name of a split.
-        count: how many pictures, fewer if the split has fewer.
-
-    Returns:
-        list of uint8 (h, w, c), list of uint8 (h, w).
-    """
-    total = len(data.paths(split))
-    wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-    picked = [
-        (np.asarray(image)[0], np.asarray(label)[0])
-        for index, (image, label) in enumerate(data.eval_batches(split, 1))
-        if index in wanted
-    ]
-    return [image for image, _ in picked], [label for _, label in picked]
-
-
 def load(name):
     """A trained network by the name of its run; the shipped ones work offline.
 
@@ -246,6 +245,11 @@ def load(name):
 
     Raises:
         ValueError: there is no such run.
+
+    >>> import numpy as np
+    >>> segmenter = load("contextnet_cn14-camvid")
+    >>> segmenter(np.zeros((40, 60, 3), "uint8")).shape
+    (40, 60)
     """
     return Run(find_run(name)).segmenter()
 
@@ -261,6 +265,9 @@ def find_run(name):
 
     Raises:
         ValueError: there is no such run.
+
+    >>> find_run("contextnet_cn14-camvid").name
+    'contextnet_cn14-camvid'
     """
     shipped = Path(__file__).resolve().parent.parent / "saved_models"
     places = [Path(name), Path("saved_models") / name, shipped / name]
@@ -274,29 +281,3 @@ def find_run(name):
     }
     _check.one_of("run", "name", str(name), found)
     return shipped / name
-
-
-def read_history(folder):
-    """The history of a run, one row per epoch.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        pandas DataFrame, without rows before the first epoch has ended.
-    """
-    path = Path(folder) / "history.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
-
-
-def write_text(path, text):
-    """Write a text file at once: a reader sees the old one or the new one, never a part.
-
-    Args:
-        path: the file.
-        text: what to write.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -114,6 +114,9 @@ class CosineRestarts(_WarmUp):
     Returns:
         float32 learning rate.
 
+    Raises:
+        ValueError: a length is below 1.
+
     >>> schedule = CosineRestarts(1.0, period_steps=100)
     >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
     [1.0, 0.5, 1.0]

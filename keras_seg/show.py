@@ -32,7 +32,7 @@ def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
         palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
 
     Returns:
-        Figure of one legend, at most 10 inches wide.
+        Figure of one legend, at most 11 inches wide.
 
     >>> legend(["road", "sky"]).legends[0].get_texts()[1].get_text()
     'sky'
@@ -40,7 +40,8 @@ def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
     colours = class_colours(palette, len(class_names))
     handles = [_patch(name, colour) for name, colour in zip(class_names, colours, strict=True)]
     columns, width, height = _legend_size(handles, 10.0)
-    figure = NotebookFigure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    # Letters are whole pixels wide: with fewer dots per inch they take a little more room.
+    figure = NotebookFigure(figsize=(1.1 * width, 1.1 * height), dpi=DOTS_PER_INCH)
     figure.legend(handles=handles, loc="center", ncols=columns, frameon=False)
     return figure
 
@@ -55,10 +56,12 @@ def show_predictions(
     """Draw pictures beside the truth, the prediction and the errors, with one legend.
 
     Args:
-        images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ.
-        labels_true: true class ids (h, w) of each picture, or None if they are not known. Ids
-            that are no class are ignored pixels.
-        labels_predicted: predicted class ids (h, w) of each picture.
+        images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ. Of volumes
+            (d, h, w) or (d, h, w, c) the middle slice is drawn, its first channel in grey; what is
+            said of errors is counted in the whole volume.
+        labels_true: true class ids (h, w) or (d, h, w) of each picture, or None if they are not
+            known. Ids that are no class are ignored pixels.
+        labels_predicted: predicted class ids (h, w) or (d, h, w) of each picture.
         class_names: one name per class.
         palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
 
@@ -96,6 +99,8 @@ def show_predictions(
 
 def _panels(image, truth, found, colours) -> list[tuple[str, np.ndarray]]:
     """Return title and pixels of each panel of a row."""
+    if np.ndim(found) == 3:
+        image, truth, found = _middle_slices(image, truth, found)
     picture = as_colour(image)
     found = fitting(picture, found, "prediction")
     panels = [("picture", picture)]
@@ -109,6 +114,21 @@ def _panels(image, truth, found, colours) -> list[tuple[str, np.ndarray]]:
         errors = np.where(known, 128 + grey // 2, hatched(grey))
         panels.append(("errors", np.where(wrong, np.array(WRONG), errors).astype(np.uint8)))
     return panels
+
+
+def _middle_slices(image, truth, found) -> tuple:
+    """Return the middle slice of a volume and of its labels."""
+    image, found = np.asarray(image), np.asarray(found)
+    for what, label in (("prediction", found), ("truth", truth)):
+        if label is not None and np.shape(label) != image.shape[:3]:
+            raise ValueError(
+                f"A {what} must have one class id per pixel of its volume. Received: "
+                f"shape={np.shape(label)} for a volume of shape={image.shape}. Pass the volume "
+                "that it belongs to."
+            )
+    middle = len(found) // 2
+    image = image[middle] if image.ndim == 3 else image[middle, ..., 0]
+    return image, None if truth is None else np.asarray(truth)[middle], found[middle]
 
 
 def _caption(truth, found, num_classes: int) -> str:

@@ -34,7 +34,7 @@ def reestimate_statistics(model, batches):
     >>> [float(model.layers[0].moving_mean[0]), float(model.layers[0].moving_variance[0])]
     [3.0, 1.0]
     """
-    inside = list(_layers(model))
+    inside = list(inner_layers(model))
     normalising = [x for x in inside if isinstance(x, keras.layers.BatchNormalization)]
     if not normalising:
         raise ValueError(
@@ -70,7 +70,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     Args:
         batches: the pictures: an iterable of (image, label), gone through anew each time.
-        every: measure after every so many epochs.
+        every: measure after every so many epochs, and after the last one.
 
     Raises:
         ValueError: `every` is no whole number of at least 1.
@@ -86,17 +86,28 @@ class ReestimateStatistics(keras.callbacks.Callback):
         self.every = every
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
+        last = epoch + 1 == (self.params or {}).get("epochs")
+        if (epoch + 1) % self.every == 0 or last:
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
             reestimate_statistics(self.model, self.batches)
 
 
-def _layers(layer):
-    """All layers of a model, those of models and blocks within it too."""
+def inner_layers(layer):
+    """All layers of a model, those of models and blocks within it too.
+
+    Args:
+        layer: a `keras.Model`, or any layer that has `layers`.
+
+    Yields:
+        `keras.Layer`, in their order.
+
+    >>> [x.name for x in inner_layers(keras.Sequential([keras.layers.Dense(2, name="d")]))]
+    ['d']
+    """
     for inner in getattr(layer, "layers", ()):
         yield inner
-        yield from _layers(inner)
+        yield from inner_layers(inner)
 
 
 def _mean_over(batches, run, normalising):

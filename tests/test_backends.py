@@ -1,16 +1,10 @@
 """The same weights give the same numbers on TensorFlow, JAX and torch."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from _process import run_on
 
 pytestmark = [pytest.mark.backends, pytest.mark.slow]
-ROOT = Path(__file__).parents[1]
 BACKENDS = ("jax", "torch")
 # Kernels of the libraries add in other orders, and up to a hundred layers pass that on; measured
 # differences are some 1e-6 of the largest logit.
@@ -100,37 +94,17 @@ for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=Tru
 """
 
 
-def run(backend, code, *arguments):
-    if backend != "tensorflow" and importlib.util.find_spec(backend) is None:
-        pytest.skip(f"needs {backend}: pip install {backend}")
-    answer = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=ROOT,
-        # JAX compiles for minutes if it may make the best of every network.
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """TensorFlow's answers, and the weights, in one folder."""
     folder = tmp_path_factory.mktemp("backends")
-    run("tensorflow", COMPUTE, folder)
+    run_on("tensorflow", COMPUTE, folder)
     return folder
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_logits_losses_and_metrics_are_those_of_tensorflow(backend, expected):
-    run(backend, COMPUTE, expected)
+    run_on(backend, COMPUTE, expected)
     with np.load(expected / "tensorflow.npz") as a, np.load(expected / f"{backend}.npz") as b:
         assert set(a) == set(b)
         differences = {
@@ -142,4 +116,4 @@ def test_logits_losses_and_metrics_are_those_of_tensorflow(backend, expected):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_fit_with_averaged_weights_and_a_pause_works(backend, tmp_path):
-    run(backend, FIT, tmp_path)
+    run_on(backend, FIT, tmp_path)

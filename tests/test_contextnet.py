@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_seg import models
-from keras_seg.models import contextnet
+from keras_seg.models import _contextnet
 
 VARIANTS = [name for name in models.names() if name.startswith("contextnet")]
 
@@ -130,7 +130,7 @@ def test_auxiliary_head_looks_at_the_context_branch(cn14):
 
 def test_shrinking_is_the_mean_of_each_block_and_of_what_is_left_at_the_rim():
     image = keras.Input((None, None, 1))
-    model = keras.Model(image, contextnet.shrink(image, 2, "small"))
+    model = keras.Model(image, _contextnet.shrink(image, 2, "small"))
     x = np.array([[0, 2, 5], [4, 6, 7]], "float32")[None, ..., None]
     # (0 + 2 + 4 + 6) / 4, and (5 + 7) / 2 in the last column.
     assert np.array(model(x)).ravel().tolist() == [3, 6]

@@ -204,3 +204,13 @@ def test_an_error_leaves_the_earlier_export_and_no_draft(tmp_path):
         fail()
     assert path.read_bytes().startswith(b"good")
     assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_earlier_one(tmp_path):
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "mine").touch()
+    with pytest.raises(FileNotFoundError, match="no_draft"):
+        publish_part._move(tmp_path / "no_draft", folder)
+    assert [file.name for file in tmp_path.iterdir()] == ["1"]
+    assert (folder / "mine").is_file()

@@ -242,9 +242,34 @@ def test_size_must_be_that_of_the_model():
         part._input_shape(fixed, (32, 80))
 
 
+def one_operation(shape):
+    """The bytes of a file that holds one ReLU for numbers of this shape."""
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import Builder
+
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RELU
+    code.version = 1
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    subgraph, content = schema.SubGraphT(), schema.ModelT()
+    subgraph.inputs, subgraph.outputs, subgraph.operators = [0], [1], [operator]
+    subgraph.tensors = [schema.TensorT(), schema.TensorT()]
+    for tensor in subgraph.tensors:
+        tensor.shape, tensor.type, tensor.buffer = list(shape), schema.TensorType.FLOAT32, 0
+    content.version, content.buffers = 3, [schema.BufferT()]
+    content.operatorCodes, content.subgraphs = [code], [subgraph]
+    builder = Builder()
+    builder.Finish(content.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def test_segmenter_needs_a_file_of_its_kind(tmp_path):
     with pytest.raises(ValueError, match="which is no file"):
         LiteRTSegmenter(tmp_path / "none.tflite")
+    path = tmp_path / "vector.tflite"
+    path.write_bytes(one_operation((1, 4)))
+    with pytest.raises(ValueError, match=r"scores \(1, h, w, num_classes\) out.*\(1, 4\).*vector"):
+        LiteRTSegmenter(path)
 
 
 @pytest.mark.slow

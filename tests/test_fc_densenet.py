@@ -1,14 +1,12 @@
 """FC-DenseNet against an implementation of its own, in memory, and in three dimensions."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 import textwrap
 
 import keras
 import numpy as np
 import pytest
+from _process import run_on
 
 from keras_seg import models
 from keras_seg.layers import CropLike, PositionAttention, Recompute
@@ -239,12 +237,7 @@ GRADIENTS = """
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_recomputed_training_step_equals_the_ordinary_one(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"needs {backend}")
-    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", textwrap.dedent(GRADIENTS)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_on(backend, textwrap.dedent(GRADIENTS))
 
 
 def test_block_computed_twice_has_equal_gradients_and_learns_statistics_once():

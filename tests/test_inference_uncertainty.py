@@ -1,12 +1,7 @@
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+from _process import run_on
 from keras import layers
 
 from keras_seg.inference import ensemble, entropy, heat_map, mc_dropout
@@ -163,18 +158,11 @@ np.savez(
 def test_other_backends_give_the_same(backend, tmp_path):
     from keras_seg.inference import augmented
 
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"needs {backend}")
     model, image = network(nested=True), picture(37, 51)
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "image.npy", image)
     names = [tmp_path / name for name in ("model.keras", "image.npy", "found.npz")]
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, names)],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        check=True,
-    )
+    run_on(backend, SCRIPT, *names)
     found, segmenter = np.load(names[-1]), Segmenter(model)
     np.testing.assert_allclose(found["probabilities"], segmenter.probabilities(image), atol=1e-4)
     expected = augmented(segmenter, scales=(0.75, 1.0)).probabilities(image)

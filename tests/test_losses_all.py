@@ -1,16 +1,12 @@
 """What holds for every loss: found by `losses.names()`, so that a new one is tested too."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _process import run_on
 
 from keras_seg import losses, recipes
 
@@ -306,18 +302,11 @@ json.dump(found, open(sys.argv[3], "w"))
 @pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_same_losses_and_gradients(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"needs {backend}")
     labels, logits = some_pixels()
     np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "logits.npy", logits)
     names = [tmp_path / name for name in ("labels.npy", "logits.npy", "found.json")]
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, names)],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        check=True,
-    )
+    run_on(backend, SCRIPT, *names)
     found = json.loads(names[-1].read_text())
     for name in ALL:
         loss = losses.build(name, 3, class_weights=[1, 2, 3])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_seg.losses import DiceLoss, LovaszSoftmax, TverskyLoss
+from keras_seg.losses.region import RegionLoss
 
 LN3 = math.log(3)
 TOLERANCE = 1e-6  # A few float32 operations on numbers around 1.
@@ -150,3 +151,12 @@ def test_costs_out_of_range_are_refused():
         TverskyLoss(2, alpha=-1)
     with pytest.raises(ValueError, match="needs beta above 0"):
         TverskyLoss(2, beta=0)
+
+
+def test_a_region_loss_says_what_each_class_costs():
+    class Unfinished(RegionLoss):
+        pass
+
+    words = r"`Unfinished` needs class_losses\(probability, truth\). Received: none. Define it"
+    with pytest.raises(TypeError, match=words):
+        Unfinished(2)(LABELS, LOGITS)

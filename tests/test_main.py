@@ -85,9 +85,9 @@ def test_check_reports_on_folders(plots, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["check"], "either `--data NAME --root FOLDER` or `--images FOLDER"),
+        (["check"], "one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` and"),
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
-        (["check", "--data", "camvid", "--images", "x"], "Give one of the two"),
+        (["check", "--data", "camvid", "--images", "x"], "Give one of the three"),
         (["check", "--images", "x"], "Received: --images x"),
         (["predict", "no_such_run", "a.png"], "Unknown run"),
         (["evaluate", "no_such_run"], "Unknown run"),
@@ -104,7 +104,36 @@ def test_an_error_is_one_message_without_traceback(words, message, capsys):
 def test_size_that_is_none_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["export", "run", "fp32", "--size", "big"])
-    assert "such as 360x480. Received: 'big'" in capsys.readouterr().err
+    assert "or depth x height x width. Received: 'big'" in capsys.readouterr().err
+
+
+def test_any_field_of_a_recipe_can_be_set():
+    words = [
+        "fit",
+        "contextnet_cn14",
+        "--set",
+        "patience=3",
+        "loss=focal",
+        "precision=mixed_float16",
+    ]
+    fields = parser().parse_args([*words, "--crop-size", "32x48x64"])
+    assert fields.set == [("patience", 3), ("loss", "focal"), ("precision", "mixed_float16")]
+    assert fields.crop_size == (32, 48, 64)
+
+
+def test_field_without_a_value_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "contextnet_cn14", "--set", "patience"])
+    assert "needs FIELD=VALUE, such as precision=mixed_bfloat16" in capsys.readouterr().err
+
+
+def test_check_reports_on_a_table(plots, tmp_path, capsys):
+    rows = [f"images/{i}.png,masks/{i}.png" for i in range(10)]
+    table = tmp_path / "pairs.csv"
+    table.write_text("\n".join(["image,label", *rows]))
+    words = ["check", "--table", str(table), "--root", str(plots)]
+    assert main([*words, "--classes", "soil,crop"]) == 0
+    assert "soil" in capsys.readouterr().out
 
 
 def test_unknown_architecture_is_named_with_the_nearest_known(plots, capsys):

@@ -1,5 +1,7 @@
-"""Every notebook runs from top to bottom; `NOTEBOOK_QUICK` gives it less to do."""
+"""Every notebook is short, defines nothing, and runs; `NOTEBOOK_QUICK` gives it less to do."""
 
+import ast
+import re
 from pathlib import Path
 
 import nbclient
@@ -7,9 +9,40 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
+MOST_CELLS, MOST_LINES, MOST_BYTES = 40, 20, 1_500_000
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def slow_but_for_the_first(path):
+    # The others train one to four networks, and compiling alone takes most of a minute.
+    return pytest.param(
+        path, id=path.stem, marks=[] if path.stem == "quickstart" else pytest.mark.slow
+    )
+
+
+@every_notebook
+def test_notebook_is_short_and_defines_nothing(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert len(cells) <= MOST_CELLS
+    assert path.stat().st_size < MOST_BYTES
+    for cell in cells:
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+            found = [node for node in ast.walk(ast.parse(cell.source)) if type(node) in DEFINITIONS]
+            assert not found, f"the library should have this: {cell.source}"
+
+
+@every_notebook
+def test_stored_outputs_hold_no_error_and_no_path_of_a_machine(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error"
+            text = f"{output.get('text', '')}{output.get('data', {}).get('text/plain', '')}"
+            assert not re.search(r"/(home|root|tmp|work|Users)/", text), text
+
+
+@pytest.mark.parametrize("path", [slow_but_for_the_first(path) for path in NOTEBOOKS])
 def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("NOTEBOOK_QUICK", "1")
     monkeypatch.setenv("NOTEBOOK_FOLDER", str(tmp_path))

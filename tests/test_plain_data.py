@@ -20,6 +20,35 @@ def test_plain_batches_have_the_face_of_a_data_set():
     assert (len(data.paths("train")), len(data.paths("val"))) == (5, 3)
 
 
+def names(train):
+    return [name for name, _ in PlainData(train, num_classes=4).paths("train")]
+
+
+def test_training_pictures_are_named_after_what_they_and_their_labels_hold():
+    marked = np.zeros((5, 32, 32), "uint8")
+    marked[3, 9, 9] = 1
+    assert names(batches(5)) == names(batches(5)) == names(batches(5, batch_size=3))
+    assert names(batches(5)) != names(batches(5, labels=marked))
+    assert names(batches(5)) != names(batches(5).map(lambda image, label: (image + 1, label)))
+    assert len(set(names(batches(5)))) == 5
+
+
+def test_names_of_training_pictures_do_not_follow_the_order():
+    assert names(batches(5).unbatch().shuffle(5, seed=1).batch(2)) == names(batches(5))
+
+
+def test_pictures_that_change_at_random_are_only_counted():
+    rng = np.random.default_rng(0)
+
+    def noisy():
+        for image, label in batches(3).as_numpy_iterator():
+            yield image + rng.integers(0, 99, image.shape, "uint8"), label
+
+    changing = tf.data.Dataset.from_generator(noisy, output_signature=batches(3).element_spec)
+    changing = changing.apply(tf.data.experimental.assert_cardinality(2))
+    assert names(changing) == ["train 0", "train 1", "train 2"]
+
+
 def test_training_batches_come_as_given_once_per_epoch():
     data = PlainData(batches(5), num_classes=4)
     assert int(data.train_batches(99, epochs=3).cardinality()) == 3 * 3

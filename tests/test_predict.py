@@ -1,15 +1,11 @@
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import cv2
 import keras
 import numpy as np
 import pytest
+from _process import run_on
 from keras import layers
 
+from keras_seg import models
 from keras_seg.predict import MAX_COMPILED, Segmenter
 from keras_seg.show import show_predictions
 
@@ -186,6 +182,11 @@ def test_auxiliary_outputs_are_not_computed():
     np.testing.assert_array_equal(segmenter(image), image.argmax(axis=-1))
 
 
+def test_the_network_without_training_heads_keeps_its_name():
+    model = models.build("contextnet_cn14_160", (64, 64, 3), 2, auxiliary_head=True)
+    assert Segmenter(model).network.name == "contextnet_cn14_160"
+
+
 def test_a_model_without_logits_is_refused():
     image = keras.Input((None, None, 3))
     flat = keras.Model(image, layers.GlobalAveragePooling2D()(image))
@@ -289,21 +290,12 @@ np.savez(sys.argv[3], labels=labels, logits=segmenter.logits(image[None]))
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's save under numpy 2.
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_same_labels(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"needs {backend}")
-    from keras_seg import models
-
     model = models.build("contextnet_cn14_160", num_classes=5)
     image = picture(37, 51)
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "image.npy", image)
     names = [tmp_path / name for name in ("model.keras", "image.npy", "found.npz")]
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, names)],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        check=True,
-    )
+    run_on(backend, SCRIPT, *names)
     found = np.load(names[-1])
     segmenter = Segmenter(model)
     logits = segmenter.logits(image[None])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_seg import _predict_files
 from keras_seg._predict_files import predict_files
 from keras_seg.predict import Segmenter
 
@@ -120,3 +121,8 @@ def test_what_is_no_picture_is_named(segmenter, tmp_path, name, words):
     with pytest.raises(ValueError, match=words):
         predict_files(segmenter, [tmp_path / name])
     assert not list(tmp_path.glob("predicted/*"))
+
+
+def test_a_video_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"videos as mp4, which this OpenCV cannot.*such\.mp4"):
+        _predict_files._writer(tmp_path / "no" / "such.mp4", 25.0, (40, 48, 3))

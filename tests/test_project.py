@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -115,8 +114,6 @@ def test_version_is_the_same_in_code_and_package():
     assert project["version"] == keras_seg.__version__
 
 
-def test_notebooks_are_kept_without_outputs():
-    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
-        for cell in json.loads(path.read_text())["cells"]:
-            assert not cell.get("outputs"), f"clear the outputs of {path.name}"
-            assert cell.get("execution_count") is None, f"clear the outputs of {path.name}"
+def test_a_name_that_keras_seg_does_not_have_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"no attribute 'fitt'. Available: .*'fit'"):
+        keras_seg.fitt  # noqa: B018

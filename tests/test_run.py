@@ -2,12 +2,13 @@ import json
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import keras_seg
 import pipelines
-from keras_seg import run as run_module
-from keras_seg.run import Run, find_run, pick_examples, read_history, write_text
+from keras_seg._run_files import pick_examples, read_history, write_text
+from keras_seg.run import Run, find_run
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_history_of_a_run_without_one_is_empty(tmp_path):
 
 def test_history_is_read_exactly_as_it_was_written(tmp_path):
     values = np.random.default_rng(0).random(1000)
-    table = run_module.pd.DataFrame({"loss": values})
+    table = pd.DataFrame({"loss": values})
     write_text(tmp_path / "history.csv", table.to_csv(index=False))
     assert read_history(tmp_path)["loss"].tolist() == values.tolist()
 

@@ -89,6 +89,15 @@ def test_run_is_found_again_by_its_set_up(tmp_path):
     assert _settings.choose_folder(tmp_path, "other", wanted) == tmp_path / "other"
 
 
+def test_run_of_before_a_field_existed_is_found_again(data, tmp_path):
+    wanted = setup(data)
+    fields = {name: value for name, value in wanted["recipe"].items() if name != "accumulate"}
+    write(tmp_path / "toy", json.dumps({"setup": wanted | {"recipe": fields}}))
+    assert _settings.choose_folder(tmp_path, "toy", wanted).name == "toy"
+    # Not the field's default: another training.
+    assert _settings.choose_folder(tmp_path, "toy", setup(data, accumulate=2)).name == "toy-2"
+
+
 @pytest.mark.parametrize("text", ["no json", "[1, 2]", '{"mine": true}', ""])
 def test_folder_of_somebody_else_is_left_alone(tmp_path, text):
     write(tmp_path / "run", text)

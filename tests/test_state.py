@@ -32,11 +32,11 @@ def values(model):
 def test_training_goes_on_from_the_state_as_if_nothing_had_happened(tmp_path):
     model = compiled()
     step(model)
-    _state.save(tmp_path / "state.npz", model, epochs_done=3)
+    _state.save(tmp_path / "state.npz", model, epochs_done=3, more={"count": np.array(7)})
     losses = [step(model) for _ in range(3)]
     # Built later in the same process, with other weights: Keras gives its variables other names.
     again = compiled()
-    assert _state.restore(tmp_path / "state.npz", again) == 3
+    assert _state.restore(tmp_path / "state.npz", again) == (3, {"count": 7})
     assert [step(again) for _ in range(3)] == losses
     for a, b in zip(values(model), values(again), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -58,12 +58,12 @@ def test_raw_weights_take_the_place_of_those_in_the_model(tmp_path):
 def test_state_can_be_saved_before_the_first_step(tmp_path):
     model, again = compiled(), compiled()
     _state.save(tmp_path / "state.npz", model, epochs_done=0)
-    assert _state.restore(tmp_path / "state.npz", again) == 0
+    assert _state.restore(tmp_path / "state.npz", again) == (0, {})
     np.testing.assert_array_equal(model.get_weights()[0], again.get_weights()[0])
 
 
 def test_no_file_means_no_epoch_is_done(tmp_path):
-    assert _state.restore(tmp_path / "state.npz", compiled()) == 0
+    assert _state.restore(tmp_path / "state.npz", compiled()) == (0, {})
 
 
 def test_nothing_but_the_state_is_left_in_the_folder(tmp_path):

@@ -74,15 +74,21 @@ def test_blocks_that_are_computed_twice_are_found():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_callback_measures_after_every_so_many_epochs():
-    model = network()
-    model.compile("sgd", SparseCrossEntropy(2))
+def test_callback_measures_after_every_so_many_epochs_and_the_last():
     image, label = np.full((2, 4, 4, 1), 7.0), np.zeros((2, 4, 4), "uint8")
     measure = callbacks.ReestimateStatistics([(image, label)], every=2)
-    model.fit(image, label, epochs=1, verbose=0, callbacks=[measure])
-    assert float(model.get_layer("first").moving_mean[0]) < 1
-    model.fit(image, label, epochs=2, verbose=0, callbacks=[measure])
-    assert float(model.get_layer("first").moving_mean[0]) == pytest.approx(7)
+    seen = []
+    for epochs in (2, 1):
+        model = network()
+        model.compile("sgd", SparseCrossEntropy(2))
+        layer = model.get_layer("first")
+        look = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs, layer=layer: seen.append(float(layer.moving_mean[0]))
+        )
+        model.fit(image, label, epochs=epochs, verbose=0, callbacks=[measure, look])
+    # A moving average has hardly left 0 after one step; measured, it is the mean, 7.
+    assert seen[0] < 1
+    assert seen[1:] == pytest.approx([7, 7])
     with pytest.raises(ValueError, match="Received: every=0"):
         callbacks.ReestimateStatistics([], every=0)
 
@@ -95,13 +101,16 @@ def test_on_real_pictures_it_is_at_least_as_good_as_batch_statistics(camvid):
     ops = [pipelines.ops.random_crop(96, 96)]
     options = {"layers_per_block": (2, 2, 2, 2, 2), "growth_rate": 8, "dropout_rate": 0.0}
     model = models.fc_densenet56((None, None, 3), data.num_classes, **options)
-    model.compile(keras.optimizers.RMSprop(1e-3), SparseCrossEntropy(data.num_classes))
+    # The rate ends at 0, so that the weights have settled: scores of weights that still jump, on a
+    # few pictures, differ by points from run to run.
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, 3 * 40)
+    model.compile(keras.optimizers.RMSprop(rate), SparseCrossEntropy(data.num_classes))
     batches = list(data.train_batches(3, ops=ops).take(40).as_numpy_iterator())
     for image, label in 3 * batches:
         model.train_on_batch(image, label)
     test = [
         (image[:, :224, :224], label[:, :224, :224])
-        for image, label in data.eval_batches("val", 3).take(8).as_numpy_iterator()
+        for image, label in data.eval_batches("val", 3).as_numpy_iterator()
     ]
 
     def score(network):
@@ -113,6 +122,6 @@ def test_on_real_pictures_it_is_at_least_as_good_as_batch_statistics(camvid):
         models.fc_densenet56((None, None, 3), data.num_classes, bn_mode="batch", **options)
     )
     reestimate_statistics(model, batches)
-    # Half a point of mean IoU is the noise between two such short trainings.
     exact = score(model)
+    # Half a point is the noise that is left.
     assert exact >= batch - 0.005, f"{exact:.4f} after it, {batch:.4f} with batch statistics"

@@ -70,12 +70,7 @@ def inference(found, sizes):
 def training(found, sizes):
     """Bytes alive while each layer runs in training: the larger one of forward and backward.
 
-    Args:
-        found: `Walk` of the model.
-        sizes: bytes of each tensor by its number.
-
-    Returns:
-        dict of `id(step)` to bytes.
+    Arguments and result are those of `inference`.
 
     >>> from keras_seg.analyse._walk import Step, Walk
     >>> steps = [Step(layers.Conv2D(1, 1), None, [0], [1]), Step(layers.ReLU(), None, [1], [2])]

@@ -86,6 +86,7 @@ def _walk(model, inputs, numbers):
             elif isinstance(layer, Recompute):
                 inside, made = _walk(layer.block, given, numbers)
                 steps.append(Step(layer, node, given, made, inside))
+                made = made + given if layer.passes else made
             else:
                 made = [next(numbers) for _ in node.output_tensors]
                 steps.append(Step(layer, node, given, made))

@@ -34,7 +34,8 @@ def logits_model(model) -> Any:
         model: Functional or Sequential model; one output, or a dict with the key "logits".
 
     Returns:
-        keras.Model with one float32 input (b, h, w, c) and one output (b, h, w, num_classes).
+        keras.Model with one float32 input (b, h, w, c) and one output (b, h, w, num_classes); of
+        volumes (b, d, h, w, c) and (b, d, h, w, num_classes).
 
     Raises:
         ValueError: the model is not of that kind.
@@ -44,10 +45,10 @@ def logits_model(model) -> Any:
     from keras_seg import _compiled
 
     inputs = getattr(model, "inputs", None)
-    if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
+    if not inputs or len(inputs) != 1 or len(inputs[0].shape) not in (4, 5):
         raise ValueError(
             "An export needs a Functional or built Sequential model with pictures "
-            "(b, h, w, channels) as its one input. "
+            "(b, h, w, channels) or volumes (b, d, h, w, channels) as its one input. "
             f"Received: model={type(model).__name__} with {len(inputs or ())} inputs. "
             "Build it with keras.Model(image, logits)."
         )
@@ -86,7 +87,7 @@ def frozen(model, shape, dtype):
 
     Args:
         model: from `logits_model`.
-        shape: (b, h, w, c) of the pictures, None for any.
+        shape: (b, h, w, c) of the pictures, or (b, d, h, w, c), None for any.
         dtype: dtype of the pixels, "uint8" or "float32".
 
     Returns:

@@ -28,10 +28,11 @@ def take_pictures(subject, pictures, num_pictures, shape):
         pictures: uint8 array (n, h, w, c), or an iterable of pictures (h, w, c), of batches
             (b, h, w, c), or of tuples that start with one of these.
         num_pictures: how many to take at most.
-        shape: (height, width, channels); other sizes are resized, None keeps a size.
+        shape: (height, width, channels); other sizes are resized, None keeps a size. Of volumes
+            (depth, height, width, channels), which are never resized.
 
     Returns:
-        list of uint8 arrays (h, w, c).
+        list of uint8 arrays (h, w, c) or (d, h, w, c).
 
     Raises:
         ValueError: there is none, or one is no uint8 picture with these channels.
@@ -40,25 +41,32 @@ def take_pictures(subject, pictures, num_pictures, shape):
     def each():
         for item in pictures:
             item = np.asarray(item[0] if isinstance(item, tuple | list) else item)
-            yield from item if item.ndim == 4 else [item]
+            yield from item if item.ndim == len(shape) + 1 else [item]
 
     taken = list(itertools.islice(each(), num_pictures))
     for picture in taken or [np.zeros(0)]:
-        check_pictures(subject, picture, shape[2])
-    return [resized(picture[np.newaxis], shape[:2])[0] for picture in taken]
+        check_pictures(subject, picture, shape)
+    return [resized(picture[np.newaxis], shape[:-1])[0] for picture in taken]
 
 
-def check_pictures(subject, pictures, num_channels):
-    """Raise unless these are uint8 pictures (..., h, w, num_channels)."""
-    if (
-        pictures.ndim not in (3, 4)
-        or pictures.dtype != "uint8"
-        or pictures.shape[-1] != num_channels
-    ):
+def check_pictures(subject, pictures, shape):
+    """Raise unless these are uint8 pictures (..., h, w, c), or volumes (..., d, h, w, c).
+
+    Volumes also have the size that the model has, if it has one.
+    """
+    *sizes, channels = shape
+    fits = pictures.ndim in (len(shape), len(shape) + 1) and pictures.shape[-1] == channels
+    if fits and len(sizes) == 3:
+        given = pictures.shape[-4:-1]
+        fits = all(want in (None, have) for want, have in zip(sizes, given, strict=True))
+    if not fits or pictures.dtype != "uint8":
+        what, names = ("pictures", "hw") if len(sizes) == 2 else ("volumes", "dhw")
+        wanted = [str(size or name) for size, name in zip(sizes, names, strict=True)]
+        axes = ", ".join(wanted if what == "volumes" else names)
         raise ValueError(
-            f"`{subject}` needs uint8 pictures (h, w, {num_channels}) with pixels 0..255, one at "
+            f"`{subject}` needs uint8 {what} ({axes}, {channels}) with pixels 0..255, one at "
             f"least. Received: shape={pictures.shape}, dtype={pictures.dtype}. "
-            "Give an array, or an iterable of pictures or of batches."
+            f"Give an array, or an iterable of {what} or of batches."
         )
 
 
@@ -66,14 +74,14 @@ def resized(images, size, nearest=False):
     """Images of another size.
 
     Args:
-        images: array (b, h, w, c).
+        images: array (b, h, w, c), or volumes of the size wanted.
         size: (height, width); None in it keeps the size.
         nearest: whether to copy pixels, as label maps need it, or to blend them.
 
     Returns:
         Array (b, height, width, c) of the same dtype.
     """
-    if None in size or images.shape[1:3] == tuple(size):
+    if None in size or images.shape[1:-1] == tuple(size):
         return images
     import tensorflow as tf
 
@@ -87,21 +95,22 @@ def noise(num_pictures, shape, seed=0):
 
     Args:
         num_pictures: how many.
-        shape: (height, width, channels).
+        shape: (height, width, channels), or (depth, height, width, channels).
         seed: the same seed gives the same pictures.
 
     Returns:
-        list of uint8 arrays (height, width, channels).
+        list of uint8 arrays of that shape.
 
     >>> noise(2, (32, 40, 3))[0].shape
     (32, 40, 3)
     """
     generator = np.random.default_rng(seed)
-    height, width, channels = shape
+    *sizes, channels = shape
+    block = np.ones((*(16,) * len(sizes), 1))
     pictures = []
     for _ in range(num_pictures):
-        coarse = generator.uniform(0, 255, (height // 16 + 1, width // 16 + 1, channels))
-        soft = np.kron(coarse, np.ones((16, 16, 1)))[:height, :width]
+        coarse = generator.uniform(0, 255, (*(size // 16 + 1 for size in sizes), channels))
+        soft = np.kron(coarse, block)[tuple(slice(size) for size in sizes)]
         fine = generator.normal(0, 16, shape)
         pictures.append((soft + fine).clip(0, 255).astype("uint8"))
     return pictures
@@ -112,9 +121,9 @@ def labelled_batches(subject, data, shape, size):
 
     Args:
         subject: the function that asks.
-        data: iterable of (image uint8 (b, h, w, c), label integer (b, h, w)).
+        data: iterable of (image uint8 (b, h, w, c), label integer (b, h, w)), or of volumes.
         shape: (height, width, channels) of the model's input; its channels are checked.
-        size: (height, width) to resize to, None in it keeps the size.
+        size: (height, width) to resize to, None in it keeps the size; volumes keep theirs.
 
     Yields:
         (image, label).
@@ -130,8 +139,8 @@ def labelled_batches(subject, data, shape, size):
                 "Give for example dataset.eval_batches('val', 4)."
             )
         image, label = np.asarray(item[0]), np.asarray(item[1])
-        check_pictures(subject, image, shape[2])
-        if label.shape != image.shape[:3]:
+        check_pictures(subject, image, shape)
+        if label.shape != image.shape[:-1]:
             raise ValueError(
                 f"`{subject}` needs labels (b, h, w) of the size of their images (b, h, w, c). "
                 f"Received: image shape={image.shape}, label shape={label.shape}. "

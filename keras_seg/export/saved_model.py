@@ -23,7 +23,8 @@ def saved_model(
 
     Signature "serving_default": `image` uint8 (b, h, w, c) in, `labels` (b, h, w) out, uint8 up
     to 256 classes and int32 beyond. Signature "probabilities": the same in, `probabilities`
-    float32 (b, h, w, num_classes) out. It loads without Keras, computes in float32,
+    float32 (b, h, w, num_classes) out. Of a model of volumes all of these have a depth before the
+    height. It loads without Keras, computes in float32,
     holds each weight once, as a constant, and keeps class names and palette in
     `assets.extra/keras_seg.json`.
 
@@ -96,7 +97,8 @@ def write(model, folder):
 
 def _proof_batches(shape, pictures, data):
     """Batches to compare on, and words for them."""
-    size = shape[:2]
+    size = shape[:-1]
+    usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
         batches = _proof.labelled_batches("saved_model", data, shape, size)
         words = "labelled pictures"
@@ -105,13 +107,13 @@ def _proof_batches(shape, pictures, data):
         batches = ((picture[np.newaxis], None) for picture in taken)
         words = "given pictures"
     else:
-        standard = [length or default for length, default in zip(size, (128, 192), strict=True)]
-        batches = [(np.stack(_proof.noise(4, (*standard, shape[2]))), None)]
+        standard = [length or default for length, default in zip(size, usual, strict=True)]
+        batches = [(np.stack(_proof.noise(4, (*standard, shape[-1]))), None)]
         words = "noise pictures"
     if None in size:
-        odd = [length or default for length, default in zip(size, (37, 51), strict=True)]
-        batches = itertools.chain(batches, [(np.stack(_proof.noise(1, (*odd, shape[2]))), None)])
-        words += f", one of them noise of {odd[0]}x{odd[1]}"
+        odd = [length or default for length, default in zip(size, strange, strict=True)]
+        batches = itertools.chain(batches, [(np.stack(_proof.noise(1, (*odd, shape[-1]))), None)])
+        words += f", one of them noise of {'x'.join(map(str, odd))}"
     return batches, words
 
 

@@ -40,6 +40,7 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
       the highest is the same with or without); weights, by channel, and all computation in 8
       bits. Smallest, and fastest on CPUs.
     Scores rather than labels come out: GPU delegates and MediaPipe take no argmax.
+    It is for pictures: LiteRT has no pooling of volumes among its operations.
     `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three.
 
     Before the file gets its name it is run by LiteRT and compared with the Keras model: on
@@ -110,6 +111,12 @@ def _checked(path):
 
 def _input_shape(model, size):
     """(height, width, channels) of the file's input."""
+    if len(model.input_shape) != 4:
+        raise ValueError(
+            "`tflite` is for pictures (b, h, w, c): LiteRT has no pooling of volumes. "
+            f"Received: model={model.name!r} for volumes, input={model.input_shape}. "
+            "Export a SavedModel instead."
+        )
     height, width, channels = model.input_shape[1:]
     fixed = (height, width)
     chosen = fixed if size is None else tuple(size)

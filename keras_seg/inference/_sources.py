@@ -27,6 +27,11 @@ class Source(NamedTuple):
     width: int
     read: Callable
 
+    @property
+    def sizes(self) -> tuple:
+        """Rows and columns."""
+        return self.height, self.width
+
 
 def open_picture(picture, num_channels) -> Source:
     """Open a picture without reading it, as far as its kind allows.

@@ -12,7 +12,7 @@ def output_stride(network: keras.Model) -> int:
     """Return the pixels of input per pixel of the coarsest map inside a network.
 
     Args:
-        network: functional model for pictures (b, h, w, c).
+        network: functional model for pictures (b, h, w, c) or volumes (b, d, h, w, c).
 
     Returns:
         int: 1 for a network that never makes its picture smaller, or that takes one size only.
@@ -23,7 +23,7 @@ def output_stride(network: keras.Model) -> int:
     >>> output_stride(keras.Model(image, layers.UpSampling2D(8)(small)))
     8
     """
-    if network.input_shape[1:3] != (None, None):
+    if set(network.input_shape[1:-1]) != {None}:
         return 1
     strides = {round(SIDE / side) for side in _sides(network, SIDE) if side}
     strides = {stride for stride in strides if 1 <= stride <= LARGEST}
@@ -36,7 +36,7 @@ def _sides(network: keras.Model, side: int) -> set[int]:
     maps, inner = [], []
     for layer in network.layers:
         try:
-            if len(layer.output.shape) != 4:
+            if len(layer.output.shape) != len(network.input_shape):
                 continue
             maps.append(layer.output)
             inside = getattr(layer, "block", layer)
@@ -44,9 +44,9 @@ def _sides(network: keras.Model, side: int) -> set[int]:
                 inner.append((inside, layer.input))
         except AttributeError:  # Used more than once, or several outputs: others stand for it.
             continue
-    channels = network.input_shape[-1]
+    channels, axes = network.input_shape[-1], len(network.input_shape) - 2
     shapes = keras.Model(network.inputs[0], maps + [tensor for _, tensor in inner])
-    heights = [shape[1] for shape in shapes.compute_output_shape((1, side, side, channels))]
+    heights = [shape[1] for shape in shapes.compute_output_shape((1, *(side,) * axes, channels))]
     found = set(heights)
     for (inside, _), height in zip(inner, heights[len(maps) :], strict=True):
         found |= _sides(inside, height)

@@ -14,14 +14,14 @@ def label_writer(path, size, palette=None):
 
     Args:
         path: a .npy file, or a .png whose pixels are the class ids.
-        size: (height, width) in pixels.
+        size: (height, width) in pixels; (depth, height, width) for a .npy file alone.
         palette: colours of the classes for a png; shades of grey if None.
 
     Yields:
-        function that takes the next rows, uint8 (h, width).
+        function that takes the next rows, uint8 (h, width), or slices (d, height, width).
 
     Raises:
-        ValueError: the ending is another one, or the file exists.
+        ValueError: the ending is another one or does not suit volumes, or the file exists.
 
     >>> import tempfile
     >>> name = Path(tempfile.mkdtemp()) / "labels.npy"
@@ -36,6 +36,11 @@ def label_writer(path, size, palette=None):
         raise ValueError(
             "`tiles` writes label maps as .npy or .png. "
             f"Received: out='{path}'. Give the file one of these endings."
+        )
+    if path.suffix.lower() == ".png" and len(size) == 3:
+        raise ValueError(
+            "`tiles` writes label maps of volumes as .npy. "
+            f"Received: out='{path}'. Give the file this ending."
         )
     if path.exists():
         raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_seg.inference.predictor import Predictor
 
+FACE = ("num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size")
 LARGEST_STRIDE = 256  # pixels; beyond it, tiles follow the network's own stride
 
 
@@ -20,7 +21,8 @@ def augmented(segmenter, flips="horizontal", scales=(1.0,)):
     Args:
         segmenter: a `Segmenter`, or what this package makes of one.
         flips: "horizontal" (or True) adds the mirror image; "all" adds upside down and both, for
-            pictures without an up, such as aerial ones; None (or False) adds nothing.
+            pictures without an up, such as aerial ones, and for volumes all eight mirror images
+            along three axes; None (or False) adds nothing.
         scales: sizes of the picture to look at, such as (0.75, 1.0, 1.25).
 
     Returns:
@@ -70,14 +72,18 @@ class Augmented(Predictor):
     def __init__(self, segmenter, flips, scales):
         self.segmenter = segmenter
         flips = {True: "horizontal", False: None}.get(flips, flips)
-        kinds = {None: 1, "horizontal": 2, "all": 4}
+        kinds = {None: 1, "horizontal": 2, "all": 2**segmenter.dimensions}
         if flips not in kinds:
             raise ValueError(
                 "`augmented` needs flips 'horizontal', 'all' or None. "
                 f"Received: flips={flips!r}. Choose 'all' only for pictures without an up."
             )
-        # Axes to turn round in (b, h, w, c).
-        self.flips = [(), (2,), (1,), (1, 2)][: kinds[flips]]
+        # Axes to turn round in (b, h, w, c) or (b, d, h, w, c): none, the width, the height, ...
+        axes = range(segmenter.dimensions, 0, -1)
+        self.flips = [
+            tuple(axis for place, axis in enumerate(axes) if number >> place & 1)
+            for number in range(kinds[flips])
+        ]
         self.scales = tuple(scales)
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise ValueError(
@@ -85,9 +91,9 @@ class Augmented(Predictor):
                 f"Received: scales={scales!r}. Pass for example (0.75, 1.0, 1.25)."
             )
         if segmenter.fixed_size and set(self.scales) != {1}:
-            height, width = segmenter.fixed_size
+            fixed = "x".join(map(str, segmenter.fixed_size))
             raise ValueError(
-                f"This model was built for pictures of {height}x{width} pixels only. "
+                f"This model was built for pictures of {fixed} pixels only. "
                 f"Received: scales={scales!r}. Leave scales at (1.0,), or build the model with "
                 "input_shape=(None, None, channels)."
             )
@@ -95,15 +101,13 @@ class Augmented(Predictor):
         self.output_stride = _stride_of(segmenter.output_stride, self.scales)
 
     def _probabilities(self, batch):
-        height, width = batch.shape[1:3]
-        total = np.zeros((*batch.shape[:3], self.num_classes), np.float32)
+        total = np.zeros((*batch.shape[:-1], self.num_classes), np.float32)
         for scale in self.scales:
-            size = max(1, round(height * scale)), max(1, round(width * scale))
-            resized = _resized(batch, size)
+            resized = _resized(batch, tuple(max(1, round(n * scale)) for n in batch.shape[1:-1]))
             for axes in self.flips:
                 turned = np.ascontiguousarray(np.flip(resized, axes))
                 found = np.flip(self.segmenter.probabilities(turned), axes)
-                total += _resized(found, (height, width))
+                total += _resized(found, batch.shape[1:-1])
         return total / (len(self.scales) * len(self.flips))
 
 
@@ -117,7 +121,7 @@ class Ensemble(Predictor):
                 "`ensemble` needs at least one segmenter. Received: none. "
                 "Pass a list such as [Segmenter(a), Segmenter(b)]."
             )
-        for what in ("class_names", "num_channels", "fixed_size"):
+        for what in ("class_names", "num_channels", "dimensions", "fixed_size"):
             values = [getattr(segmenter, what) for segmenter in self.segmenters]
             if any(value != values[0] for value in values):
                 raise ValueError(
@@ -142,7 +146,7 @@ class Ensemble(Predictor):
 
 
 def _share_face(predictor, segmenter):
-    for what in ("num_classes", "num_channels", "class_names", "palette", "fixed_size"):
+    for what in FACE:
         setattr(predictor, what, getattr(segmenter, what))
 
 
@@ -156,11 +160,26 @@ def _stride_of(stride, scales):
 
 def _resized(batch, size):
     """Return (b, *size, c): bilinear, and smaller pixels as means where the picture shrinks."""
-    if batch.shape[1:3] == size:
+    if batch.shape[1:-1] == size:
         return batch
+    if len(size) == 3:
+        return _resized_volumes(batch, size)
     smaller = size[0] < batch.shape[1]
     method = cv2.INTER_AREA if smaller and batch.dtype == np.uint8 else cv2.INTER_LINEAR
     resized = [
         cv2.resize(np.ascontiguousarray(one), size[::-1], interpolation=method) for one in batch
     ]
     return np.stack(resized).reshape(len(batch), *size, -1)
+
+
+def _resized_volumes(batch, size):
+    """Return (b, *size, c), linear along each axis between the centres of pixels."""
+    values = batch.astype(np.float32)
+    for axis, new in enumerate(size, start=1):
+        old = values.shape[axis]
+        centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        first = centres.astype(int)
+        share = (centres - first).astype(np.float32).reshape(-1, *[1] * (4 - axis))
+        before, after = (np.take(values, np.minimum(first + k, old - 1), axis) for k in (0, 1))
+        values = before + share * (after - before)
+    return np.rint(values).astype(np.uint8) if batch.dtype == np.uint8 else values

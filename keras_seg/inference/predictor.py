@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from keras_seg._pictures import read_picture
+from keras_seg._volumes import read_volume
 
 
 class Predictor(ABC):
@@ -15,11 +16,14 @@ class Predictor(ABC):
     Attributes:
         num_classes: classes told apart.
         num_channels: channels of the pictures.
+        dimensions: 2 for pictures; 3 for volumes (d, h, w) or (d, h, w, c), which are then meant
+            wherever pictures (h, w) or (h, w, c) are said.
         class_names: one name per class.
         palette: one colour (r, g, b) in 0..255 per class, or None.
         output_stride: a picture cut at multiples of this many pixels meets the same grid of
             coarse features as the whole one.
-        fixed_size: (height, width) where the network takes one size only, else None.
+        fixed_size: (height, width), or (depth, height, width), where the network takes one size
+            only, else None.
     """
 
     num_classes: int
@@ -28,6 +32,12 @@ class Predictor(ABC):
     palette: list | None
     output_stride: int
     fixed_size: tuple | None
+    dimensions: int = 2
+
+    def read(self, picture) -> np.ndarray:
+        """Return a path or an array as the uint8 pixels (h, w, c) or (d, h, w, c) it stands for."""
+        reader = read_picture if self.dimensions == 2 else read_volume
+        return reader(picture, self.num_channels)
 
     @abstractmethod
     def _probabilities(self, batch: np.ndarray) -> np.ndarray:
@@ -39,26 +49,28 @@ class Predictor(ABC):
         Args:
             picture: path of a picture, or array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) with
                 red, green, blue in 0..255; or a list of those. Grey becomes colour, and alpha is
-                dropped, where the model wants three channels.
+                dropped, where the model wants three channels. For a model of volumes, an array
+                (d, h, w) or (d, h, w, c) in 0..255, or the path of a .npy, .npz or NIfTI file or
+                of a TIFF stack.
 
         Returns:
-            uint8 class ids (h, w); a list of those for a list.
+            uint8 class ids (h, w), or (d, h, w); a list of those for a list.
 
         Raises:
             ValueError: if a file is no picture, or an array's shape or range does not fit.
         """
         if isinstance(picture, list | tuple):
             return [self(one) for one in picture]
-        return self.labels(read_picture(picture, self.num_channels)[None])[0]
+        return self.labels(self.read(picture)[None])[0]
 
     def labels(self, batch) -> np.ndarray:
         """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
 
         Args:
-            batch: uint8 pixels (b, h, w, num_channels).
+            batch: uint8 pixels (b, h, w, num_channels); of volumes (b, d, h, w, num_channels).
 
         Returns:
-            uint8 class ids (b, h, w).
+            uint8 class ids (b, h, w), or (b, d, h, w).
         """
         return self._probabilities(np.asarray(batch)).argmax(axis=-1).astype(np.uint8)
 
@@ -77,24 +89,27 @@ class Predictor(ABC):
         """
         if isinstance(picture, list | tuple):
             return [self.probabilities(one) for one in picture]
-        if np.ndim(picture) == 4:
+        if np.ndim(picture) == self.dimensions + 2:
             return self._probabilities(np.asarray(picture))
-        return self._probabilities(read_picture(picture, self.num_channels)[None])[0]
+        return self._probabilities(self.read(picture)[None])[0]
 
-    def tiles(self, picture, out=None, tile=512, overlap=None, blend="gaussian", margin=None):
+    def tiles(self, picture, out=None, tile=None, overlap=None, blend="gaussian", margin=None):
         """Return the label map of a picture of any size, made of tiles, in bounded memory.
 
         Memory beside the network's own: the label map or, with `out`, one row of tiles of it, one
         row of tiles of the picture, and num_classes * 4 bytes for each pixel of one overlap as
         long as the picture is wide. Paths of .npy, .tif and .png files, `numpy.memmap` and the
         like are read piece by piece; other files are held whole, a JPEG in 4 bytes per pixel.
+        Of a volume, a row of tiles is all tiles of the same slices.
 
         Args:
             picture: path, array, or anything with uint8 pixels that is cut like an array
                 (`numpy.memmap`, h5py, zarr).
-            out: path of a .npy or .png file to write the label map to; None returns it.
-            tile: side of a tile in pixels, or (height, width); rounded up to a multiple of
-                `output_stride`. Larger tiles see more context and are faster.
+            out: path of a .npy or .png file to write the label map to, for volumes .npy; None
+                returns it.
+            tile: side of a tile in pixels, or (height, width), or (depth, height, width); rounded
+                up to a multiple of `output_stride`. None for 512, for volumes 96. Larger tiles
+                see more context and are faster.
             overlap: pixels that neighbouring tiles share at least; a quarter of a tile if None.
             blend: how probabilities change from a tile to the next in the overlap: "gaussian"
                 or "linear".
@@ -104,7 +119,7 @@ class Predictor(ABC):
                 the result equals that of the whole picture.
 
         Returns:
-            uint8 class ids (h, w), or the path written.
+            uint8 class ids (h, w), or (d, h, w), or the path written.
 
         Raises:
             ValueError: if sizes do not fit together, or `out` exists or has another ending.
@@ -114,10 +129,13 @@ class Predictor(ABC):
         return labels(self, picture, out, tile, overlap, blend, margin)
 
     def show(self, picture):
-        """Return a figure of one picture, or of a list of them, with what was found in each."""
+        """Return a figure of one picture, or of a list of them, with what was found in each.
+
+        Of volumes, the middle slice is drawn.
+        """
         from keras_seg.show import show_predictions
 
         pictures = picture if isinstance(picture, list | tuple) else [picture]
-        images = [read_picture(one, self.num_channels) for one in pictures]
+        images = [self.read(one) for one in pictures]
         labels = [self.labels(image[None])[0] for image in images]
         return show_predictions(images, None, labels, self.class_names, self.palette)

@@ -1,6 +1,7 @@
 """Pictures of any size, tile by tile, in memory that does not grow with their height."""
 
 import math
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -8,11 +9,15 @@ from tqdm.auto import tqdm
 from keras_seg import _check
 from keras_seg.inference._grid import grid, one_tile, rise_of
 from keras_seg.inference._sources import open_picture
+from keras_seg.inference._volume_tiles import open_volume, volume_blocks
 from keras_seg.inference._writers import label_writer
+from keras_seg.inference.averages import FACE
 from keras_seg.inference.predictor import Predictor
 
+DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
-def blocks(predictor, picture, tile=512, overlap=None, blend="gaussian", margin=None):
+
+def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin=None):
     """Give the blended probabilities of a picture block by block, each pixel once.
 
     For what does not fit into memory as a whole: write them to a file, or keep their entropy.
@@ -20,14 +25,15 @@ def blocks(predictor, picture, tile=512, overlap=None, blend="gaussian", margin=
     Args:
         predictor: a `Segmenter`, or what this package makes of one.
         picture: see `Segmenter.tiles`; so are the others.
-        tile: side of a tile in pixels, or (height, width).
+        tile: side of a tile in pixels, or (height, width), or (depth, height, width).
         overlap: pixels that neighbours share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile that count for nothing.
 
     Yields:
         rows (slice), columns (slice) and float32 probabilities (h, w, num_classes), from left to
-        right and from top to bottom.
+        right and from top to bottom. Of volumes slices, rows, columns (each a slice) and
+        probabilities (d, h, w, num_classes), all rows and columns of some slices at a time.
 
     Raises:
         ValueError: sizes do not fit together, or the picture cannot be read.
@@ -41,9 +47,18 @@ def blocks(predictor, picture, tile=512, overlap=None, blend="gaussian", margin=
     >>> bool(np.allclose(found.sum(axis=-1), 1))
     True
     """
-    source = open_picture(picture, predictor.num_channels)
-    down, across = _grids(predictor, source, tile, overlap, blend, margin)
-    return _blocks(predictor, source, down, across)
+    source = _opened(predictor, picture)
+    grids = _grids(predictor, source, tile, overlap, blend, margin)
+    return _walk(predictor)(predictor, source, *grids)
+
+
+def _opened(predictor, picture):
+    opener = open_picture if predictor.dimensions == 2 else open_volume
+    return opener(picture, predictor.num_channels)
+
+
+def _walk(predictor):
+    return _blocks if predictor.dimensions == 2 else volume_blocks
 
 
 def _blocks(predictor, source, down, across):
@@ -79,7 +94,7 @@ def _blocks(predictor, source, down, across):
             pending = down.tile - done
 
 
-def labels(predictor, picture, out=None, tile=512, overlap=None, blend="gaussian", margin=None):
+def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussian", margin=None):
     """Return or write the label map of a picture of any size; see `Segmenter.tiles`.
 
     Args:
@@ -103,25 +118,25 @@ def labels(predictor, picture, out=None, tile=512, overlap=None, blend="gaussian
     >>> labels(Segmenter(model), np.zeros((100, 80, 3), "uint8"), tile=64, overlap=16).shape
     (100, 80)
     """
-    source = open_picture(picture, predictor.num_channels)
-    down, across = _grids(predictor, source, tile, overlap, blend, margin)
-    size = source.height, source.width
+    source = _opened(predictor, picture)
+    grids = _grids(predictor, source, tile, overlap, blend, margin)
+    found = _walk(predictor)(predictor, source, *grids)
     if out is None:
-        found = np.empty(size, np.uint8)
-        for rows, columns, values in _blocks(predictor, source, down, across):
-            found[rows, columns] = values.argmax(axis=-1)
-        return found
-    with label_writer(out, size, predictor.palette) as write:
-        for rows, columns, values in _blocks(predictor, source, down, across):
-            if columns.start == 0:
-                band = np.empty((rows.stop - rows.start, source.width), np.uint8)
-            band[:, columns] = values.argmax(axis=-1)
-            if columns.stop == source.width:
+        whole = np.empty(source.sizes, np.uint8)
+        for *place, values in found:
+            whole[tuple(place)] = values.argmax(axis=-1)
+        return whole
+    with label_writer(out, source.sizes, predictor.palette) as write:
+        for first, *others, values in found:
+            if others[-1].start == 0:
+                band = np.empty((first.stop - first.start, *source.sizes[1:]), np.uint8)
+            band[:, *others] = values.argmax(axis=-1)
+            if others[-1].stop == source.sizes[-1]:
                 write(band)
     return out
 
 
-def tiled(segmenter, tile=512, overlap=None, blend="gaussian", margin=None):
+def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
     """Let a segmenter look at every picture tile by tile, for example in `evaluate`.
 
     Args:
@@ -148,7 +163,7 @@ class Tiled(Predictor):
 
     def __init__(self, segmenter, tiling):
         self.segmenter, self.tiling = segmenter, tiling
-        for what in ("num_classes", "num_channels", "class_names", "palette", "output_stride"):
+        for what in (*FACE, "output_stride"):
             setattr(self, what, getattr(segmenter, what))
         self.fixed_size = None
 
@@ -156,21 +171,28 @@ class Tiled(Predictor):
         return np.stack([labels(self.segmenter, image, **self.tiling) for image in batch])
 
     def _probabilities(self, batch):
-        found = np.empty((*batch.shape[:3], self.num_classes), np.float32)
+        found = np.empty((*batch.shape[:-1], self.num_classes), np.float32)
         for index, image in enumerate(batch):
-            for rows, columns, values in blocks(self.segmenter, image, **self.tiling):
-                found[index, rows, columns] = values
+            for *place, values in blocks(self.segmenter, image, **self.tiling):
+                found[index, *place] = values
         return found
 
 
 def _grids(predictor, source, tile, overlap, blend, margin):
-    """Check the numbers, and lay tiles down and across the picture."""
+    """Check the numbers, and lay tiles along each side of the picture."""
     _check.one_of("blend", "blend", blend, ("gaussian", "linear"))
     stride = predictor.output_stride
-    sides = (tile, tile) if hasattr(tile, "__index__") else tuple(tile)
+    axes = predictor.dimensions
+    side: Any = DEFAULT_TILE[axes] if tile is None else tile
+    sides = (side,) * axes if hasattr(side, "__index__") else tuple(side)
     if predictor.fixed_size:
         sides, stride = predictor.fixed_size, 1
         _require_size(source, sides)
+    if len(sides) != axes:
+        raise ValueError(
+            f"`tiles` needs one side for all {axes} axes, or one for each. Received: tile={tile!r}."
+            f" Pass for example tile={DEFAULT_TILE[axes]}."
+        )
     for side in sides:
         _check.positive_integer("tiles", "tile", side)
     sides = [math.ceil(side / stride) * stride for side in sides]
@@ -185,7 +207,7 @@ def _grids(predictor, source, tile, overlap, blend, margin):
             f"Received: margin={margin}, overlap={overlap}. Take overlap={2 * margin} or more."
         )
     grids = []
-    for length, side in zip((source.height, source.width), sides, strict=True):
+    for length, side in zip(source.sizes, sides, strict=True):
         if length > side and overlap > side - stride:
             raise ValueError(
                 "`tiles` needs an overlap smaller than a tile by the network's stride of "
@@ -201,11 +223,13 @@ def _grids(predictor, source, tile, overlap, blend, margin):
 
 
 def _require_size(source, size):
-    if source.height < size[0] or source.width < size[1]:
+    if any(have < want for have, want in zip(source.sizes, size, strict=True)):
+        fixed, given = ("x".join(map(str, sizes)) for sizes in (size, source.sizes))
+        axes = "height x width" if len(size) == 2 else "depth x height x width"
         raise ValueError(
-            f"This model was built for pictures of {size[0]}x{size[1]} pixels (height x width), "
-            f"which are its tiles. Received: a picture of {source.height}x{source.width}. Enlarge "
-            f"it, or build the model with input_shape=(None, None, channels)."
+            f"This model was built for pictures of {fixed} pixels ({axes}), which are its tiles. "
+            f"Received: a picture of {given}. Enlarge it, or build the model with "
+            f"input_shape=({'None, ' * len(size)}channels)."
         )
 
 

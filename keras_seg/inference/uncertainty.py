@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_seg import _check
-from keras_seg._pictures import read_picture
+from keras_seg.inference.averages import FACE
 from keras_seg.inference.predictor import Predictor
 from keras_seg.layers import Recompute
 
@@ -79,7 +79,8 @@ class Uncertainty(NamedTuple):
     """What sampling tells of a picture.
 
     Attributes:
-        probabilities: float32 (h, w, num_classes), mean over the samples.
+        probabilities: float32 (h, w, num_classes), mean over the samples; of volumes, here and
+            below, with a depth in front.
         entropy: float32 (h, w) of that mean, 0..1: all that is unsure.
         mutual_information: float32 (h, w), 0..1 on the same scale: the part of it on which the
             samples disagree, which more training data could lower.
@@ -137,7 +138,7 @@ class MonteCarlo(Predictor):
         self.samples, self.seed = samples, seed
         self.network = sampling_model(segmenter.network)
         self.sampler = Segmenter(self.network, freeze=False)  # Masks are drawn from state.
-        for what in ("num_classes", "num_channels", "class_names", "palette", "fixed_size"):
+        for what in FACE:
             setattr(self, what, getattr(segmenter, what))
         self.output_stride = segmenter.output_stride
         self._generators = [
@@ -163,7 +164,7 @@ class MonteCarlo(Predictor):
         Returns:
             `Uncertainty`.
         """
-        batch = read_picture(picture, self.num_channels)[None]
+        batch = self.read(picture)[None]
         mean, entropies = self._mean_and_entropy(batch)
         of_mean = entropy(mean)
         # Never below 0 (Jensen's inequality) but for rounding.
@@ -172,8 +173,8 @@ class MonteCarlo(Predictor):
 
     def _mean_and_entropy(self, batch):
         """Mean of the samples' probabilities, and mean of their entropies."""
-        mean = np.zeros((*batch.shape[:3], self.num_classes), np.float32)
-        entropies = np.zeros(batch.shape[:3], np.float32)
+        mean = np.zeros((*batch.shape[:-1], self.num_classes), np.float32)
+        entropies = np.zeros(batch.shape[:-1], np.float32)
         for sample in range(self.samples):
             for index, generator in enumerate(self._generators):
                 # Not left to the layer: JAX's compiled functions do not keep what they change,

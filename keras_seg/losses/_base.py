@@ -83,6 +83,18 @@ class PixelLoss(keras.losses.Loss):
             return counts
         return counts * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), label)
 
+    def pixel_weights(self, label, counts):
+        """What each pixel counts for, in a loss that is a mean over pixels.
+
+        Args:
+            label: int32 ids (b, h, w), as `read` gives them.
+            counts: float32 (b, h, w), 0 where ignored, else 1.
+
+        Returns:
+            float32 (b, h, w); or None from a loss that is no such mean, as Dice is none.
+        """
+        return None
+
     def get_config(self):
         """The arguments, for saving."""
         return {

@@ -75,11 +75,13 @@ class BoundaryCrossEntropy(PixelLoss):
 
     def call(self, y_true, y_pred):
         logits, label, counts = self.read(y_true, y_pred)
+        return weighted_mean(cross_entropy(label, logits), self.pixel_weights(label, counts))
+
+    def pixel_weights(self, label, counts):
         squared = border_distance(label, counts, reach=math.ceil(2 * self.sigma))
         # (d1 + d2)^2 = (2 d)^2.
         near = self.border_weight * ops.exp(-4 * squared / (2 * self.sigma**2))
-        weights = self.weigh(label, counts) + counts * near
-        return weighted_mean(cross_entropy(label, logits), weights)
+        return self.weigh(label, counts) + counts * near
 
     def get_config(self):
         return super().get_config() | {"border_weight": self.border_weight, "sigma": self.sigma}

@@ -58,7 +58,10 @@ class SparseCrossEntropy(PixelLoss):
             # Cross-entropy against the uniform distribution: -mean over classes of log softmax.
             uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
             loss = (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
-        return weighted_mean(loss, self.weigh(label, counts))
+        return weighted_mean(loss, self.pixel_weights(label, counts))
+
+    def pixel_weights(self, label, counts):
+        return self.weigh(label, counts)
 
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
@@ -106,7 +109,11 @@ class FocalLoss(PixelLoss):
         loss = cross_entropy(label, logits)
         # expm1 keeps 1 - p exact near p = 1. Below 1, the slope of a power is infinite at 0.
         missing = ops.maximum(-ops.expm1(-loss), 1e-7)
-        return weighted_mean(ops.power(missing, self.gamma) * loss, self.weigh(label, counts))
+        loss = ops.power(missing, self.gamma) * loss
+        return weighted_mean(loss, self.pixel_weights(label, counts))
+
+    def pixel_weights(self, label, counts):
+        return self.weigh(label, counts)
 
     def get_config(self):
         return super().get_config() | {"gamma": self.gamma}

@@ -26,12 +26,14 @@ def names():
     return sorted(builders())
 
 
-def build(name, input_shape=(None, None, 3), num_classes=19, **options):
+def build(name, input_shape=None, num_classes=19, **options):
     """Build a network by its name.
 
     Args:
         name: one of `names()`.
-        input_shape: (height, width, channels); height and width may be None (any size).
+        input_shape: (height, width, channels), or (depth, height, width, channels) for networks
+            of volumes; sizes may be None (any size). None is (None, None, 3), for networks that
+            only take volumes (None, None, None, 3).
         num_classes: classes to tell apart, the ignored one not counted.
         **options: the builder's own keyword arguments, see `help(keras_seg.models.<name>)`.
 
@@ -46,7 +48,8 @@ def build(name, input_shape=(None, None, 3), num_classes=19, **options):
     (None, 64, 96, 11)
     """
     _check.one_of("architecture", "name", name, builders())
-    return builders()[name](input_shape, num_classes, **options)
+    shape = {} if input_shape is None else {"input_shape": input_shape}
+    return builders()[name](num_classes=num_classes, **shape, **options)
 
 
 def has_option(name, option):

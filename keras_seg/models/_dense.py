@@ -36,16 +36,17 @@ class Options(NamedTuple):
     recompute: bool = False
 
 
-def dense_layer(maps, name, options):
+def dense_layer(maps, name, options, passes=False):
     """Batch normalisation, ReLU, 3x3 convolution and dropout of all maps so far.
 
     Args:
         maps: list of KerasTensors of one size.
         name: prefix of the layers' names.
         options: `Options`.
+        passes: give back the maps too, as they should be used from here on.
 
     Returns:
-        KerasTensor with `growth_rate` new channels.
+        KerasTensor with `growth_rate` new channels; with `passes`, a list of that and the maps.
 
     >>> dense_layer([keras.Input((8, 8, 4)), keras.Input((8, 8, 2))], "d", Options()).shape
     (None, 8, 8, 16)
@@ -56,7 +57,7 @@ def dense_layer(maps, name, options):
         x = _convolution(x, options.growth_rate, 3, name)
         return layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
 
-    return _block(layer, maps, name, options)
+    return _block(layer, maps, name, options, passes)
 
 
 def dense_block(maps, num_layers, name, options):
@@ -69,15 +70,19 @@ def dense_block(maps, num_layers, name, options):
         options: `Options`.
 
     Returns:
-        List of `num_layers` KerasTensors, the new maps alone.
+        (the maps, as they should be used from here on; list of `num_layers` KerasTensors, the new
+        maps alone).
 
-    >>> len(dense_block([keras.Input((8, 8, 4))], 3, "down1", Options()))
-    3
+    >>> maps, new = dense_block([keras.Input((8, 8, 4))], 3, "down1", Options())
+    >>> len(maps), len(new)
+    (1, 3)
     """
-    new = []
-    for number in range(1, num_layers + 1):
-        new.append(dense_layer([*maps, *new], f"{name}_{number}", options))
-    return new
+    seen = list(maps)
+    for number in range(1, num_layers):
+        made, *seen = dense_layer(seen, f"{name}_{number}", options, passes=True)
+        seen.append(made)
+    made = dense_layer(seen, f"{name}_{num_layers}", options)
+    return seen[: len(maps)], [*seen[len(maps) :], made]
 
 
 def transition_down(maps, name, options):
@@ -134,13 +139,13 @@ def transition_up(maps, skip, name, attention=False):
     return CropLike(name=f"{name}_crop")([x, skip])
 
 
-def _block(function, maps, name, options):
+def _block(function, maps, name, options, passes=False):
     """`function(maps)`, as layers of the network or as one layer that computes its inside twice."""
     if not options.recompute:
-        return function(maps)
+        return [function(maps), *maps] if passes else function(maps)
     inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in maps]
     block = keras.Model(inputs, function(inputs), name=f"{name}_block")
-    return Recompute(block, name=name)(maps)
+    return Recompute(block, passes, name=name)(maps)
 
 
 def _concatenated(maps, name):
@@ -189,16 +194,16 @@ def network(image, num_classes, options):
     maps = [_convolution(x, FIRST_FILTERS, 3, "first")]
     skips = []
     for number, num_layers in enumerate(per_block[:depth], start=1):
-        maps = maps + dense_block(maps, num_layers, f"down{number}", options)
+        maps, new = dense_block(maps, num_layers, f"down{number}", options)
+        maps = maps + new
         skips.append(maps)
         maps = [transition_down(maps, f"down{number}_transition", options)]
-    new = dense_block(maps, per_block[depth], "bottleneck", options)
+    _, new = dense_block(maps, per_block[depth], "bottleneck", options)
     for number, num_layers in enumerate(per_block[depth + 1 :], start=1):
         skip = skips.pop()
         attention = options.attention and number == 1
         enlarged = transition_up(new, skip[0], f"up{number}_transition", attention)
-        maps = [enlarged, *skip]
-        new = dense_block(maps, num_layers, f"up{number}", options)
+        maps, new = dense_block([enlarged, *skip], num_layers, f"up{number}", options)
 
     def classifier(maps):
         stack = _concatenated(maps, "logits")

@@ -146,12 +146,12 @@ def streets(options, size):
 def input_alone(options, size):
     """The input graph of the recipe, without a network."""
     import keras_seg
-    from keras_seg.training import _ops
+    from keras_seg._network import augmentation
 
     recipe = keras_seg.recipe("small_data", crop_size=size)
     data = streets(options, size)
     data.measure("train")  # Reading is not part of it.
-    batches = iter(data.train_batches(options.batch_size, _ops(recipe), epochs=4))
+    batches = iter(data.train_batches(options.batch_size, augmentation(recipe), epochs=4))
     return timed(lambda: next(batches), options)
 
 

@@ -1,0 +1,130 @@
+"""Callbacks that measure, and keep what measured best."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_seg import _check
+from keras_seg.metrics import confusion_matrix, iou_from_confusion, mean_iou
+
+
+class ValidationIoU(keras.callbacks.Callback):
+    """Measures mean and per-class IoU on a whole validation set after each epoch.
+
+    Adds `val_mean_iou`, `val_pixel_accuracy` and one `iou/<class name>` per class to the logs.
+    All come from one confusion matrix over the set.
+
+    Args:
+        labels: function from uint8 pictures (b, h, w, c) to uint8 class ids (b, h, w), which
+            follows the model in training: `Segmenter(model, freeze=False).labels`.
+        batches: the validation pictures: an iterable of (image, label), gone through anew each
+            epoch, with numpy-like uint8 (b, h, w, c) and integer ids (b, h, w).
+        class_names: one name per class.
+        ignore_class: label id that counts for nothing.
+        every: measure every so many epochs and after the last one, and nothing in between.
+
+    Raises:
+        ValueError: `every` is no whole number of at least 1, or no pixel has a label that counts.
+
+    >>> images, labels = np.zeros((1, 4, 4, 3), "uint8"), np.zeros((1, 4, 4), "uint8")
+    >>> measure = ValidationIoU(lambda image: image[..., 0], [(images, labels)], ["road", "sky"])
+    >>> logs = {}
+    >>> measure.on_epoch_end(0, logs)
+    >>> logs["val_mean_iou"], logs["iou/road"]
+    (1.0, 1.0)
+    """
+
+    def __init__(self, labels, batches, class_names, ignore_class=255, every=1):
+        super().__init__()
+        _check.positive_integer("ValidationIoU", "every", every)
+        self.labels = labels
+        self.batches = batches
+        self.class_names = tuple(class_names)
+        self.ignore_class = ignore_class
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == (self.params or {}).get("epochs")
+        if logs is None or ((epoch + 1) % self.every and not last):
+            return
+        confusion = sum(
+            confusion_matrix(
+                label, self.labels(np.asarray(image)), len(self.class_names), self.ignore_class
+            )
+            for image, label in self.batches
+        )
+        if not np.any(confusion):
+            raise ValueError(
+                "`ValidationIoU` needs pixels with a class. Received: batches without one that is "
+                f"not ignore_class={self.ignore_class}. Give the validation set labelled pictures."
+            )
+        logs["val_mean_iou"] = mean_iou(confusion)
+        logs["val_pixel_accuracy"] = float(np.trace(confusion) / np.sum(confusion))
+        for name, iou in zip(self.class_names, iou_from_confusion(confusion), strict=True):
+            logs[f"iou/{name}"] = float(iou)
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights with the best value of a measure so far, in a file.
+
+    Args:
+        save: function that is called without arguments whenever the measure is better than
+            before; it writes what should be kept.
+        monitor: the measure's name in the logs; larger is better.
+        best: best value so far, for a training that goes on.
+
+    >>> best = BestWeights(lambda: None)
+    >>> best.on_epoch_end(0, {"val_mean_iou": 0.4})
+    >>> best.best
+    0.4
+    """
+
+    def __init__(self, save, monitor="val_mean_iou", best=-math.inf):
+        super().__init__()
+        self.save = save
+        self.monitor = monitor
+        self.best = best
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor, math.nan)
+        if value > self.best:
+            self.save()
+            self.best = value
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Stops when the mean IoU on the validation set has not improved for so many epochs.
+
+    Args:
+        patience: epochs to wait after the best one.
+        monitor: the measure's name in the logs; larger is better.
+        history: values of earlier epochs, for a training that goes on.
+
+    Raises:
+        ValueError: `patience` is no whole number of at least 1.
+
+    >>> EarlyStopping(patience=3, history=[0.2, 0.4, 0.3]).waited
+    1
+    """
+
+    def __init__(self, patience, monitor="val_mean_iou", history=()):
+        super().__init__()
+        _check.positive_integer("EarlyStopping", "patience", patience)
+        self.patience = patience
+        self.monitor = monitor
+        self.best, self.waited = -math.inf, 0
+        for value in history:
+            self._see(value)
+
+    def _see(self, value):
+        self.waited = 0 if value > self.best else self.waited + 1
+        self.best = max(value, self.best)
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor)
+        if value is None or math.isnan(value):
+            return
+        self._see(value)
+        if self.waited >= self.patience:
+            self.model.stop_training = True

@@ -1,0 +1,129 @@
+"""Volumes of any size, tile by tile, in memory that does not grow with their depth."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from keras_seg._volumes import read_volume, with_channels
+
+
+class VolumeSource(NamedTuple):
+    """A volume of which only slices are read.
+
+    Attributes:
+        sizes: depth, height, width.
+        read: function (first, last) that returns uint8 values (last - first, h, w, channels).
+    """
+
+    sizes: tuple
+    read: Callable
+
+
+def open_volume(volume, num_channels) -> VolumeSource:
+    """Open a volume; a .npy file of uint8, `numpy.memmap` and the like without reading it.
+
+    Args:
+        volume: path; array; or anything with `shape` and `dtype` uint8 whose slices (d, h, w) or
+            (d, h, w, c) can be cut out by `volume[first:last]`.
+        num_channels: channels that the model takes.
+
+    Returns:
+        `VolumeSource`.
+
+    Raises:
+        ValueError: the file is no volume, or shape or type do not fit.
+
+    >>> source = open_volume(np.zeros((20, 40, 50), "uint8"), 1)
+    >>> source.sizes, source.read(3, 5).shape
+    ((20, 40, 50), (2, 40, 50, 1))
+    """
+    values = _lazily(volume, num_channels)
+    if values is None:
+        values = read_volume(volume, num_channels)
+    return VolumeSource(
+        tuple(values.shape[:3]),
+        lambda first, last: with_channels(np.asarray(values[first:last]), num_channels),
+    )
+
+
+def _lazily(volume, num_channels):
+    """What is cut slice by slice, or None for what is read at once."""
+    if isinstance(volume, str | Path):
+        if not str(volume).lower().endswith(".npy") or not Path(volume).is_file():
+            return None
+        try:
+            volume = np.load(volume, mmap_mode="r", allow_pickle=False)
+        except ValueError:
+            return None  # `read_volume` says why
+    elif type(volume) is np.ndarray or not hasattr(volume, "shape"):
+        return None
+    shape = tuple(volume.shape)
+    plain = len(shape) == 3 or (len(shape) == 4 and shape[-1] == num_channels)
+    if not plain or 0 in shape or volume.dtype != np.uint8:
+        return None
+    return volume
+
+
+def volume_blocks(predictor, source, deep, down, across):
+    """Give blended probabilities slab by slab: all tiles of the same slices at a time.
+
+    Args:
+        predictor: what `Segmenter` and its kin have in common.
+        source: `VolumeSource`.
+        deep: `Grid` of the depth.
+        down: `Grid` of the height.
+        across: `Grid` of the width.
+
+    Yields:
+        slices, rows, columns (each a slice) and float32 probabilities (d, h, w, num_classes).
+    """
+    depth, height, width = source.sizes
+    plane = (down.ends[-1], across.ends[-1])
+    longest = max(
+        start + deep.tile - end for start, end in zip(deep.starts, deep.ends, strict=True)
+    )
+    behind = np.zeros((longest, *plane, predictor.num_classes), np.float32)
+    pending = 0
+    number = len(deep.starts) * len(down.starts) * len(across.starts)
+    # Without a terminal there is no bar, and none for a volume of one tile.
+    hide = True if number == 1 else None
+    with tqdm(total=number, desc="Tiles", disable=hide, leave=False, unit="tile") as bar:
+        for start, end, weights in zip(deep.starts, deep.ends, deep.weights, strict=True):
+            values = _slab(source, start, deep.tile, plane)
+            slab = np.zeros((deep.tile, *plane, predictor.num_classes), np.float32)
+            slab[:pending] = behind[:pending]
+            for rows, row_weights in _places(down):
+                for columns, column_weights in _places(across):
+                    found = predictor.probabilities(values[None, :, rows, columns])[0]
+                    share = weights[:, None, None] * (row_weights[:, None] * column_weights)
+                    slab[:, rows, columns] += found * share[..., None]
+                    bar.update()
+            done = end - start
+            pending = deep.tile - done
+            behind[:pending] = slab[done:]
+            last = min(end, depth)
+            yield (
+                slice(start, last),
+                slice(0, height),
+                slice(0, width),
+                slab[: last - start, :height, :width],
+            )
+
+
+def _places(grid):
+    """Each tile of a grid as a slice, with its weights."""
+    for start, weights in zip(grid.starts, grid.weights, strict=True):
+        yield slice(start, start + grid.tile), weights
+
+
+def _slab(source, start, count, plane):
+    """Return slices of the volume; past its end, its edge is repeated."""
+    values = source.read(start, min(start + count, source.sizes[0]))
+    wanted = (count, *plane)
+    missing = [(0, want - have) for want, have in zip(wanted, values.shape[:3], strict=True)]
+    if any(more for _, more in missing):
+        values = np.pad(values, (*missing, (0, 0)), mode="edge")
+    return values
