@@ -1,7 +1,5 @@
 """The network of a training: built, compiled with its recipe, and given its batches."""
 
-import contextlib
-
 import keras
 
 from keras_seg import models, recipes
@@ -27,31 +25,44 @@ def network_for(model, data, recipe):
         _check_fits(logits_model(model), data)
         _check_precision(model, recipe)
         return model
-    options = dict(recipe.options)
-    shape = (*(None,) * len(recipe.crop_size), data.num_channels)
-    if recipe.auxiliary_weight and models.has_option(model, "auxiliary_head"):
-        options["auxiliary_head"] = True
-    with _policy(recipe.precision):
-        return models.build(model, shape, data.num_classes, **options)
+    return _built(model, data, recipe, _policy(recipe))
 
 
-def full_precision(network):
-    """The network itself; or, if it computes in 16 bits, a twin that computes in 32.
+def scored_network(model, network, data, recipe):
+    """The network that is scored and kept: the trained one, or its twin that computes in 32 bits.
 
     Args:
-        network: a functional `keras.Model`.
+        model: name of an architecture, or a `keras.Model`, which is its own affair.
+        network: what `network_for` made of it.
+        data: a data set.
+        recipe: a `Recipe` with its crop size filled in.
 
     Returns:
-        `keras.Model` with weights of its own in the second case.
+        `keras.Model`; a twin has weights of its own.
     """
-    layers = [x for x in network.layers if x.dtype_policy.compute_dtype != "float32"]
-    if not any(x.dtype_policy.name.startswith("mixed_") for x in layers):
+    if isinstance(model, keras.Model) or not _policy(recipe).startswith("mixed_"):
         return network
+    return _built(model, data, recipe, "float32")
 
-    def clone(layer):
-        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
 
-    return keras.models.clone_model(network, clone_function=clone)
+def _built(name, data, recipe, policy):
+    options = dict(recipe.options)
+    shape = (*(None,) * len(recipe.crop_size), data.num_channels)
+    if recipe.auxiliary_weight and models.has_option(name, "auxiliary_head"):
+        options["auxiliary_head"] = True
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return models.build(name, shape, data.num_classes, **options)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _policy(recipe):
+    """The name of the layers' dtype policy; float32 means the user's own."""
+    if recipe.precision != "float32":
+        return recipe.precision
+    return keras.config.dtype_policy().name
 
 
 def compile_network(network, data, recipe, steps):
@@ -131,18 +142,6 @@ def _heads(network):
     """Names of the outputs, where they are a dict; a Sequential model has no `output` at all."""
     output = getattr(network, "output", None)
     return tuple(output) if isinstance(output, dict) else ()
-
-
-@contextlib.contextmanager
-def _policy(precision):
-    """Build layers under a dtype policy; float32 means the user's own."""
-    before = keras.config.dtype_policy()
-    if precision != "float32":
-        keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _check_fits(model, data):

@@ -51,7 +51,7 @@ class Recipe:
             this share of all, 0..1 (stochastic weight averaging); 0 for the last ones.
         statistics_batches: batches of the training set over which the statistics of batch
             normalisation are measured anew before each validation; 0 keeps the moving averages.
-            For tiny batches, and with `swa`.
+            For tiny batches; `swa` needs it.
         accumulate: batches whose gradients make one update, as one batch that many times as
             large would (batch normalisation aside, which sees each batch for itself).
         precision: "float32"; "mixed_bfloat16" or "mixed_float16" (with a loss scale) compute in
@@ -116,6 +116,12 @@ class Recipe:
             raise ValueError(
                 f"`{subject}` needs one way to average weights. Received: "
                 f"averaging={self.averaging!r} and swa={self.swa!r}. Set one of them to 0."
+            )
+        if self.swa and not self.statistics_batches:
+            raise ValueError(
+                f"`{subject}` needs statistics_batches with swa: averaged weights do not suit the "
+                "statistics that batch normalisation gathered with others. Received: "
+                f"swa={self.swa!r} and statistics_batches=0. Pass statistics_batches=100, say."
             )
         if self.patience is not None:
             _check.positive_integer(subject, "patience", self.patience)

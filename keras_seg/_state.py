@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 
-def save(path, model, epochs_done, raw_weights=None, more=()):
+def save(path, model, epochs_done, raw_weights=None, more=None):
     """Write every variable of a compiled model and of its optimizer.
 
     Args:
@@ -17,7 +17,7 @@ def save(path, model, epochs_done, raw_weights=None, more=()):
         epochs_done: number of finished epochs.
         raw_weights: values of the trainable variables to save in place of those in the model
             (when that holds averaged ones), or None.
-        more: dict of further arrays to keep.
+        more: dict of further arrays to keep, or None.
     """
     values = {
         name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()
@@ -26,7 +26,7 @@ def save(path, model, epochs_done, raw_weights=None, more=()):
         names = {id(variable): name for name, variable in _variables(model).items()}
         for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
             values[names[id(variable)]] = value
-    values.update({f"more {name}": value for name, value in dict(more).items()})
+    values.update({f"more {name}": value for name, value in (more or {}).items()})
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as file:
@@ -76,7 +76,8 @@ def restore(path, model):
 
 def _variables(model):
     """Every variable by its place: names are counted up with every model that a process builds."""
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # A loss-scaling optimizer grows with every build.
+        model.optimizer.build(model.trainable_variables)
     return {
         f"{owner} {index}": variable
         for owner, variables in (

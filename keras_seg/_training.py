@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_seg import _settings, _state, callbacks
 from keras_seg._compiled import logits_model
-from keras_seg._network import batches_for, compile_network, full_precision
+from keras_seg._network import batches_for, compile_network
 from keras_seg._run_files import pick_examples, read_history, write_text
 from keras_seg.predict import Segmenter
 from keras_seg.statistics import inner_layers
@@ -21,12 +21,20 @@ log = logging.getLogger("keras_seg")
 
 
 class Training:
-    """One training: its network, its folder, and how far it has come."""
+    """One training: its network, its folder, and how far it has come.
 
-    def __init__(self, network, data, recipe, folder, setup):
-        self.network, self.data, self.recipe = network, data, recipe
+    Args:
+        network: the `keras.Model` to train.
+        twin: the network that is scored and kept, with the same weights; often the same one.
+        data: a data set.
+        recipe: a `Recipe` with its crop size filled in.
+        folder: where the run is kept.
+        setup: what the folder's name and settings say of it.
+    """
+
+    def __init__(self, network, twin, data, recipe, folder, setup):
+        self.network, self.twin, self.data, self.recipe = network, twin, data, recipe
         self.folder, self.setup = Path(folder), setup
-        self.twin = full_precision(network)
         self.average = _average(recipe)
         self.steps = int(self._batches(0, 1).cardinality())
         if self.steps < 1:
@@ -92,7 +100,8 @@ class Training:
         """In the order of their work at an epoch's end: average, measure, keep, note down."""
         validated = "val" in self.data.splits
         monitor = "val_mean_iou" if validated else "epoch"
-        scores = self.history[monitor].dropna().tolist() if len(self.history) else []
+        # There is no such column before the first measurement.
+        scores = self.history[monitor].dropna().tolist() if monitor in self.history else []
         bar = callbacks.ProgressBar(self.recipe.epochs, self.steps)
         bar.best = best = max(scores, default=-np.inf)
         patience = self.recipe.patience
@@ -101,7 +110,7 @@ class Training:
             callbacks.StopOnBadLoss(f"Finished epochs are kept in '{self.folder}'."),
             *([self.average] if self.average else []),
             *self._statistics(),
-            _Twin(self.twin),
+            *([_Twin(self.twin)] if self.twin is not self.network else []),
             *(self._validation() if validated else []),
             callbacks.BestWeights(self._save_best, monitor, best),
             *([callbacks.EarlyStopping(patience, monitor, scores)] if patience else []),
@@ -218,17 +227,16 @@ class _Journal(keras.callbacks.Callback):
 
 
 class _Twin(keras.callbacks.Callback):
-    """Brings the weights into the network that is scored and kept, if that is another one."""
+    """Brings the weights into the network that is scored and kept."""
 
     def __init__(self, twin):
         super().__init__()
         self.twin = twin
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.twin is not self.model:
-            if hasattr(self.model, "jax_state_sync"):
-                self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
-            self.twin.set_weights(self.model.get_weights())
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
+        self.twin.set_weights(self.model.get_weights())
 
 
 def _average(recipe):

@@ -8,7 +8,7 @@ import keras
 from keras_seg import _check, _settings
 from keras_seg import recipes as _recipes
 from keras_seg._compiled import logits_model
-from keras_seg._network import network_for
+from keras_seg._network import network_for, scored_network
 from keras_seg._training import Training
 from keras_seg.plain_data import PlainData
 from keras_seg.run import Run
@@ -81,9 +81,11 @@ def _training(model, data, recipe, seed, folder, tag):
     keras.utils.set_random_seed(seed)
     recipe = cropped(recipe, data)
     network = network_for(model, data, recipe)
+    twin = scored_network(model, network, data, recipe)
     setup = _settings.setup(network, data, recipe, seed)
     name = "-".join(filter(None, (network.name, data.name, tag)))
-    return Training(network, data, recipe, _settings.choose_folder(folder, name, setup), setup)
+    folder = _settings.choose_folder(folder, name, setup)
+    return Training(network, twin, data, recipe, folder, setup)
 
 
 def _trained(training, more_callbacks):

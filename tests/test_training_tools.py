@@ -82,13 +82,13 @@ def same_tiny():
     return tiny()
 
 
-def interrupted_and_not(data, folder, stop, changes):
+def interrupted_and_not(data, folder, stop, changes, model=same_tiny):
     """The same training twice: in one go, and stopped by a callback and called again."""
-    whole = keras_seg.fit(same_tiny(), data, folder=folder / "a", **changes)
+    whole = keras_seg.fit(model(), data, folder=folder / "a", **changes)
     part = folder / "b"
     with pytest.raises(KeyboardInterrupt):
-        keras_seg.fit(same_tiny(), data, folder=part, callbacks=[stop], **changes)
-    again = keras_seg.fit(same_tiny(), data, folder=part, **changes)
+        keras_seg.fit(model(), data, folder=part, callbacks=[stop], **changes)
+    again = keras_seg.fit(model(), data, folder=part, **changes)
     assert len(list(part.iterdir())) == len(list((folder / "a").iterdir()))
     check_same(whole, again)
 
@@ -144,6 +144,11 @@ def test_two_ways_to_average_are_refused():
         keras_seg.recipe("small_data", averaging=0.5, swa=0.5)
 
 
+def test_stochastic_averages_ask_for_statistics_of_their_own():
+    with pytest.raises(ValueError, match=r"needs statistics_batches with swa.*swa=0.5 and"):
+        keras_seg.recipe("small_data", averaging=0.0, swa=0.5)
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, precision):
     seen = []
@@ -168,6 +173,32 @@ def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, 
     assert {layer.dtype_policy.name for layer in run.model.layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
     assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
+
+
+def policies(layer):
+    """Every dtype policy inside a layer or model; layers in recomputed blocks are no `layers`."""
+    return {layer.dtype_policy.name}.union(*(policies(x) for x in layer._layers))
+
+
+def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_streets, tmp_path):
+    changes = {"epochs": 1, "batch_size": 2, "crop_size": (32, 32)}
+    options = {"growth_rate": 4, "layers_per_block": (2, 2, 2), "recompute": True}
+    run = keras_seg.fit(
+        "fc_densenet_mobile",
+        tiny_streets,
+        folder=tmp_path,
+        precision="mixed_bfloat16",
+        options=options,
+        **changes,
+    )
+    assert policies(run.model) == {"float32"}
+    assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
+
+
+def test_scaled_gradients_outlive_an_interruption(tiny_streets, tmp_path):
+    changes = {"epochs": 2, "batch_size": 2, "precision": "mixed_float16"}
+    stop = Breaks(epoch=2, step=2)
+    interrupted_and_not(tiny_streets, tmp_path, stop, changes, lambda: "contextnet_cn14_160")
 
 
 def test_mixed_precision_of_a_built_model_is_its_own_affair(data, tmp_path):
@@ -229,6 +260,11 @@ def test_pictures_can_be_scored_now_and_then(data, tmp_path):
     scored = run.history["val_mean_iou"].notna().tolist()
     assert scored == [False, True, False, True, True]
     assert run.settings["best"]["val_mean_iou"] == run.history["val_mean_iou"].max()
+
+
+def test_scores_now_and_then_outlive_a_stop_before_the_first(data, tmp_path):
+    changes = {"epochs": 3, "batch_size": 2, "validate_every": 3}
+    interrupted_and_not(data, tmp_path, Breaks(epoch=2, step=2), changes)
 
 
 def test_restarts_of_the_cosine_are_where_the_guide_has_them():
