@@ -1,6 +1,7 @@
 """Drawn fields, brains and land: reproducible, exactly labelled, not to be solved by colour."""
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -138,20 +139,36 @@ def test_colour_alone_does_not_tell_the_classes(name, drawn):
     assert iou.mean() < 0.6
 
 
-@every_kind
+@pytest.mark.parametrize("name", [*KINDS, "street_scenes", "scan_volumes"])
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"num_images": 2}, ValueError, r"at least 3 pictures.*Received: num_images=2\. Ask"),
-        ({"size": (31, 64)}, ValueError, r"at least 32 pixels.*Received: size=\(31, 64\)\. Draw"),
+        ({"count": 2}, ValueError, r"at least 3 \w+, one for .*Received: num_\w+=2\. Ask"),
+        ({"size": 31}, ValueError, r"at least 32 on all sides\. Received: size=\(31, .*Draw at 32"),
         ({"seed": -1}, ValueError, r"seed from 0 up\. Received: seed=-1\. Give 0"),
-        ({"num_images": 2.5}, TypeError, r"whole number as `num_images`.*Received: num_images=2.5"),
-        ({"size": 64}, TypeError, r"height and width.*Received: size=64\. Give for example"),
+        ({"count": 2.5}, TypeError, r"whole number as `num_\w+`\. Received: num_\w+=2.5"),
+        ({"seed": "a"}, TypeError, r"whole number as `seed`\. Received: seed='a'\. Give an int"),
+        ({"seed": True}, TypeError, r"whole number as `seed`\. Received: seed=True"),
+        ({"size": 64.0}, TypeError, r"height, width\) as . whole numbers.*Received: size=\(64.0, "),
     ],
 )
 def test_bad_arguments_are_named(name, arguments, error, words):
+    counted, sides = ("num_volumes", 3) if name == "scan_volumes" else ("num_images", 2)
+    arguments = dict(arguments)
+    if "count" in arguments:
+        arguments[counted] = arguments.pop("count")
+    if "size" in arguments:
+        arguments["size"] = (arguments["size"], *(64,) * (sides - 1))
     with pytest.raises(error, match=f"`{name}` .*{words}"):
         pipelines.load(name, **arguments)
+
+
+@pytest.mark.parametrize(("name", "size"), [("crop_rows", 64), ("scan_volumes", (48, 64))])
+def test_sizes_of_other_dimensions_are_refused(name, size):
+    with pytest.raises(
+        TypeError, match=rf"height, width\) as .*Received: size={re.escape(str(size))}"
+    ):
+        pipelines.load(name, size=size)
 
 
 def test_a_notebook_shows_the_pictures(drawn):

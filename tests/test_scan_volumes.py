@@ -91,21 +91,3 @@ def test_blur_is_a_gaussian_along_each_axis():
         profile = found.sum(axis=tuple(other for other in range(3) if other != axis))
         # Cut off at three widths, a Gaussian's variance is 2 % smaller.
         assert (profile * places**2).sum() == pytest.approx(width**2, rel=0.04)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "received"),
-    [
-        ({"num_volumes": 2.5}, "num_volumes=2.5"), ({"seed": True}, "seed=True"),
-        ({"size": (48, 64)}, r"size=\(48, 64\)"), ({"size": (48, 64, 6.5)}, r"size=\(48, 64, 6.5"),
-    ],
-)  # fmt: skip
-def test_arguments_are_whole_numbers(arguments, received):
-    with pytest.raises(TypeError, match=rf"`scan_volumes` takes whole numbers.*{received}"):
-        scan_volumes(**arguments)
-
-
-@pytest.mark.parametrize("arguments", [{"num_volumes": 2}, {"size": (31, 64, 64)}, {"seed": -1}])
-def test_arguments_are_in_range(arguments):
-    with pytest.raises(ValueError, match=r"`scan_volumes` draws at least 3 volumes.*Received: num"):
-        scan_volumes(**arguments)

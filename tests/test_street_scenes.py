@@ -123,20 +123,3 @@ def test_neither_colour_nor_place_alone_tells_the_classes(streets):
     places = [np.broadcast_to(grid, label.shape) for label in truths]
     assert table_score(colours, truths, 512) < 0.3
     assert table_score(places, truths, 12 * 16) < 0.3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        ({"num_images": 2}, ValueError, r"at least 3 pictures.*Received: num_images=2\. Ask"),
-        ({"size": (31, 64)}, ValueError, r"at least 32 pixels.*Received: size=\(31, 64\)\. Draw"),
-        ({"seed": -1}, ValueError, r"seed from 0 up\. Received: seed=-1\. Give 0"),
-        ({"num_images": 2.5}, TypeError, r"whole number as `num_images`.*Received: num_images=2.5"),
-        ({"seed": "a"}, TypeError, r"whole number as `seed`.*Received: seed='a'\. Give an int"),
-        ({"size": 64}, TypeError, r"height and width.*Received: size=64\. Give for example"),
-        ({"size": (64, 64.0)}, TypeError, r"two whole numbers.*Received: size=\(64, 64.0\)"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, error, words):
-    with pytest.raises(error, match=words):
-        street_scenes(**arguments)

@@ -8,8 +8,8 @@ from pipelines.datasets._aerial_blocks import cover_block, river
 from pipelines.datasets._aerial_plan import Plan, plan_land
 from pipelines.datasets._aerial_stage import ROAD, Land
 from pipelines.datasets._aerial_things import paint_car, paint_cars
-from pipelines.datasets._street_photo import photograph
-from pipelines.datasets._street_stage import Dice
+from pipelines.datasets._canvas import Dice
+from pipelines.datasets._photo import photograph
 
 
 def draw_aerial(size: tuple[int, int], seed: np.random.SeedSequence):

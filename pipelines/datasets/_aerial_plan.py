@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.datasets._street_stage import Dice
+from pipelines.datasets._canvas import Dice
 
 TOWN = {"houses": 6, "halls": 2, "park": 1.2, "wood": 0.4, "lake": 0.5, "field": 0.3}
 VILLAGE = {"houses": 4, "halls": 0.6, "park": 0.8, "wood": 1, "lake": 0.8, "field": 3}

@@ -5,8 +5,8 @@ import math
 import cv2
 import numpy as np
 
+from pipelines.datasets._canvas import Canvas, Dice
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_stage import Canvas, Dice
 
 ROAD, BUILDING, TREE, GRASS, FIELD, WATER, CAR = range(7)
 PER_METRE = 4  # canvas pixels, twice the picture's

@@ -7,8 +7,8 @@ Tissues are finer than classes: the scanner shows fat and vessels unlike the cla
 import cv2
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_stage import Dice
 
 BACKGROUND, SKULL, FLUID, GREY, WHITE, OEDEMA, CORE, ENHANCING = range(8)
 # Further tissues, and the class that each counts for.

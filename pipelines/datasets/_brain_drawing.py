@@ -5,8 +5,8 @@ import numpy as np
 from pipelines.datasets._brain_anatomy import draw_anatomy
 from pipelines.datasets._brain_scanner import scan
 from pipelines.datasets._brain_tumour import grow_tumour, plan_tumour, pushed
-from pipelines.datasets._street_photo import majority
-from pipelines.datasets._street_stage import Dice
+from pipelines.datasets._canvas import Dice
+from pipelines.datasets._photo import majority
 
 
 def draw_brain(size: tuple[int, int], seed: np.random.SeedSequence):

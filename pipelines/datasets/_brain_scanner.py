@@ -18,8 +18,8 @@ from pipelines.datasets._brain_anatomy import (
     WHITE,
     WORN,
 )
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_stage import Dice
 
 # Brightness of each tissue, 0..1, in T1, T1 with contrast agent, T2 and FLAIR.
 _BRIGHTNESS = {

@@ -17,8 +17,8 @@ from pipelines.datasets._brain_anatomy import (
     SKULL,
     VESSEL,
 )
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_stage import Dice
 
 
 @dataclass

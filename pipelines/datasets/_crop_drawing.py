@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.datasets._canvas import Canvas, Dice
 from pipelines.datasets._crop_leaves import Leaf, paint_leaf
 from pipelines.datasets._crop_soil import Sun, paint_soil
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_photo import photograph
-from pipelines.datasets._street_stage import Canvas, Dice
+from pipelines.datasets._photo import photograph
 
 CROP, WEED = 1, 2
 ROW_SPACING_CM = (42, 52)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipelines.datasets._canvas import Canvas
 from pipelines.datasets._crop_soil import Sun
-from pipelines.datasets._street_stage import Canvas
 
 _T = np.linspace(0.0, 1.0, 17)
 # Half the width along the leaf, as a share of its length, from the stem to the tip.

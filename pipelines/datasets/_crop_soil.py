@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from pipelines.datasets._canvas import Canvas, Dice
 from pipelines.datasets._drawn import fractal
-from pipelines.datasets._street_stage import Canvas, Dice
 
 _SOILS = (
     (140, 120, 98), (118, 100, 82), (92, 78, 66), (164, 148, 126), (132, 106, 86), (112, 102, 92),

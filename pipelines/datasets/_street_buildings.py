@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_plan import Lot
-from pipelines.datasets._street_stage import BUILDING, NEAR_M, Dice, Stage, Thing
+from pipelines.datasets._street_stage import BUILDING, NEAR_M, Stage, Thing
 from pipelines.datasets._street_wall import Wall, paint_wall
 
 # Walls borrow the colours of sky, trees, road and cars, so that colour alone decides nothing.

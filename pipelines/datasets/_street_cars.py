@@ -1,8 +1,9 @@
 """Cars, vans and buses in traffic and parked."""
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_car_shape import KINDS, shape_of
 from pipelines.datasets._street_plan import Street
-from pipelines.datasets._street_stage import CAR, Dice, Stage, Thing
+from pipelines.datasets._street_stage import CAR, Stage, Thing
 
 _PAINTS = [
     (236, 236, 234), (200, 202, 205), (150, 152, 156), (108, 110, 114), (52, 54, 58), (38, 39, 43),

@@ -2,15 +2,16 @@
 
 import numpy as np
 
+from pipelines.datasets._canvas import Canvas, Dice
+from pipelines.datasets._photo import photograph
 from pipelines.datasets._street_buildings import plan_buildings
 from pipelines.datasets._street_cars import plan_cars
 from pipelines.datasets._street_furniture import plan_furniture
 from pipelines.datasets._street_ground import paint_ground
 from pipelines.datasets._street_people import plan_people
-from pipelines.datasets._street_photo import photograph
 from pipelines.datasets._street_plan import plan_street
 from pipelines.datasets._street_sky import paint_backdrop, paint_sky
-from pipelines.datasets._street_stage import Camera, Canvas, Dice, Light, Stage, Thing
+from pipelines.datasets._street_stage import Camera, Light, Stage, Thing
 from pipelines.datasets._street_trees import plan_trees
 
 

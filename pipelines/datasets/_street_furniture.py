@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_plan import Street
-from pipelines.datasets._street_stage import POLE, SIGN, Dice, Stage, Thing
+from pipelines.datasets._street_stage import POLE, SIGN, Stage, Thing
 
 _POLES = [(74, 78, 80), (140, 142, 144), (58, 70, 64), (176, 176, 172), (104, 92, 80)]
 _RED, _WHITE, _BLUE, _YELLOW = (186, 34, 38), (234, 234, 230), (30, 82, 160), (232, 186, 44)

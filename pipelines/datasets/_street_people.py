@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_plan import Street
-from pipelines.datasets._street_stage import PERSON, Dice, Stage, Thing
+from pipelines.datasets._street_stage import PERSON, Stage, Thing
 
 _CLOTHES = [
     (38, 42, 56), (60, 62, 66), (28, 28, 30), (120, 122, 126), (70, 88, 128), (150, 40, 44),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.datasets._street_stage import Dice
+from pipelines.datasets._canvas import Dice
 
 _ROADS = [(112, 112, 114), (96, 97, 101), (132, 130, 127), (146, 142, 136), (118, 110, 104)]
 _PAVEMENTS = [

@@ -5,8 +5,9 @@ import math
 import cv2
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_plan import Street
-from pipelines.datasets._street_stage import FAR_M, PAVEMENT, Camera, Dice, Stage, Thing
+from pipelines.datasets._street_stage import FAR_M, PAVEMENT, Camera, Stage, Thing
 from pipelines.datasets._street_tiles import PER_METRE, SIDE, tile
 
 _MARGIN = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]]) * 0.12

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
+from pipelines.datasets._canvas import Dice
 from pipelines.datasets._street_plan import Lot, Street
-from pipelines.datasets._street_stage import TREE, Dice, Stage, Thing
+from pipelines.datasets._street_stage import TREE, Stage, Thing
 from pipelines.datasets._street_tiles import SIDE, tile
 
 _LEAVES = [

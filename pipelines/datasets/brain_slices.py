@@ -37,4 +37,4 @@ def brain_slices(
     >>> data.num_channels, data.class_names[-3:]
     (4, ('oedema', 'tumour core', 'enhancing'))
     """
-    return drawn_dataset("brain_slices", draw_brain, num_images, size, seed, channels=4)
+    return drawn_dataset("brain_slices", draw_brain, num_images, size, seed)

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from pipelines.datasets._street_stage import Canvas, Dice
+from pipelines.datasets._canvas import Canvas, Dice
 
 
 def photograph(dice: Dice, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
