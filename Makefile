@@ -39,13 +39,13 @@ test: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2
 
 demo: .venv/installed
 	.venv/bin/python -m keras_seg demo
 
 test-notebooks: .venv/installed-dev
-	.venv/bin/python -m pytest -m slow tests/test_notebooks.py
+	.venv/bin/python -m pytest -n 2 -m slow tests/test_notebooks.py
 
 test-slow: .venv/installed-dev
 	.venv/bin/python -m pytest -m slow
