@@ -15,6 +15,7 @@ from keras_seg.export.report import ExportReport
 
 NUM_CALIBRATION = 100
 NUM_PROOF = 16
+NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
 # What a sound conversion reaches; int8 rounds where two classes are nearly equal.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
@@ -147,6 +148,10 @@ def _convert(model, file, mode, shape, pictures):
     """Writes the file, in a process of its own."""
     import tensorflow as tf
 
+    if mode == "int8":
+        from keras_seg.export import _parts  # imports Keras, which LiteRTSegmenter does without
+
+        model = _parts.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
     logits = _model.frozen(model, (1, *shape), "float32")
 
     @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])

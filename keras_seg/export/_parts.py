@@ -1,0 +1,143 @@
+"""Maps that are put together for 8 bits: each keeps a range of its own as long as it can.
+
+In 8 bits, all maps that a concatenation puts together share one scale. Where some reach 300 and
+others 1, as in the decoder of an FC-DenseNet, nothing is left of the latter, and no batch
+normalisation behind it brings them back. So what is done channel by channel is done to each part
+before they are put together, and parts that go into a convolution as they are come in like ranges,
+which its kernel undoes. The result is the same function.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_seg.layers import BatchNormalization
+
+# BatchStatistics is one of them too, but normalises with what each picture holds.
+_NORMALISATIONS = (layers.BatchNormalization, BatchNormalization)
+# A channel's range is at least this share of the largest: one that is never used is none of 0.
+_LEAST_RANGE = 1e-3
+
+
+@dataclasses.dataclass
+class _Parts:
+    """Maps (b, h, w, c) that stand for their concatenation."""
+
+    maps: list
+    plain: bool  # not yet normalised
+
+
+def apart(model, pictures):
+    """The same function, without concatenations of maps whose ranges differ.
+
+    Args:
+        model: Functional or Sequential model of pictures (b, h, w, c) with one output.
+        pictures: float32 (n, h, w, c), which tell the ranges.
+
+    Returns:
+        keras.Model; the one given, if it concatenates nothing.
+
+    >>> image = keras.Input((8, 8, 2))
+    >>> both = layers.Concatenate()([image, layers.Conv2D(2, 1)(image)])
+    >>> model = keras.Model(image, layers.Conv2D(3, 1)(both))
+    >>> apart(model, np.ones((1, 8, 8, 2), "float32")).output_shape
+    (None, 8, 8, 3)
+    """
+    if not any(isinstance(layer, layers.Concatenate) for layer in model.layers):
+        return model
+    image = keras.Input(batch_shape=model.inputs[0].shape, dtype="float32", name="image")
+
+    def call(layer, *args, **kwargs):
+        given = args[0] if args else None
+        if isinstance(layer, layers.Concatenate) and layer.axis in (-1, 3):
+            return _together(given)
+        if isinstance(given, _Parts):
+            if type(layer) in _NORMALISATIONS and layer.axis in (-1, 3):
+                return _Parts(_normalised(layer, given.maps), plain=False)
+            if isinstance(layer, layers.ReLU | layers.Dropout) or _is_relu(layer):
+                return _Parts([layer(part) for part in given.maps], given.plain)
+            if given.plain and type(layer) is layers.Conv2D and layer.groups == 1:
+                ranges = _ranges(keras.Model(image, given.maps), pictures)
+                return _convolved(layer, given.maps, ranges)
+        args, kwargs = keras.tree.map_structure(
+            lambda value: _joined(value) if isinstance(value, _Parts) else value,
+            (args, kwargs),
+        )
+        return layer(*args, **kwargs)
+
+    # The last layer puts together what is still apart.
+    last = layers.Identity(name="logits_together")(model.outputs[0])
+    return keras.models.clone_model(
+        keras.Model(model.inputs[0], last, name=model.name),
+        input_tensors=image,
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+
+
+def _together(values):
+    """What a concatenation of maps and parts holds; normalised parts stay together."""
+    maps = []
+    for value in values:
+        if isinstance(value, _Parts) and value.plain:
+            maps += value.maps
+        else:
+            maps.append(_joined(value))
+    return _Parts(maps, plain=True)
+
+
+def _joined(value):
+    """A map, as it is or put together from its parts."""
+    if not isinstance(value, _Parts):
+        return value
+    return value.maps[0] if len(value.maps) == 1 else layers.Concatenate()(value.maps)
+
+
+def _is_relu(layer):
+    return isinstance(layer, layers.Activation) and layer.activation is keras.activations.relu
+
+
+def _normalised(layer, maps):
+    """Batch normalisation of each map; a 1x1 kernel for each channel, which 8 bits do well."""
+    scale = 1 / np.sqrt(np.array(layer.moving_variance, "float64") + layer.epsilon)
+    if layer.scale:
+        scale = scale * np.array(layer.gamma)
+    shift = -np.array(layer.moving_mean) * scale
+    if layer.center:
+        shift = shift + np.array(layer.beta)
+    return _scaled(maps, scale, shift)
+
+
+def _convolved(layer, maps, ranges):
+    """The convolution of maps that were brought to a range of 1."""
+    kernel, *bias = (np.array(value) for value in layer.get_weights())
+    x = _joined(_Parts(_scaled(maps, 1 / ranges), plain=False))
+    convolution = layers.Conv2D.from_config(layer.get_config())
+    x = convolution(x)
+    convolution.set_weights([kernel * ranges[:, np.newaxis], *bias])
+    return x
+
+
+def _ranges(model, pictures):
+    """The largest absolute value of each channel of all outputs of a model, float64 (c,)."""
+    ranges = np.zeros(sum(output.shape[-1] for output in model.outputs))
+    for picture in pictures:
+        maps = keras.tree.flatten(model(picture[np.newaxis], training=False))
+        found = [np.abs(np.array(values)).max((0, 1, 2)) for values in maps]
+        ranges = np.maximum(ranges, np.concatenate(found))
+    return np.maximum(ranges, max(_LEAST_RANGE * ranges.max(), 1e-12))
+
+
+def _scaled(maps, scale, shift=None):
+    """Each channel of the maps times a number, plus another."""
+    scaled, first = [], 0
+    for values in maps:
+        layer = layers.DepthwiseConv2D(1, use_bias=shift is not None)
+        scaled.append(layer(values))
+        channels = slice(first, first + values.shape[-1])
+        weights = [scale[np.newaxis, np.newaxis, channels, np.newaxis]]
+        layer.set_weights(weights if shift is None else [*weights, shift[channels]])
+        first = channels.stop
+    return scaled
