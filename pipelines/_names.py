@@ -16,20 +16,30 @@ _LABEL_SUFFIXES = (
     "_ground_truth", "_gt_mask", "_color", "_colour", "_color_mask", "_colour_mask", "_mask_color",
     "_train_id", "_trainids", "_gtfine_labelids", "_gtfine_labeltrainids", "_gtfine_color",
     "_gtfine_labellevel3ids", "_manual1", "_1stho", "_training_mask", "_test_mask", "_matte",
-    "_segmap",
+    "_segmap", "_m",
 )  # fmt: skip
 _IMAGE_SUFFIXES = (
     "_leftimg8bit", "_image", "_images", "_img", "_sat", "_training", "_test", "_rgb", "_rgbir",
     "_irrg", "_photo", "_original", "_orig", "_raw",
 )  # fmt: skip
-_LABEL_PREFIXES = ("mask", "masks", "label", "labels", "gt", "seg", "annotation", "target")
-_IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan")
+_LABEL_PREFIXES = (
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "gt",
+    "seg",
+    "segmentation",
+    "annotation",
+    "target",
+)
+_IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan", "volume")
 # In names of folders, such as images_png and masks_png, or train and train_labels.
 _LABEL_WORDS = frozenset((
     "mask", "masks", "label", "labels", "annotation", "annotations", "annot", "ann", "gt", "seg",
     "segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "ground",
     "groundtruth", "truth", "target", "targets", "manual", "manual1", "1st", "machine", "semantic",
-    "gtfine",
+    "gtfine", "lab",
 ))  # fmt: skip
 _IMAGE_WORDS = frozenset((
     "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages",
@@ -55,6 +65,7 @@ def partners(images: Collection[str], labels: Iterable[str]) -> dict[str, str]:
         _index(images, lambda key: key),
         _index(images, lambda key: _without_suffix(key, _IMAGE_SUFFIXES)),
         _index(images, _bare),
+        _index(images, lambda key: _without_words(key, _IMAGE_WORDS).lower()),
         _index(images, lambda key: _bare(_without_words(key, _IMAGE_WORDS)).lower()),
     ]
     found: dict[str, str] = {}
@@ -65,6 +76,26 @@ def partners(images: Collection[str], labels: Iterable[str]) -> dict[str, str]:
                 found[key] = partner
                 break
     return found
+
+
+def partners_by_rest(images: Collection[str], labels: Collection[str]) -> dict[str, str]:
+    """Return the key of the picture of each mask, for names that no list of suffixes foresees.
+
+    Words that all masks share and no picture has say what the files are, and so do those of
+    pictures: without them, names must be equal. Zeros before numbers do not count.
+
+    >>> partners_by_rest(["red_patch_1", "red_patch_2"], ["gt_patch_01", "gt_patch_02"])
+    {'gt_patch_01': 'red_patch_1', 'gt_patch_02': 'red_patch_2'}
+    """
+    for pattern in (r"[^\W_]+", r"\d+|[^\W\d_]+"):  # then t01 and man_seg01, too
+        image_words = {key: _pieces(key, pattern) for key in images}
+        label_words = {key: _pieces(key, pattern) for key in labels}
+        image_rests = _rests(image_words, label_words)
+        by_rest = _index(image_rests, lambda key, rests=image_rests: rests[key])
+        found = {key: by_rest.get(rest) for key, rest in _rests(label_words, image_words).items()}
+        if any(found.values()):
+            return {key: image for key, image in found.items() if image}
+    return {}
 
 
 def plain_folders(key: str) -> list[str]:
@@ -84,9 +115,12 @@ def is_label(key: str) -> bool:
     """
     if _without_suffix(key, _LABEL_SUFFIXES) != key:
         return True
-    if _without_prefix(key, ("mask", "masks")) != key:
+    if _without_prefix(key, ("mask", "masks", "segmentation")) != key:
         return True
-    return any(word in _LABEL_WORDS for part in key.split("/")[:-1] for word in _words(part))
+    *folders, name = key.split("/")
+    if name.lower() in _LABEL_WORDS:
+        return True
+    return any(word in _LABEL_WORDS for part in folders for word in _words(part))
 
 
 def _index(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, str]:
@@ -96,6 +130,22 @@ def _index(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, str]
         name = name_of(key)
         index[name] = "" if name in index else key
     return index
+
+
+def _pieces(key: str, pattern: str) -> list[str]:
+    """Return the words of a key; images/images/a, as some archives unpack, is images/a."""
+    words = re.findall(pattern, key.lower())
+    return [w for w, last in zip(words, ["", *words], strict=False) if w != last or w.isdecimal()]
+
+
+def _rests(words: dict[str, list[str]], others: dict[str, list[str]]) -> dict[str, str]:
+    """Return keys without the words that all of them have and none of the others has."""
+    shared = set.intersection(*map(set, words.values())) - set().union(*others.values())
+    rests = {
+        key: "_".join(w.lstrip("0") or "0" if w.isdecimal() else w for w in own if w not in shared)
+        for key, own in words.items()
+    }
+    return {key: rest for key, rest in rests.items() if rest}
 
 
 def _names_of(label: str) -> list[str]:
@@ -137,5 +187,6 @@ def _without_words(key: str, words: frozenset[str]) -> str:
 
 
 def _words(folder: str) -> list[str]:
+    folder = re.sub(r"(?<=[a-z])(Tr|Ts|Va)$", r"_\1", folder)  # imagesTr of scans
     folder = re.sub(r"annot$", "_annot", folder.lower())  # SegNet's trainannot
     return [word for word in re.split(r"[-_. ]+", folder) if word]

@@ -9,7 +9,14 @@ from pipelines.class_tables import Table
 from pipelines.classes import IGNORE_CLASS
 from pipelines.dataset import Dataset
 from pipelines.files import Range
-from pipelines.pairs import Folders, base_of, match_folders, match_what_fits, picture_files
+from pipelines.pairs import (
+    Folders,
+    base_of,
+    match_folders,
+    match_what_fits,
+    no_pairs,
+    picture_files,
+)
 from pipelines.sources import Pair
 from pipelines.splits import Group, by_subfolders, split_name
 
@@ -111,13 +118,11 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
 
 def _match(images: Folders, labels: str | os.PathLike, skip: bool) -> tuple[list[Pair], list[str]]:
     """Return pairs, and files without a partner if they are to be left out."""
-    pairs, lonely = match_what_fits(images, labels) if skip else (match_folders(images, labels), [])
+    if not skip:
+        return match_folders(images, labels), []
+    pairs, lonely = match_what_fits(images, labels)
     if not pairs:
-        raise ValueError(
-            "Pictures and masks need names in common. "
-            f"Received: no pair in {images!s:.200} and {os.fspath(labels)!r}. "
-            "Name them alike, such as a.jpg and a.png, or use `from_csv`."
-        )
+        raise no_pairs(images, labels, lonely)
     return pairs, [file for _, file in lonely]
 
 

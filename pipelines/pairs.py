@@ -1,10 +1,11 @@
 """Finding which picture and which mask belong together."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines._names import is_label, key_of, partners
+from pipelines._names import is_label, key_of, partners, partners_by_rest
 from pipelines._text import read_text
 from pipelines._volumes import suffix_of
 from pipelines.files import SUFFIXES
@@ -12,6 +13,7 @@ from pipelines.sources import Pair
 
 _JUNK = ("__MACOSX", "@eaDir")  # beside folders whose names begin with a dot
 _MASKS = (*SUFFIXES, ".mat")
+_logger = logging.getLogger(__name__)
 Folders = str | os.PathLike | Sequence[str | os.PathLike]
 
 
@@ -20,7 +22,8 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
 
     A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
     where pictures have `image_`, and another extension. Folders below may be called `images` and
-    `masks`, `train` and `train_labels`, and so on.
+    `masks`, `train` and `train_labels`, and so on. Where that finds no pair, words do not count
+    that all masks have and no picture has, such as `seg` in `case1/seg.nii`, or the reverse.
 
     Args:
         images: folder of pictures, or a pattern such as "town/*/images"; or several, whose files
@@ -35,6 +38,8 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
         ValueError: if a folder is missing or empty, or a file has no partner.
     """
     pairs, lonely = match_what_fits(images, labels)
+    if not pairs:
+        raise no_pairs(images, labels, lonely)
     for kind, partner, where in (("picture", "mask", labels), ("mask", "picture", images)):
         files = [file for found, file in lonely if found == kind]
         if files:
@@ -65,8 +70,8 @@ def match_what_fits(
         image_files, label_files = _keyed(folders[0]), _keyed(labels, _MASKS)
         masks = set(label_files.values())  # their folder may lie in that of the pictures
         image_files = {key: file for key, file in image_files.items() if file not in masks}
-    channels = [_keyed(folder) for folder in folders[1:]]
-    found = partners(image_files, label_files)
+    channels = [_channel(image_files, _keyed(folder), folder) for folder in folders[1:]]
+    found = partners(image_files, label_files) or _by_rest(image_files, label_files)
     pairs: dict[str, str] = {}
     for label_key, image_key in found.items():
         if image_key in pairs:
@@ -79,6 +84,17 @@ def match_what_fits(
         return [(image_files[key], pairs[key]) for key in whole], lonely
     stacks = {key: (image_files[key], *(files[key] for files in channels)) for key in whole}
     return [(stacks[key], pairs[key]) for key in whole], lonely
+
+
+def no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueError:
+    """Return the error of folders whose names have nothing in common."""
+    first = {kind: repr(file) for kind, file in reversed(lonely)}
+    example = " and ".join(first.get(kind, f"no {kind}") for kind in ("picture", "mask"))
+    return ValueError(
+        "Pictures and masks need names in common. "
+        f"Received: no pair in {images!s:.200} and {os.fspath(labels)!r}, but {example}. Give the "
+        "folder of each, or patterns such as 'scans/*/ct.nii', or use `from_csv`."
+    )
 
 
 def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
@@ -148,13 +164,13 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
 
 
 def base_of(folder: str | os.PathLike) -> Path:
-    """Return a folder, or the part of a pattern that has no *.
+    """Return a folder, the part of a pattern that has no *, or the folder of one file.
 
     >>> base_of("town/*/images").as_posix()
     'town'
     """
     path = Path(folder)
-    while "*" in path.as_posix() and not path.exists():
+    while path.is_file() or ("*" in path.as_posix() and not path.exists()):
         path = path.parent
     return path
 
@@ -172,6 +188,31 @@ def _keyed(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> d
             raise _double(found[key], str(file))
         found[key] = str(file)
     return found
+
+
+def _by_rest(image_files: dict[str, str], label_files: dict[str, str]) -> dict[str, str]:
+    found = partners_by_rest(image_files, label_files) if image_files and label_files else {}
+    for label, image in list(found.items())[:1]:
+        _logger.warning(
+            "Pictures and masks were matched without the words that only one side has, such as "
+            "%r and %r. `show()` draws the pairs.", image_files[image], label_files[label],
+        )  # fmt: skip
+    return found
+
+
+def _channel(
+    image_files: dict[str, str], files: dict[str, str], folder: str | os.PathLike
+) -> dict[str, str]:
+    """Return the files of a further channel by the keys of the first one's."""
+    if not set(image_files) & set(files):
+        files = {image: files[key] for key, image in partners_by_rest(image_files, files).items()}
+    if not files:
+        raise ValueError(
+            "Channels of one picture need names in common. Received: no file in "
+            f"{os.fspath(folder)!r} that belongs to {next(iter(image_files.values()))!r}. "
+            "Name them alike, or use `from_csv` with a column for each channel."
+        )
+    return files
 
 
 def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:

@@ -9,43 +9,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from _trees import RANDOM, SIZE, colored, counts, grey, ids, photo, save
 from PIL import Image
 
 from pipelines import from_csv, from_folders
-
-SIZE = (8, 6)
-RANDOM = np.random.default_rng(0)
-
-
-def save(image, path, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, **options)
-
-
-def photo(path, mode="RGB"):
-    """A picture of noise, so that no two are alike."""
-    save(Image.fromarray(RANDOM.integers(0, 255, (*SIZE[::-1], 3), np.uint8)).convert(mode), path)
-
-
-def grey(path, values, mode="L", **options):
-    """A mask with these ids, column by column."""
-    ids = np.tile(np.resize(np.array(values, np.uint8), SIZE[0]), (SIZE[1], 1))
-    save(Image.fromarray(ids).convert(mode), path, **options)
-
-
-def colored(path, colors, **options):
-    """A mask of these colours, column by column."""
-    row = [colors[i % len(colors)] for i in range(SIZE[0])]
-    save(Image.fromarray(np.array([row] * SIZE[1], np.uint8)), path, **options)
-
-
-def ids(data, split="train", index=0):
-    """The class ids that a mask shows, in the order of its first row."""
-    return list(dict.fromkeys(data.example(split, index)[1][0].tolist()))
-
-
-def counts(data):
-    return {split: data.num_examples(split) for split in data.splits}
 
 
 def test_drive_has_tif_pictures_and_gif_masks(tmp_path):
@@ -266,6 +233,12 @@ def test_names_of_all_kinds_are_matched(tmp_path, image, mask):
         ("train/a.jpg", "train/a.png"),
         ("train/img_1.png", "train/mask_1.png"),
         ("train/a.ppm", "train/a_mask.bmp"),
+        ("images/train/IMG_6532.jpg", "masks/train/IMG_6532.png"),
+        ("train_img/IMG_6532-1.jpg", "train_lab/IMG_6532-1.png"),  # DeepCrack
+        ("DUTS-TR/DUTS-TR-Image/a.jpg", "DUTS-TR/DUTS-TR-Mask/a.png"),
+        ("uavid_train/seq1/Images/000000.png", "uavid_train/seq1/Labels/000000.png"),
+        ("train/case_00000/imaging.tif", "train/case_00000/segmentation.tif"),  # KiTS
+        ("imagesTr/a.png", "labelsTr/a.png"),
     ],
 )
 def test_one_folder_with_everything_is_told_apart(tmp_path, image, mask):
