@@ -17,6 +17,7 @@ ALIASES = {
     "training": "train", "valid": "val", "validation": "val", "validate": "val", "dev": "val",
     "testing": "test", "trainval": "train", "train_val": "train",
 }  # fmt: skip
+_WORDS = {"tr": "train", "te": "test", "ts": "test"}
 Group = str | Callable[[str], Any] | Sequence
 
 
@@ -150,33 +151,45 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
     Args:
         pairs: paths of picture and mask.
         lists: name -> list of picture names, or the path of a text file with one in each line.
-            A name may be a path, with or without extension.
+            A name may be a path, with or without extension, or a folder that holds pictures.
         images: the folder of the pictures.
 
     Returns:
         name -> pairs, in the order of the list.
 
     Raises:
-        ValueError: if a listed picture does not exist, or one is in two lists.
+        ValueError: if a listed picture does not exist, one is in two lists, or a name without its
+            folder stands for several.
     """
-    known: dict[str, Pair] = {Path(first_path(pair[0])).stem: pair for pair in pairs}
-    known |= {key_of(first_path(pair[0]), images): pair for pair in pairs}
+    keys = {key_of(first_path(pair[0]), images): pair for pair in pairs}
+    names: dict[str, list[Pair]] = {}
+    folders: dict[str, list[Pair]] = {}
+    for key, pair in keys.items():
+        *parents, name = key.split("/")
+        names.setdefault(name, []).append(pair)
+        for end in range(1, len(parents) + 1):
+            for folder in dict.fromkeys(("/".join(parents[:end]), parents[end - 1])):
+                folders.setdefault(folder, []).append(pair)
+    known = ({key: [pair] for key, pair in keys.items()}, names, folders)
     taken: dict[Pair, str] = {}
     parts: dict[str, list[Pair]] = {}
-    for split, names in lists.items():
+    for split, listed in lists.items():
         parts[split] = []
-        for name in _names(names):
-            pair = _look_up(known, name)
-            if pair is None or pair in taken:
-                problem = "is in no pair of the folders" if pair is None else (
-                    f"is in {taken[pair]!r} already"
-                )  # fmt: skip
+        for name in _names(listed):
+            found, is_folder = _look_up(known, name)
+            again = next((pair for pair in found if pair in taken), None)
+            if not found or again or (len(found) > 1 and not is_folder):
+                problem = "is in no pair of the folders"
+                if again:
+                    problem = f"is in {taken[again]!r} already"
+                elif found:
+                    problem = f"may be any of {len(found)}; its folder must stand before its name"
                 raise ValueError(
                     f"A picture on the list of split {split!r} {problem}. Received: {name!r}. "
                     "Correct the list."
                 )
-            taken[pair] = split
-            parts[split].append(pair)
+            taken.update((pair, split) for pair in found)
+            parts[split] += found
     return parts
 
 
@@ -185,12 +198,19 @@ def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | No
     parts: dict[str, list[Pair]] = {}
     for pair in pairs:
         folders = plain_folders(key_of(first_path(pair[0]), images))
-        names = [ALIASES.get(folder, folder) for folder in folders]
-        split = next((name for name in names if name in NAMES), "")
+        split = next((name for name in map(_split_of, folders) if name), "")
         parts.setdefault(split, []).append(pair)
     if "train" not in parts or not set(parts) <= set(NAMES):
         return None
     return {name: parts[name] for name in NAMES if name in parts}
+
+
+def _split_of(folder: str) -> str:
+    """Return the split that a folder's name says, also as a word of it: uavid_train, DUTS-TE."""
+    if folder in ALIASES:
+        return ALIASES[folder]
+    words = {_WORDS.get(word, ALIASES.get(word, word)) for word in folder.split("_")} & set(NAMES)
+    return words.pop() if len(words) == 1 else ""
 
 
 def _shares(fractions: Mapping[str, float]) -> list[float]:
@@ -214,11 +234,17 @@ def _names(names) -> list[str]:
     return [os.fspath(name) for name in names]
 
 
-def _look_up(known: Mapping[str, Pair], name: str) -> Pair | None:
-    """Find a listed picture: by the whole line, or by its first word (its mask may follow)."""
-    for text in dict.fromkeys((name, *re.split(r"[\s,;]+", name)[:1])):
-        path = Path(text.replace("\\", "/"))
-        for key in (path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem):
-            if key in known:
-                return known[key]
-    return None
+def _look_up(known: Sequence[Mapping[str, list[Pair]]], name: str) -> tuple[list[Pair], bool]:
+    """Find a listed picture, or a folder's: by the whole line, or by its first word.
+
+    Its mask may follow. `known` are pairs by path, by name alone and by folder.
+    """
+    words = dict.fromkeys((name, *re.split(r"[\s,;]+", name)[:1]))
+    paths = [Path(word.replace("\\", "/")) for word in words]
+    for pairs, bare in zip(known, (False, True, False), strict=True):
+        for path in paths:
+            text = path.name if bare else path.as_posix()
+            for key in (text, key_of(text, "")):
+                if key in pairs:
+                    return pairs[key], pairs is known[-1]
+    return [], False
