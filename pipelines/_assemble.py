@@ -1,14 +1,17 @@
 """From pairs of files and what a person says of them to a dataset."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from pipelines.class_tables import Table, as_classes
 from pipelines.classes import IGNORE_CLASS, Classes
 from pipelines.dataset import Dataset
-from pipelines.discover import binary, discover
+from pipelines.discover import binary, discover, holds_colors
 from pipelines.files import Range
 from pipelines.sources import FileSource, Pair
 from pipelines.splits import NAMES, Group, by_fractions, by_groups, by_lists, groups_of
@@ -94,5 +97,7 @@ def divide(
 def _classes(labels: list[str], table: Table | None, reading: Reading) -> tuple[Classes, str]:
     if table is None:
         return discover(labels)
-    classes = as_classes(table, reading.ignore, reading.label_offset)
+    is_table = isinstance(table, str | os.PathLike | pd.DataFrame)
+    by_color = is_table and any(holds_colors(label) for label in labels[:1])
+    classes = as_classes(table, reading.ignore, reading.label_offset, by_color)
     return binary(classes, labels) if labels else (classes, "")

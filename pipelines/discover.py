@@ -125,6 +125,12 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     )
 
 
+def holds_colors(path: str) -> bool:
+    """Say whether a mask can be read, and holds colours rather than ids."""
+    values = _values(path)
+    return values is not None and values[0]
+
+
 def _values(path: str) -> tuple[bool, set[int]] | None:
     """Return whether a mask holds colours, and its ids or colour codes; None if unreadable."""
     try:

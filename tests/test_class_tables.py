@@ -1,5 +1,7 @@
 """Tables of classes, however people write them."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -107,3 +109,68 @@ def test_a_file_of_classes_that_cannot_be_is_named(tmp_path):
     (tmp_path / "classes.txt").write_text("road\nroad\n")
     with pytest.raises(ValueError, match=r"This is about '.*classes\.txt'"):
         as_classes(tmp_path / "classes.txt")
+
+
+NUMBERED = {
+    "COCO-Stuff": "0: unlabeled\n1: person\n2: traffic light\n",
+    "FoodSeg103": "0\tunlabeled\r\n1\tperson\r\n2\ttraffic light\r\n",
+    "RUGD": "0 unlabeled 0 0 0\n1 person 108 64 20\n2 traffic light 255 229 204\n",
+    "ADE20K": "Idx\tRatio\tName\n0\t0.15\tunlabeled\n1\t0.12\tperson\n2\t0.1\ttraffic light\n",
+}
+
+
+@pytest.mark.parametrize("text", NUMBERED.values(), ids=NUMBERED)
+def test_text_files_may_number_their_names(tmp_path, text):
+    (tmp_path / "labels.txt").write_text(text)
+    classes = as_classes(tmp_path / "labels.txt")
+    assert classes.names == ("unlabeled", "person", "traffic light")
+    assert classes.file_ids == (0, 1, 2)
+    if "108" in text:
+        assert classes.palette[1] == (108, 64, 20)
+        assert as_classes(tmp_path / "labels.txt", by_color=True).colors[1] == ((108, 64, 20), 1)
+
+
+JSON = {
+    "Dubai": {
+        "classes": [{"title": "road", "color": "#804080"}, {"title": "sky", "color": "#000000"}]
+    },
+    "Mapillary": {
+        "labels": [{"name": "road", "color": [128, 64, 128]}, {"name": "sky", "color": [0, 0, 0]}]
+    },
+    "COCO": [
+        {"id": 7, "name": "road", "color": [128, 64, 128]},
+        {"id": 8, "name": "sky", "color": [0, 0, 0]},
+    ],
+    "Decathlon": {"modality": {"0": "MRI"}, "labels": {"0": "road", "1": "sky"}},
+    "nnU-Net": {"labels": {"road": 0, "sky": 1}},
+}
+
+
+@pytest.mark.parametrize("content", JSON.values(), ids=JSON)
+def test_json_files_of_public_data_sets_are_tables(tmp_path, content):
+    (tmp_path / "classes.json").write_text(json.dumps(content))
+    classes = as_classes(tmp_path / "classes.json")
+    assert classes.names == ("road", "sky")
+    if "color" in str(content):
+        assert classes.palette == ((128, 64, 128), (0, 0, 0))
+
+
+def test_json_files_without_classes_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": []}')
+    with pytest.raises(ValueError, match=r"needs a list of rows .*images.*a\.json"):
+        as_classes(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"images": [')
+    with pytest.raises(ValueError, match=r"must be whole.*a\.json"):
+        as_classes(tmp_path / "a.json")
+
+
+def test_colours_are_written_in_many_ways():
+    assert as_classes({"#804080": "road"}).colors == (((128, 64, 128), 0),)
+    table = pd.DataFrame({"name": ["road", "sky"], "rgb": ["128, 64, 128", "[0 0 255]"]})
+    assert as_classes(table).palette == ((128, 64, 128), (0, 0, 255))
+    words = table.assign(rgb=["violet", "blue"])
+    with pytest.raises(ValueError, match=r"as '#804080' or as three numbers.*'violet'"):
+        as_classes(words)
+    assert as_classes(words.assign(id=[3, 4])).file_ids == (3, 4)
+    with pytest.raises(ValueError, match=r"Each colour needs one class.* 'road' and 'sky'"):
+        as_classes(table.assign(rgb="#804080"))
