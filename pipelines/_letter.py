@@ -79,7 +79,8 @@ def findings_of(data: "Dataset", tallies: dict, absent: dict, tables: dict) -> l
     found += [
         Finding("notice", f"Split {split!r} does not show: {', '.join(names)}",
                 "Its IoU there will be nan, and left out of the mean.")
-        for split, names in absent.items() if names and not _unlabelled(tallies[split])
+        for split, names in absent.items()
+        if names and tallies[split].sizes and not _unlabelled(tallies[split])
     ]  # fmt: skip
     found += _of_shares(data, tallies, tables)
     return found + [Finding("notice", note.rstrip("."), "") for note in data.notes]

@@ -14,8 +14,8 @@ import numpy as np
 
 from pipelines.faults import wrong_kind
 
-# Where data sets keep their masks: SBD, COCO-Stuff 10k, PASCAL-Context.
-_KNOWN = ("GTcls.Segmentation", "S", "LabelMap")
+# Where data sets keep their masks: SBD, COCO-Stuff 10k, PASCAL-Context, CrackForest.
+_KNOWN = ("GTcls.Segmentation", "S", "LabelMap", "groundTruth.Segmentation")
 _MATRIX, _COMPRESSED = 14, 15
 _STRUCT, _NUMBERS = 2, range(6, 16)
 _MOST_BYTES = 1 << 28
@@ -32,7 +32,8 @@ def is_mat(path: str | os.PathLike) -> bool:
 def read_mat(path: str | os.PathLike) -> np.ndarray:
     """Read the mask (h, w) of a MATLAB file.
 
-    It is `GTcls.Segmentation`, `S` or `LabelMap`, or else the only matrix of the file.
+    It is `GTcls.Segmentation`, `S`, `LabelMap` or `groundTruth.Segmentation`, or else the only
+    matrix of the file.
 
     Raises:
         FileFault: a ValueError that names the file, if it is of version 7.3 or holds no mask.

@@ -126,6 +126,7 @@ class Classes:
         if low < 0 or high >= len(targets):
             inside = (ids >= 0) & (ids < len(targets))
             labels = np.where(inside, targets[np.where(inside, ids, 0)], _UNKNOWN)
+            labels[np.isin(ids, self.ignored_ids) & ~inside] = IGNORE_CLASS  # such as -1
         else:
             labels = targets[ids]
         if labels.max() == _UNKNOWN:
@@ -187,11 +188,13 @@ class Classes:
 
     def _unknown_colors(self, codes: np.ndarray, path: str) -> FileFault:
         strangers = [color_of(code) for code in np.unique(codes)]
+        grey = all(red == green == blue for red, green, blue in strangers)
+        hint = "; or the masks hold ids, not colours: give the names in their order" if grey else ""
         return FileFault(
             COLORS, path,
             f"A mask holds colours that are no class: {_short(strangers)}. Received: {path!r}, "
-            f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them); or "
-            "the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
+            f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them){hint}; "
+            "or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
             f"colours {_short(strangers)}", tuple(strangers),
         )  # fmt: skip
 

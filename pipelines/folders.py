@@ -60,13 +60,13 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
             the pictures, if names (`a_mask.png`) or folders in it (`masks`, `train_labels`) say
             which are masks; or {"train": folder, ...}. A split without masks is all ignored.
         classes: names in the order of their ids from 0; or {id: name}; or
-            {(red, green, blue): name} for colour-coded masks; or a CSV file or pandas table with
-            a column name and id or red, green, blue; or a text file of names; or how many. Ids
-            or colours of one name are one class; those named None count for nothing. None finds
-            ids or colours in the masks.
+            {(red, green, blue): name} or {"#804080": name} for colour-coded masks; or a CSV or
+            JSON file or pandas table with a column name and id, color or red, green, blue; or a
+            text file of names; or how many. Ids or colours of one name are one class; those named
+            None count for nothing. None finds ids or colours in the masks.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
             or {"train": list of names or text file, ...}. None takes the subfolders train, val
-            and test where they exist, else (0.8, 0.1, 0.1).
+            and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1).
         ignore: id or ids in the masks that count for nothing.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.

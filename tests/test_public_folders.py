@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from _mat_files import matrix, record, write
 from _trees import RANDOM, SIZE, colored, counts, grey, ids, photo, save
 from PIL import Image
 
@@ -418,3 +419,51 @@ def test_masks_of_16_bits_with_three_channels_are_refused(tmp_path):
     data = from_folders(tmp_path / "RGB", tmp_path / "GT/LABELS", 13, splits=(1.0,))
     with pytest.raises(ValueError, match=r"one class id per pixel.*colours in .*000\.png"):
         data.example("train", 0)
+
+
+def test_a_table_of_ids_and_colours_reads_what_the_masks_hold(tmp_path):
+    """RUGD's masks are coloured; its list of colours numbers them too."""
+    photo(tmp_path / "images/a.png")
+    table = tmp_path / "colormap.txt"
+    table.write_text("0 void 0 0 0\n1 dirt 108 64 20\n3 grass 0 102 0\n")
+    for draw, values in ((colored, [(108, 64, 20), (0, 102, 0)]), (grey, [1, 3])):
+        draw(tmp_path / "masks/a.png", values)
+        data = from_folders(tmp_path / "images", tmp_path / "masks", table, (1.0,))
+        assert ids(data) == [1, 2]
+        assert data.palette[1] == (108, 64, 20)
+    table.write_text("name,r,g,b\nvoid,0,0,0\ndirt,108,64,20\n")
+    with pytest.raises(ValueError, match=r"masks hold ids, not colours: give the names"):
+        from_folders(tmp_path / "images", tmp_path / "masks", table, (1.0,)).example("train", 0)
+
+
+@pytest.mark.parametrize("classes", [["land", "water"], {-1: None, 0: "land", 1: "water"}])
+def test_ids_below_zero_are_ignored_where_they_are_named(tmp_path, classes):
+    """Sen1Floods11 has -1 where nothing is known."""
+    photo(tmp_path / "a_S2Hand.png")
+    mask = np.tile(np.array([-1, 0, 1, 1, 0, 0, 0, 0], np.int32), (SIZE[1], 1))
+    save(Image.fromarray(mask), tmp_path / "a_LabelHand.tif")
+    data = from_folders(tmp_path / "*_S2Hand.png", tmp_path / "*_LabelHand.tif", classes, (1.0,),
+                        ignore=(-1, 255))  # fmt: skip
+    assert ids(data) == [255, 0, 1]
+
+
+def test_crackforest_has_several_matrices_in_a_file(tmp_path):
+    photo(tmp_path / "image/001.jpg")
+    mask = np.tile(np.array([1, 2], np.uint16), (SIZE[1], SIZE[0] // 2))
+    fields = {"Segmentation": matrix("", mask), "Boundaries": matrix("", mask)}
+    write(tmp_path / "groundTruth/001.mat", record("groundTruth", fields))
+    data = from_folders(tmp_path / "image", tmp_path / "groundTruth", ["road", "crack"], (1.0,),
+                        label_offset=1)  # fmt: skip
+    assert ids(data) == [0, 1]
+
+
+def test_glas_numbers_its_glands(tmp_path):
+    for i in (1, 2):
+        photo(tmp_path / f"train_{i}.bmp")
+        grey(tmp_path / f"train_{i}_anno.bmp", [0, 1, 2, 255])
+    data = from_folders(tmp_path, tmp_path, ["tissue", "gland"], (0.5, 0.5))
+    report = data.check()
+    assert len(report.faults) == 2
+    assert "does not show" not in str(report)  # nothing was read, so nothing is known
+    glands = {0: "tissue"} | dict.fromkeys(range(1, 256), "gland")
+    assert ids(from_folders(tmp_path, tmp_path, glands, (0.5, 0.5))) == [0, 1]
