@@ -18,10 +18,11 @@ _SAMPLE = 32
 _MAX_COLORS = 4096
 _EDGE, _FEW = 12, 8
 _MIDDLE = 128
+_WHITES = (255, 65535)  # of 8 and of 16 bits
 
 
 def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
-    """Recognise masks of 0 and 255 where there are two classes; 255 is then the second.
+    """Recognise masks of 0 and 255, or 65535, where there are two classes; white is the second.
 
     Masks that were stored as JPEG, or made smaller smoothly, have further greys along the edges:
     those below 128 are the first class, the others the second.
@@ -38,25 +39,26 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     if classes.colors or classes.file_ids != (0, 1) or classes.ignored_ids != (IGNORE_CLASS,):
         return classes, ""
     chosen = np.unique(np.linspace(0, len(labels) - 1, _SAMPLE).astype(int))
-    counts = np.zeros(256, np.int64)
+    counts = np.zeros(_WHITES[-1] + 1, np.int64)
     for index in chosen.tolist():
         try:
             ids = read_label(labels[int(index)])
         except FileFault:
             continue  # `check` and training name it
-        if ids.min() < 0 or ids.max() > 255:
+        if ids.min() < 0 or ids.max() >= len(counts):
             return classes, ""
-        counts += np.bincount(ids.reshape(-1), minlength=256)
+        counts += np.bincount(ids.reshape(-1), minlength=len(counts))
     first, second = classes.names
-    if is_smoothed(counts):
+    if not counts[256:].any() and is_smoothed(counts[:256]):
         return _halves(classes), (
             "The masks hold 0 and 255 with grey edges, as JPEG leaves them: below 128 is read as "
             f"{first!r}, the rest as {second!r}."
         )
-    if not counts[255] or counts[1:255].any():
+    white = next((value for value in _WHITES if counts[value]), 0)
+    if not white or counts.sum() > counts[0] + counts[white]:
         return classes, ""
-    return replace(classes, file_ids=(0, 255), ignored_ids=()), (
-        f"The masks hold 0 and 255: 0 is read as {first!r}, 255 as {second!r}."
+    return replace(classes, file_ids=(0, white), ignored_ids=()), (
+        f"The masks hold 0 and {white}: 0 is read as {first!r}, {white} as {second!r}."
     )
 
 
@@ -100,9 +102,10 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     else:
         codes = {value for _, values in found for value in values}
     kind = "colours" if colored else "ids"
-    if not colored and codes == {0, 255}:
-        classes = Classes(("background", "foreground"), ((0, 0, 0), (255, 255, 255)), (0, 255), ())
-        return classes, "The masks hold 0 and 255: read as 'background' and 'foreground'."
+    if not colored and len(codes) == 2 and max(codes) in _WHITES and 0 in codes:
+        ids = (0, max(codes))
+        classes = Classes(("background", "foreground"), ((0, 0, 0), (255, 255, 255)), ids, ())
+        return classes, f"The masks hold 0 and {ids[1]}: read as 'background' and 'foreground'."
     if not colored and len(codes) > _FEW:
         two = Classes.make(("background", "foreground"), palette=((0, 0, 0), (255, 255, 255)))
         classes, note = binary(two, labels)

@@ -46,8 +46,8 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
             raise ValueError(
                 f"Every {kind} needs a {partner} of the same name. Received: {files[0]!r} "
                 f"without a {partner} in {where!s:.200} ({len(files)} such {kind}s beside "
-                f"{len(pairs)} pairs). Add the {partner}, take the {kind} out of the folder, or "
-                "leave such files out by on_unmatched='skip'."
+                f"{len(pairs)} pairs). Add the {partner}, choose {kind}s by a pattern such as "
+                "'scans/*_ct.png', or leave such files out by on_unmatched='skip'."
             )
     return pairs
 

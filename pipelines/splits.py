@@ -194,23 +194,32 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
 
 
 def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | None:
-    """Divide pairs by a folder of their paths, if those are train, val and test."""
-    parts: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        folders = plain_folders(key_of(first_path(pair[0]), images))
-        split = next((name for name in map(_split_of, folders) if name), "")
-        parts.setdefault(split, []).append(pair)
-    if "train" not in parts or not set(parts) <= set(NAMES):
-        return None
-    return {name: parts[name] for name in NAMES if name in parts}
+    """Divide pairs by a folder of their paths, if those are train, val and test.
+
+    Else by a word of a folder, as in uavid_train, if that gives more than one split: all of
+    BraTS20_Training_001 is no split.
+    """
+    paths = [plain_folders(key_of(first_path(pair[0]), images)) for pair in pairs]
+    for rule, least in ((_split_of, 1), (_split_in, 2)):
+        parts: dict[str, list[Pair]] = {}
+        for pair, folders in zip(pairs, paths, strict=True):
+            split = next((name for name in map(rule, folders) if name), "")
+            parts.setdefault(split, []).append(pair)
+        if "train" in parts and set(parts) <= set(NAMES) and len(parts) >= least:
+            return {name: parts[name] for name in NAMES if name in parts}
+    return None
 
 
 def _split_of(folder: str) -> str:
-    """Return the split that a folder's name says, also as a word of it: uavid_train, DUTS-TE."""
-    if folder in ALIASES:
-        return ALIASES[folder]
-    words = {_WORDS.get(word, ALIASES.get(word, word)) for word in folder.split("_")} & set(NAMES)
-    return words.pop() if len(words) == 1 else ""
+    name = ALIASES.get(folder, folder)
+    return name if name in NAMES else ""
+
+
+def _split_in(folder: str) -> str:
+    """Return the split that a folder's name or one word of it says: uavid_train, DUTS-TE."""
+    words = [_WORDS.get(word, word) for word in folder.split("_")]
+    found = {_split_of(word) for word in words} - {""}
+    return _split_of(folder) or (found.pop() if len(found) == 1 else "")
 
 
 def _shares(fractions: Mapping[str, float]) -> list[float]:

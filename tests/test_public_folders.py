@@ -236,10 +236,8 @@ def test_names_of_all_kinds_are_matched(tmp_path, image, mask):
         ("train/a.ppm", "train/a_mask.bmp"),
         ("images/train/IMG_6532.jpg", "masks/train/IMG_6532.png"),
         ("train_img/IMG_6532-1.jpg", "train_lab/IMG_6532-1.png"),  # DeepCrack
-        ("DUTS-TR/DUTS-TR-Image/a.jpg", "DUTS-TR/DUTS-TR-Mask/a.png"),
-        ("uavid_train/seq1/Images/000000.png", "uavid_train/seq1/Labels/000000.png"),
         ("train/case_00000/imaging.tif", "train/case_00000/segmentation.tif"),  # KiTS
-        ("imagesTr/a.png", "labelsTr/a.png"),
+        ("train/imagesTr/a.png", "train/labelsTr/a.png"),
     ],
 )
 def test_one_folder_with_everything_is_told_apart(tmp_path, image, mask):
@@ -445,6 +443,17 @@ def test_ids_below_zero_are_ignored_where_they_are_named(tmp_path, classes):
     data = from_folders(tmp_path / "*_S2Hand.png", tmp_path / "*_LabelHand.tif", classes, (1.0,),
                         ignore=(-1, 255))  # fmt: skip
     assert ids(data) == [255, 0, 1]
+
+
+@pytest.mark.parametrize("classes", [["rock", "salt"], None])
+def test_tgs_salt_has_white_of_16_bits(tmp_path, classes):
+    photo(tmp_path / "images/000e218f21.png")
+    (tmp_path / "masks").mkdir()
+    white = np.tile(np.array([0, 65535], np.uint16), (SIZE[1], SIZE[0] // 2))
+    cv2.imwrite(str(tmp_path / "masks/000e218f21.png"), white)
+    data = from_folders(tmp_path / "images", tmp_path / "masks", classes, (1.0,))
+    assert ids(data) == [0, 1]
+    assert "The masks hold 0 and 65535" in data.notes[0]
 
 
 def test_crackforest_has_several_matrices_in_a_file(tmp_path):

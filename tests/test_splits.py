@@ -47,7 +47,7 @@ def test_folders_say_splits_as_words_of_their_names(train, val):
     parts = by_subfolders([(f"{train}/1.jpg", "1"), (f"{val}/1.jpg", "2")], "")
     assert parts == {"train": [(f"{train}/1.jpg", "1")], "val": [(f"{val}/1.jpg", "2")]}
     assert by_subfolders([(f"{train}/1.jpg", "1"), ("more/1.jpg", "2")], "") is None
-    assert by_subfolders([("train_val_test/1.jpg", "1")], "") is None
+    assert by_subfolders([("BraTS20_Training_001/1.jpg", "1")], "") is None
 
 
 FRAMES = [(f"{town}/{video}/0.jpg", f"{town}/{video}/0.png") for town in "ab" for video in "xy"]
