@@ -12,6 +12,7 @@ from pipelines.files import SUFFIXES
 from pipelines.sources import Pair
 
 _JUNK = ("__MACOSX", "@eaDir")  # beside folders whose names begin with a dot
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 _MASKS = (*SUFFIXES, ".mat")
 _logger = logging.getLogger(__name__)
 Folders = str | os.PathLike | Sequence[str | os.PathLike]
@@ -156,9 +157,10 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
     if not files:
         others = sorted({file.suffix.lower() for file in kept if file.is_file()} - {""})
         holds = f", which holds {', '.join(others[:5])}" if others else ""
+        packed = "Unpack what is packed, or put" if set(others) & set(_PACKED) else "Put"
         raise ValueError(
             f"A folder of the dataset has no pictures. Received: {str(folder)!r}{holds}. "
-            f"Put files there that end in one of {', '.join(suffixes)}."
+            f"{packed} files there that end in one of {', '.join(suffixes)}."
         )
     return files
 

@@ -177,7 +177,8 @@ def _pair(row: pd.Series, pictures: list, mask: str, folder: Path, number) -> Pa
         if file and not os.path.isfile(file):
             raise ValueError(
                 f"A file of the table does not exist. Received: {file!r} in row {number}. "
-                "Give `root`, the folder that the paths start from, or correct the row."
+                "Give `root`, the folder that the paths start from, or correct the row; names have "
+                "their suffix, such as .png."
             )
     return files[0] if len(files) == 1 else files, label
 

@@ -97,6 +97,14 @@ def test_names_with_nothing_in_common_are_shown(tmp_path):
         match_folders(tmp_path / "images", tmp_path / "images")
 
 
+def test_archives_that_are_still_packed_are_named(tmp_path):
+    (tmp_path / "images.zip").touch()
+    with pytest.raises(
+        ValueError, match=r"which holds \.zip\. Unpack what is packed, or put files"
+    ):
+        match_folders(tmp_path, tmp_path)
+
+
 def test_what_has_no_partner_is_returned_on_request(tmp_path):
     for name in ("a.jpg", "a.png", "b.jpg"):
         Image.new("L", (2, 2)).save(tmp_path / name)
