@@ -33,11 +33,13 @@ _COLORED_LINE = re.compile(
     r"(?P<r>\d+)\s+(?P<g>\d+)\s+(?P<b>\d+)\s+(?P<name>.+)"
     r"|(?P<name2>[^:]+):(?P<r2>\d+),(?P<g2>\d+),(?P<b2>\d+):[^:]*:[^:]*"
 )
-# "0 void 0 0 0" of RUGD, "48<tab>steak" of FoodSeg103, "1: person" of COCO-Stuff.
+# "0 void 0 0 0" of RUGD, "48<tab>steak" of FoodSeg103, "1: person" of COCO-Stuff, and
+# "Terrain 210 0 200" of Virtual KITTI, below a line "Category r g b".
 _NUMBERED_LINE = re.compile(
-    r"(?P<id>\d+)[\s:=,;]+(?P<name>[^\d\s:=,;].*?)"
-    r"(?:[\s,;]+(?P<red>\d+)[\s,;]+(?P<green>\d+)[\s,;]+(?P<blue>\d+))?"
+    r"(?:(?P<id>\d+)[\s:=,;]+)?(?P<name>[^\d\s:=,;].*?)"
+    r"(?:[\s:=,;([]+(?P<red>\d+)[\s,;]+(?P<green>\d+)[\s,;]+(?P<blue>\d+)[)\]]?)?"
 )
+_HEADER = {"id", "r", "red"}
 _HEX = re.compile(r"#?[0-9a-fA-F]{6}")
 
 Table = int | Sequence[str] | Mapping | pd.DataFrame | str | os.PathLike
@@ -135,10 +137,13 @@ def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
                 ).strip()
                 for one in found
             }
-        numbered = [_NUMBERED_LINE.fullmatch(line) for line in lines]
-        if all(numbered) and lines:
+        has_header = _HEADER & set(re.findall(r"\w+", lines[0].lower())) if lines else False
+        numbered = [_NUMBERED_LINE.fullmatch(line) for line in lines[1 if has_header else 0 :]]
+        if all(numbered) and numbered:
             table = pd.DataFrame([match.groupdict() for match in numbered if match])
-            return table.dropna(axis="columns")
+            table = table.dropna(axis="columns")
+            if {"id", "red"} & set(table.columns):
+                return table
         if not any(divider in line for line in lines for divider in ",;\t"):
             return lines
     try:

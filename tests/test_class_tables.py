@@ -119,6 +119,21 @@ NUMBERED = {
 }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Category r g b\nTerrain 210 0 200\nTraffic sign 90 200 255\n",  # Virtual KITTI
+        "Terrain: (210, 0, 200)\nTraffic sign: (90, 200, 255)\n",
+        "name,r,g,b\nTerrain,210,0,200\nTraffic sign,90,200,255\n",
+    ],
+)
+def test_text_files_may_write_colours_behind_names(tmp_path, text):
+    (tmp_path / "colors.txt").write_text(text)
+    classes = as_classes(tmp_path / "colors.txt")
+    assert classes.names == ("Terrain", "Traffic sign")
+    assert classes.colors == (((210, 0, 200), 0), ((90, 200, 255), 1))
+
+
 @pytest.mark.parametrize("text", NUMBERED.values(), ids=NUMBERED)
 def test_text_files_may_number_their_names(tmp_path, text):
     (tmp_path / "labels.txt").write_text(text)
