@@ -18,7 +18,8 @@ def logits_model(model: keras.Model) -> keras.Model:
         A model of the same name that shares layers and weights with the one given.
 
     Raises:
-        ValueError: if no output can be the logits.
+        ValueError: if there is not one input, or no output can be the logits: scores of two
+            classes or more before softmax.
 
     >>> image = keras.Input((None, None, 3))
     >>> logits = keras.layers.Conv2D(4, 1)(image)
@@ -38,9 +39,35 @@ def logits_model(model: keras.Model) -> keras.Model:
             f"with these under 'logits'. Received: {model.name!r} with outputs {shapes}. Build "
             "it with keras_seg.models.build; put a subclassed model into keras.Model(image, ...)."
         )
+    if len(model.inputs) != 1:
+        raise ValueError(
+            "A segmentation model needs pictures (b, h, w, channels) or volumes "
+            f"(b, d, h, w, channels) as its one input. Received: {model.name!r} with "
+            f"{len(model.inputs)} inputs. Put them into one, channel by channel."
+        )
+    _check_scores(model, logits)
     if isinstance(structure, dict | list | tuple):
         return keras.Model(model.inputs[0], logits, name=model.name)
     return model
+
+
+def _check_scores(model: keras.Model, logits) -> None:
+    """Raise where an output's shape fits and its numbers cannot be logits."""
+    if logits.shape[-1] == 1:
+        raise ValueError(
+            "A segmentation model needs logits of two classes or more: background is one, too. "
+            f"Received: {model.name!r} with output {logits.shape}. Give its last layer a channel "
+            "for each class, without sigmoid."
+        )
+    layer = logits._keras_history.operation
+    activation = getattr(layer, "activation", None)
+    ends = (keras.activations.softmax, keras.activations.sigmoid)
+    if isinstance(layer, keras.layers.Softmax) or activation in ends:
+        raise ValueError(
+            "A segmentation model needs logits, which become probabilities only afterwards. "
+            f"Received: {model.name!r}, whose layer {layer.name!r} gives probabilities already. "
+            "Leave that layer out, or set its `activation` to keras.activations.linear."
+        )
 
 
 def compiled(network: keras.Model, head: str, shape: tuple[int, ...], freeze: bool) -> Callable:

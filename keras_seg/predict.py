@@ -61,8 +61,9 @@ class Segmenter(Predictor):
                 f"Received: a model with {self.num_classes} classes. Merge classes, "
                 "or take the argmax of the model's logits yourself."
             )
-        names = class_names or [f"class {index}" for index in range(self.num_classes)]
-        self.class_names = tuple(names)
+        if class_names is None:
+            class_names = [f"class {index}" for index in range(self.num_classes)]
+        self.class_names = tuple(class_names)
         self.palette = None if palette is None else [tuple(colour) for colour in palette]
         for what, values in (("class_names", self.class_names), ("palette", self.palette)):
             if values is not None and len(values) != self.num_classes:
@@ -101,10 +102,13 @@ class Segmenter(Predictor):
         self._compiled.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
-        """Pad to the smallest size, call the function compiled for that shape, and crop back."""
-        batch = self._checked(np.asarray(batch))
+        """Pad to the smallest size, unless the model has its own; call the function; crop back."""
+        batch = self._checked(batch)
         sizes = batch.shape[1:-1]
-        missing = [max(SMALLEST_SIDE - size, 0) for size in sizes]
+        missing = [
+            max(SMALLEST_SIDE - size, 0) if free is None else 0
+            for size, free in zip(sizes, self.network.input_shape[1:-1], strict=True)
+        ]
         if any(missing):
             batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
         if hasattr(self.model, "jax_state_sync"):
@@ -122,20 +126,8 @@ class Segmenter(Predictor):
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
-    def _checked(self, batch: np.ndarray) -> np.ndarray:
-        received = f"Received: shape={batch.shape}, dtype={batch.dtype}. "
-        axes = self.dimensions + 2
-        if batch.ndim != axes or batch.shape[-1] != self.num_channels or batch.dtype != np.uint8:
-            sizes = "h, w" if self.dimensions == 2 else "d, h, w"
-            raise ValueError(
-                f"A batch must be uint8 (b, {sizes}, {self.num_channels}). {received}"
-                "Call the segmenter itself, `segmenter(picture)`, for single and other pictures."
-            )
-        if 0 in batch.shape:
-            raise ValueError(
-                f"A batch needs at least one picture of at least 1x1 pixel. {received}"
-                "Leave empty pictures out."
-            )
+    def _checked(self, batch) -> np.ndarray:
+        batch = super()._checked(batch)
         fixed = self.network.input_shape[1:-1]
         if any(
             want not in (None, have) for want, have in zip(fixed, batch.shape[1:-1], strict=True)
@@ -144,7 +136,7 @@ class Segmenter(Predictor):
             free = ", ".join(["None"] * self.dimensions)
             raise ValueError(
                 f"This model was built for pictures of {'x'.join(map(str, fixed))} pixels ({axes}) "
-                f"only. {received}Resize the pictures, or build the model with "
+                f"only. Received: shape={batch.shape}. Resize them, or build the model with "
                 f"input_shape=({free}, {self.num_channels}) and load the same weights."
             )
         return batch

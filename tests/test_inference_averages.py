@@ -61,6 +61,12 @@ def test_all_flips_make_the_result_turn_with_the_picture(one):
         np.testing.assert_allclose(turned[:: step[0], :: step[1]], expected, atol=1e-6)
 
 
+def test_a_picture_is_not_taken_for_a_batch(one, other):
+    for predictor in (augmented(one), ensemble([one, other])):
+        with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, h, w, 3\)"):
+            predictor.labels(picture(37, 51))
+
+
 def test_without_flips_and_scales_nothing_changes(one):
     image = picture(37, 51)
     found = augmented(one, flips=None).probabilities(image)

@@ -138,6 +138,11 @@ def test_a_tiled_segmenter_takes_batches(segmenter):
     assert fixed(batch[0]).shape == (100, 132)
 
 
+def test_a_tiled_segmenter_takes_no_picture_for_a_batch(segmenter):
+    with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, h, w, 3\)"):
+        tiled(segmenter, tile=64).labels(np.zeros((40, 50, 3), "uint8"))
+
+
 def test_a_network_of_one_size_gives_its_tile():
     segmenter = Segmenter(local_model((40, 48, 3)))
     assert segmenter.tiles(picture(100, 130), overlap=9).shape == (100, 130)

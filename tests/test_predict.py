@@ -196,6 +196,36 @@ def test_a_model_without_logits_is_refused():
             Segmenter(model)
 
 
+def test_a_model_of_probabilities_or_of_one_class_is_refused():
+    image = keras.Input((None, None, 3))
+    scores = layers.Conv2D(3, 1)(image)
+    for ending in (layers.Conv2D(3, 1, activation="softmax")(image), layers.Softmax()(scores)):
+        with pytest.raises(ValueError, match=r"needs logits.*gives probabilities already"):
+            Segmenter(keras.Model(image, ending))
+    with pytest.raises(ValueError, match="logits of two classes or more"):
+        Segmenter(keras.Model(image, layers.Conv2D(1, 1)(image)))
+
+
+def test_a_model_of_two_inputs_is_refused():
+    images = [keras.Input((None, None, 3)), keras.Input((None, None, 3))]
+    with pytest.raises(ValueError, match=r"one input. Received: .* with 2 inputs"):
+        Segmenter(keras.Model(images, layers.Conv2D(2, 1)(layers.Add()(images))))
+
+
+def test_a_model_of_one_small_size_sees_no_margin():
+    image = keras.Input((8, 8, 1))
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    difference = layers.Subtract()([image, mean])
+    model = keras.Model(image, layers.Concatenate()([difference, -difference]))
+    pixels = np.zeros((8, 8), "uint8")
+    pixels[:4], pixels[4] = 200, 110  # The mean is 114; with the last row repeated it is 28.
+    np.testing.assert_array_equal(Segmenter(model)(pixels), pixels <= 110)
+
+
+def test_names_may_be_an_array():
+    assert Segmenter(strongest_channel(), np.array(["a", "b", "c"])).class_names[1] == "b"
+
+
 def test_more_classes_than_a_byte_holds_are_refused():
     image = keras.Input((None, None, 3))
     with pytest.raises(ValueError, match="a model with 256 classes"):

@@ -71,8 +71,11 @@ class Predictor(ABC):
 
         Returns:
             uint8 class ids (b, h, w), or (b, d, h, w).
+
+        Raises:
+            ValueError: if it is no such batch.
         """
-        return self._probabilities(np.asarray(batch)).argmax(axis=-1).astype(np.uint8)
+        return self._probabilities(self._checked(batch)).argmax(axis=-1).astype(np.uint8)
 
     def probabilities(self, picture):
         """Return how probable each class is at every pixel.
@@ -90,8 +93,26 @@ class Predictor(ABC):
         if isinstance(picture, list | tuple):
             return [self.probabilities(one) for one in picture]
         if np.ndim(picture) == self.dimensions + 2:
-            return self._probabilities(np.asarray(picture))
+            return self._probabilities(self._checked(picture))
         return self._probabilities(self.read(picture)[None])[0]
+
+    def _checked(self, batch) -> np.ndarray:
+        """Return a batch as an array, or say why it is none."""
+        batch = np.asarray(batch)
+        received = f"Received: shape={batch.shape}, dtype={batch.dtype}. "
+        axes = self.dimensions + 2
+        if batch.ndim != axes or batch.shape[-1] != self.num_channels or batch.dtype != np.uint8:
+            sizes = "h, w" if self.dimensions == 2 else "d, h, w"
+            raise ValueError(
+                f"A batch must be uint8 (b, {sizes}, {self.num_channels}). {received}"
+                "Call the segmenter itself, `segmenter(picture)`, for single and other pictures."
+            )
+        if 0 in batch.shape:
+            raise ValueError(
+                f"A batch needs at least one picture of at least 1x1 pixel. {received}"
+                "Leave empty pictures out."
+            )
+        return batch
 
     def tiles(self, picture, out=None, tile=None, overlap=None, blend="gaussian", margin=None):
         """Return the label map of a picture of any size, made of tiles, in bounded memory.

@@ -168,7 +168,7 @@ class Tiled(Predictor):
         self.fixed_size = None
 
     def labels(self, batch):
-        return np.stack([labels(self.segmenter, image, **self.tiling) for image in batch])
+        return np.stack([labels(self.segmenter, x, **self.tiling) for x in self._checked(batch)])
 
     def _probabilities(self, batch):
         found = np.empty((*batch.shape[:-1], self.num_classes), np.float32)
