@@ -29,7 +29,7 @@ def main(arguments=None):
     _import_tensorflow_quietly()
     try:
         options.command(options)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"keras_seg: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
@@ -63,7 +63,8 @@ def fit_command(options):
     from keras_seg.card import write_card
 
     given = ("epochs", "batch_size", "crop_size", "learning_rate")
-    changes = {name: getattr(options, name) for name in given if getattr(options, name)}
+    changes = {name: getattr(options, name) for name in given}
+    changes = {name: value for name, value in changes.items() if value is not None}
     changes |= dict(options.set)
     run = keras_seg.fit(
         options.architecture,
@@ -84,7 +85,9 @@ def fit_command(options):
 
 def evaluate_command(options):
     """Scores a run on a split."""
-    print(_run(options).evaluate(options.split))
+    from keras_seg.run import Run, find_run
+
+    print(Run(find_run(options.run), _data(options)).evaluate(options.split))
 
 
 def predict_command(options):
@@ -103,7 +106,11 @@ def predict_command(options):
 
 def export_command(options):
     """Writes SavedModel and TFLite files, each proven."""
-    run = _run(options)
+    from keras_seg.run import Run, find_run
+
+    folder = find_run(options.run)
+    # 8 bits are calibrated on training pictures; else a data set only makes the proof better.
+    run = Run(folder, _data(options) if _given(options) or "int8" in options.formats else None)
     for name in options.formats:
         if name == "saved_model":
             print(run.export_saved_model())
@@ -215,7 +222,8 @@ def _add_fit(fit):
     fit.add_argument(
         "--set",
         nargs="+",
-        default=(),
+        action="extend",
+        default=[],
         type=_field,
         metavar="FIELD=VALUE",
         help="other fields of the recipe: precision=mixed_bfloat16 patience=20 loss=focal",
@@ -262,9 +270,8 @@ def _data(options):
     """The data set that the options name."""
     import pipelines
 
-    ways = ("data", "images", "table")
-    given = {name: getattr(options, name) for name in ways if getattr(options, name)}
-    if len(given) != 1 or bool(options.images) != bool(options.labels):
+    given = _given(options)
+    if tuple(given) not in (("data",), ("images", "labels"), ("table",)):
         words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
         raise ValueError(
             "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
@@ -281,12 +288,10 @@ def _data(options):
     return pipelines.from_folders(options.images, options.labels, classes, **more)
 
 
-def _run(options):
-    """A run, with its data set where one is named."""
-    from keras_seg.run import Run, find_run
-
-    data = _data(options) if options.data or options.images else None
-    return Run(find_run(options.run), data)
+def _given(options):
+    """Those of the options that say where the data set is, by name."""
+    ways = ("data", "images", "labels", "table")
+    return {name: getattr(options, name) for name in ways if getattr(options, name)}
 
 
 def _size(text):

@@ -133,6 +133,7 @@ class Recipe:
                     f"Received: {name}={value!r}."
                 )
         self._check_crop_size(subject)
+        self._check_kinds(subject)
         for field in self.before:
             _check.one_of(
                 f"field of a {subject} in before=", "field", field, _fields() - {"before"}
@@ -153,6 +154,22 @@ class Recipe:
                 f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each, or "
                 "(depth, height, width) for volumes. "
                 f"Received: crop_size={size!r}. Pass None for the pictures' own size."
+            )
+
+    def _check_kinds(self, subject):
+        fields = ("optimizer_options", "schedule_options", "loss_options", "options", "before")
+        for name in fields:
+            if not isinstance(getattr(self, name), dict):
+                raise ValueError(
+                    f"`{subject}` needs {name} as a dict of arguments by name. "
+                    f"Received: {name}={getattr(self, name)!r}. Pass {{}} for none."
+                )
+        weights = self.class_weights
+        if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
+            raise ValueError(
+                f"`{subject}` needs class_weights as one number per class, or as arguments that "
+                f"compute them. Received: class_weights={weights!r}. Pass for example "
+                "{'method': 'enet'}."
             )
 
 

@@ -14,7 +14,8 @@ class Run:
 
     Args:
         folder: folder of the run, with `run.json`.
-        data: the data set that it was trained on, needed for `evaluate`, `show` and int8 export.
+        data: the data set that it was trained on, or another one with the same classes, needed
+            for `evaluate`, `show` and int8 export.
 
     Attributes:
         folder: `pathlib.Path` of the folder.
@@ -22,7 +23,7 @@ class Run:
         data: the data set, or None.
 
     Raises:
-        ValueError: there is no run in the folder.
+        ValueError: there is no run in the folder, or the data set has other classes.
 
     >>> Run(find_run("contextnet_cn14-camvid")).settings["architecture"]
     'contextnet_cn14'
@@ -34,10 +35,12 @@ class Run:
         if not (self.folder / "run.json").is_file():
             raise ValueError(
                 "`Run` needs a folder with a run.json, as `keras_seg.fit` writes it. "
-                f"Received: folder='{self.folder}'."
+                f"Received: folder='{self.folder}'. Check the path, or call `keras_seg.load(name)`."
             )
         self.settings = json.loads((self.folder / "run.json").read_text())
         self._segmenter = None
+        if data is not None:
+            self._data(data, "data")
 
     def __repr__(self):
         best = self.settings.get("best") or {}
@@ -89,7 +92,7 @@ class Run:
             `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy.
 
         Raises:
-            ValueError: no data set is known, or it has no such split.
+            ValueError: no data set is known, or it has other classes or no such split.
         """
         from keras_seg.evaluate import evaluate
 
@@ -118,7 +121,7 @@ class Run:
             tuple of two matplotlib Figures, which a notebook shows one below the other.
 
         Raises:
-            ValueError: no data set is known, or it has no such split.
+            ValueError: no data set is known, or it has other classes or no such split.
         """
         from keras_seg._figure import Figures
 
@@ -136,7 +139,7 @@ class Run:
             `matplotlib.figure.Figure`, also written to the run's folder `figures`.
 
         Raises:
-            ValueError: no data set is known, or it has no such split.
+            ValueError: no data set is known, or it has other classes or no such split.
         """
         from keras_seg.show import show_predictions
 
@@ -183,8 +186,8 @@ class Run:
 
         Args:
             mode: "fp32", "fp16" or "int8".
-            size: (height, width) in pixels of the pictures that the file will take; the size of
-                the training pictures if None.
+            size: (height, width) in pixels of the pictures that the file will take; what the
+                network saw in training, the recipe's crop size, if None.
             num_calibration: training pictures that an int8 file is calibrated on.
 
         Returns:
@@ -192,14 +195,15 @@ class Run:
             data set is known.
 
         Raises:
-            ValueError: the proof failed; nothing is left behind.
+            ValueError: no data set is known for int8, or the proof failed; nothing is left behind.
         """
         from keras_seg import export
 
         size = tuple(size or self.settings["crop_size"])
         calibration = None
-        if self.data is not None:
-            calibration, _ = pick_examples(self.data, "train", num_calibration)
+        if mode == "int8" or (self.data is not None and "val" not in self.data.splits):
+            data = self._data(None, "export_tflite")
+            calibration, _ = pick_examples(data, "train", num_calibration)
         return export.tflite(
             self.model,
             self.folder / f"model_{mode}.tflite",
@@ -222,7 +226,13 @@ class Run:
         if data is None:
             raise ValueError(
                 f"`Run.{method}` needs the pictures. Received: data=None for the run in "
-                f"'{self.folder}'. Pass data=..., or open the run with `Run(folder, data)`."
+                f"'{self.folder}'. Open the run with `Run(folder, data)`."
+            )
+        if list(data.class_names) != self.settings["class_names"]:
+            raise ValueError(
+                f"`Run.{method}` needs data with the run's classes, in their order. Received: "
+                f"data '{data.name}' with {list(data.class_names)}, for the run in '{self.folder}' "
+                f"with {self.settings['class_names']}. Read the data set with these `classes`."
             )
         return data
 

@@ -89,8 +89,13 @@ def test_check_reports_on_folders(plots, capsys):
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
         (["check", "--data", "camvid", "--images", "x"], "Give one of the three"),
         (["check", "--images", "x"], "Received: --images x"),
+        (["check", "--data", "camvid", "--labels", "x"], "Received: --data camvid --labels x."),
+        (["fit", "contextnet_cn14", "--data", "street_scenes", "--epochs", "0"], "epochs=0"),
         (["predict", "no_such_run", "a.png"], "Unknown run"),
         (["evaluate", "no_such_run"], "Unknown run"),
+        (["evaluate", "contextnet_cn14-camvid"], "Received: none of them"),
+        (["evaluate", "contextnet_cn14-camvid", "--table", "x.csv"], "x.csv"),
+        (["export", "contextnet_cn14-camvid", "int8"], "Received: none of them"),
     ],
 )
 def test_an_error_is_one_message_without_traceback(words, message, capsys):
@@ -119,6 +124,11 @@ def test_any_field_of_a_recipe_can_be_set():
     fields = parser().parse_args([*words, "--crop-size", "32x48x64"])
     assert fields.set == [("patience", 3), ("loss", "focal"), ("precision", "mixed_float16")]
     assert fields.crop_size == (32, 48, 64)
+
+
+def test_fields_of_several_sets_add_up():
+    words = ["fit", "contextnet_cn14", "--set", "patience=3", "--set", "loss=focal"]
+    assert parser().parse_args(words).set == [("patience", 3), ("loss", "focal")]
 
 
 def test_field_without_a_value_is_refused(capsys):

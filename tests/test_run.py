@@ -79,10 +79,22 @@ def test_examples_are_spread_evenly(data):
     assert len(pick_examples(data, "val", 9)[0]) == 2
 
 
-@pytest.mark.parametrize("method", ["evaluate", "show"])
-def test_method_that_needs_pictures_says_so(run, method):
-    with pytest.raises(ValueError, match=rf"`Run\.{method}` needs the pictures.*Pass data=\.\.\."):
-        getattr(Run(run.folder), method)()
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("evaluate", ()), ("show", ()), ("export_tflite", ("int8",))]
+)
+def test_method_that_needs_pictures_says_so(run, method, arguments):
+    with pytest.raises(ValueError, match=rf"`Run\.{method}` needs the pictures.*Open the run with"):
+        getattr(Run(run.folder), method)(*arguments)
+
+
+def test_a_data_set_with_other_classes_is_refused(run, data):
+    pairs = tuple(map(np.stack, pick_examples(data, "val", 2)))
+    other = pipelines.Dataset.from_arrays("other", ["light", "dark"], None, {"val": pairs})
+    words = r"the run's classes, in their order.*'other' with \['light', 'dark'\]"
+    with pytest.raises(ValueError, match=words):
+        Run(run.folder, other)
+    with pytest.raises(ValueError, match=words):
+        run.evaluate(data=other)
 
 
 def test_pictures_can_be_given_later(run, data):
