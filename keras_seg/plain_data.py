@@ -2,10 +2,15 @@
 
 import colorsys
 import hashlib
+from functools import cached_property
 
 import numpy as np
 
 from keras_seg import _check
+
+# Pictures of a second pass that tell whether passes differ: a change that meets one picture in ten
+# escapes them once in a thousand times, and then costs no more than the end of a stopped run.
+SECOND_LOOK = 64
 
 
 class PlainData:
@@ -20,7 +25,7 @@ class PlainData:
         ignore_class: label id that counts for nothing.
 
     Raises:
-        ValueError: the batches are not pairs of pictures and labels, or do not end.
+        ValueError: the batches are not pairs of uint8 pictures and labels, none, or do not end.
 
     >>> import tensorflow as tf
     >>> images, labels = tf.zeros((4, 32, 32, 3), "uint8"), tf.zeros((4, 32, 32), "uint8")
@@ -42,10 +47,17 @@ class PlainData:
                     f"with a depth. Received: {split} batches of {spec}. Use .batch(...), and "
                     "labels without a last axis."
                 )
-            if int(batches.cardinality()) == -1:
+            if spec[0].dtype != "uint8" or not spec[1].dtype.is_integer:
                 raise ValueError(
-                    "`fit` needs batches that end: one epoch. Received: "
-                    f"{split} batches without end. Leave out .repeat()."
+                    "`fit` needs uint8 pictures with pixels 0..255, and integer labels. Received: "
+                    f"{split} batches of {spec}. Convert them in .map(...) with tf.cast, without "
+                    "scaling: the network does its own normalisation."
+                )
+            if int(batches.cardinality()) in (-1, 0):
+                end = "end" if batches.cardinality() else "any picture"
+                raise ValueError(
+                    "`fit` needs batches that end, and one at least: one epoch. Received: "
+                    f"{split} batches without {end}. Leave out .repeat(), .skip() and the like."
                 )
         self._names = {}
         self.splits = tuple(self._batches)
@@ -63,7 +75,8 @@ class PlainData:
 
         Training pictures are named after their bytes, in whatever order they come, so that two
         sets of equally many pictures are two sets to `fit`. Where the batches themselves change
-        pictures at random, every pass has other bytes, and pictures are numbered alone.
+        pictures at random, every pass has other bytes, and pictures are numbered alone. Whether
+        they do is seen at the first pictures of a second pass.
 
         Args:
             split: "train" or "val".
@@ -76,11 +89,35 @@ class PlainData:
         """
         batches = self._split(split)
         if split not in self._names:
-            found = _digests(batches)
-            same = split == "train" and _digests(batches) == found
-            marks = [f" {digest}" if same else "" for digest in found]
+            marks = self._marks() if split == "train" else [""] * sum(1 for _ in batches.unbatch())
             self._names[split] = [f"{split} {i}{mark}" for i, mark in enumerate(marks)]
         return [(name, name) for name in self._names[split]]
+
+    def _marks(self):
+        digests, _ = self._seen
+        again = (_digest(*pair) for pair in self._batches["train"].unbatch().take(SECOND_LOOK))
+        same = set(digests).issuperset(again)
+        return [f" {digest}" if same else "" for digest in sorted(digests)]
+
+    @cached_property
+    def _seen(self):
+        """A digest of each training picture, and the pixels of each class: one pass for both."""
+        digests, pixels = [], np.zeros(self.num_classes, np.int64)
+        for image, label in self._batches["train"].unbatch():
+            digests.append(_digest(image, label))
+            pixels += self._count(label.numpy().ravel())
+        return digests, pixels
+
+    def _count(self, ids):
+        """Pixels of each class, once it is known that all ids are classes or ignored."""
+        ids = ids[ids != self.ignore_class]
+        if ids.size and not 0 <= ids.min() <= ids.max() < self.num_classes:
+            raise ValueError(
+                f"`fit` needs labels with ids 0..{self.num_classes - 1}, and {self.ignore_class} "
+                f"where ignored. Received: ids {ids.min()}..{ids.max()} in a training label. "
+                "Convert them in .map(...), or build the model for more classes."
+            )
+        return np.bincount(ids, minlength=self.num_classes)
 
     def train_batches(self, batch_size, ops=None, seed=0, first_epoch=0, epochs=1):
         """The training batches as they were given, `epochs` times.
@@ -127,10 +164,7 @@ class PlainData:
             ValueError: the method is another one.
         """
         _check.one_of("way to weigh classes of plain tf.data datasets", "method", method, ["enet"])
-        pixels = np.zeros(self.num_classes)
-        for _, label in self._batches["train"]:
-            counts = np.bincount(np.ravel(label), minlength=self.num_classes)
-            pixels += counts[: self.num_classes]
+        _, pixels = self._seen
         return (1 / np.log(c + pixels / max(pixels.sum(), 1))).tolist()
 
     def _split(self, split):
@@ -138,8 +172,7 @@ class PlainData:
         return self._batches[split]
 
 
-def _digests(batches):
-    """A short digest of each picture with its label, in the order of the digests."""
-    pairs = (pair for batch in batches for pair in zip(*batch, strict=True))
-    content = (image.numpy().tobytes() + label.numpy().tobytes() for image, label in pairs)
-    return sorted(hashlib.blake2b(one, digest_size=8).hexdigest() for one in content)
+def _digest(image, label):
+    """A short digest of a picture with its label."""
+    content = image.numpy().tobytes() + label.numpy().tobytes()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -98,3 +98,40 @@ def test_other_elements_are_refused(wrong):
 def test_batches_without_end_are_refused():
     with pytest.raises(ValueError, match=r"batches that end.*val batches without end. Leave out"):
         PlainData(batches(), batches().repeat(), num_classes=3)
+
+
+def test_batches_without_a_picture_are_refused():
+    with pytest.raises(ValueError, match=r"one at least.*train batches without any picture"):
+        PlainData(batches().take(0), num_classes=3)
+
+
+@pytest.mark.parametrize("types", [("float32", "uint8"), ("uint8", "float32")])
+def test_other_types_are_refused_before_a_training(types):
+    def converted(image, label):
+        return tf.cast(image, types[0]), tf.cast(label, types[1])
+
+    with pytest.raises(ValueError, match=r"needs uint8 pictures.*val batches of .*float32.*cast"):
+        PlainData(batches(), batches().map(converted), num_classes=3)
+
+
+def test_names_and_class_weights_take_one_pass_and_a_look():
+    seen = []
+
+    def counted():
+        for image, label in batches(100).unbatch().as_numpy_iterator():
+            seen.append(image)
+            yield image, label
+
+    spec = batches().unbatch().element_spec
+    train = tf.data.Dataset.from_generator(counted, output_signature=spec).batch(2)
+    data = PlainData(train.apply(tf.data.experimental.assert_cardinality(50)), num_classes=2)
+    data.class_weights()
+    assert len(data.paths("train")) == 100
+    assert len(seen) < 200
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_ids_that_are_no_class_are_refused(wrong):
+    labels = np.full((4, 32, 32), wrong, "int32")
+    with pytest.raises(ValueError, match=rf"ids 0\.\.3, and 255.*Received: ids {wrong}\.\.{wrong}"):
+        PlainData(batches(4, labels=labels), num_classes=4).paths("train")
