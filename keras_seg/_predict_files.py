@@ -102,14 +102,15 @@ def _plan(files, out):
 
 
 def _require_distinct(tasks):
-    uses = Counter(path for task in tasks for path in task.written)
-    twice = [task for task in tasks if uses[task.written[0]] > 1]
-    if twice:
-        raise ValueError(
-            "`predict` needs files of different names for one folder. Received: "
-            f"'{twice[0].source}' and '{twice[1].source}'. Leave --out away: the answers then lie "
-            "beside the pictures."
-        )
+    sources = {}
+    for source, path in ((task.source, path) for task in tasks for path in task.written):
+        if path in sources:
+            raise ValueError(
+                "`predict` needs files of different names for one folder. Received: "
+                f"'{sources[path]}' and '{source}'. Leave --out away: the answers then lie "
+                "beside the pictures."
+            )
+        sources[path] = source
 
 
 def _predict_picture(segmenter, source, labels_path, overlay_path):
@@ -135,16 +136,18 @@ def _predict_video(segmenter, source, overlay_path):
             if writer is None:
                 writer = _writer(draft, video.get(cv2.CAP_PROP_FPS), drawn.shape)
             writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        if writer is None:
+            raise ValueError(
+                "`predict` needs videos that OpenCV can decode. "
+                f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
+            )
+        writer.release()
+        draft.replace(overlay_path)
     finally:
         video.release()
         if writer is not None:
             writer.release()
-    if writer is None:
-        raise ValueError(
-            "`predict` needs videos that OpenCV can decode. "
-            f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
-        )
-    draft.replace(overlay_path)
+        draft.unlink(missing_ok=True)
 
 
 def _frames(video):

@@ -199,6 +199,10 @@ def test_output_is_not_overwritten_and_has_a_known_ending(segmenter, tmp_path):
         segmenter.tiles(picture(40, 40), tmp_path / "out.jpg")
 
 
+def test_output_may_lie_in_a_new_folder(segmenter, tmp_path):
+    assert segmenter.tiles(picture(40, 40), tmp_path / "new" / "out.png").is_file()
+
+
 def test_what_stops_half_way_leaves_no_file(tmp_path):
     class Broken(Segmenter):
         def _probabilities(self, batch):

@@ -69,12 +69,17 @@ def test_pictures_of_one_stem_do_not_replace_each_other(segmenter, tmp_path):
     ]
 
 
-def test_a_video_gives_a_video_of_the_same_length_and_size(segmenter, tmp_path):
-    path = tmp_path / "drive.avi"
+def write_video(path):
+    """Three grey frames."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (48, 40))
     for _ in range(3):
         writer.write(np.full((40, 48, 3), 220, np.uint8))
     writer.release()
+    return path
+
+
+def test_a_video_gives_a_video_of_the_same_length_and_size(segmenter, tmp_path):
+    path = write_video(tmp_path / "drive.avi")
     written = predict_files(segmenter, [path])
     assert [one.name for one in tmp_path.glob("predicted/*")] == ["drive_overlay.mp4"]
     video = cv2.VideoCapture(str(written[0]))
@@ -84,6 +89,23 @@ def test_a_video_gives_a_video_of_the_same_length_and_size(segmenter, tmp_path):
     assert not video.read()[0]
     # Grey 220 under half-transparent red: in blue, green, red order the last is the largest.
     assert frames[0][20, 24, 2] > frames[0][20, 24, 0] + 50
+
+
+def test_a_video_that_stops_half_way_leaves_nothing(segmenter, tmp_path):
+    class Stops(Segmenter):
+        frames = 0
+
+        def __call__(self, picture):
+            self.frames += 1
+            if self.frames == 3:
+                raise KeyboardInterrupt
+            return super().__call__(picture)
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(
+            Stops(segmenter.model, palette=PALETTE), [write_video(tmp_path / "drive.avi")]
+        )
+    assert not list(tmp_path.glob("predicted/*"))
 
 
 def test_files_of_an_earlier_prediction_stay_unless_told_otherwise(segmenter, tmp_path):
@@ -98,10 +120,11 @@ def test_files_of_an_earlier_prediction_stay_unless_told_otherwise(segmenter, tm
 
 
 def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
-    files = [write_picture(tmp_path / name / "a.png") for name in ("left", "right")]
-    with pytest.raises(ValueError, match=r"different names for one folder.*left.*right"):
+    names = ("left/b.png", "left/a.png", "right/b.png", "right/a.png")
+    files = [write_picture(tmp_path / name) for name in names]
+    with pytest.raises(ValueError, match=r"different names for one folder.*left/b\.png.*right/b"):
         predict_files(segmenter, files, out=tmp_path / "out")
-    assert len(predict_files(segmenter, files)) == 4
+    assert len(predict_files(segmenter, files)) == 8
 
 
 @pytest.mark.parametrize(

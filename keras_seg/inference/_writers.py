@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import uuid
 import zlib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 @contextlib.contextmanager
 def label_writer(path, size, palette=None):
-    """Open a file for a label map; it has its name only once it is complete.
+    """Open a file for a label map; it has its name only once it is complete. Folders are made.
 
     Args:
         path: a .npy file, or a .png whose pixels are the class ids.
@@ -47,7 +48,9 @@ def label_writer(path, size, palette=None):
             f"`tiles` replaces no files. Received: out='{path}', which exists. "
             "Choose another name, or delete it first."
         )
-    draft = path.with_name(f".part_{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: two that write the same file do not mix.
+    draft = path.with_name(f".part_{uuid.uuid4().hex[:8]}_{path.name}")
     try:
         with draft.open("wb") as file, writers[path.suffix.lower()](file, size, palette) as write:
             yield write
