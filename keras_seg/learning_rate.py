@@ -61,7 +61,8 @@ def find_learning_rate(
     """Try rising learning rates for a few steps each, and suggest one.
 
     The rate rises by the same factor with every step, until the loss runs away. The network's
-    weights are put back afterwards.
+    weights are put back afterwards; a model that was handed in has another optimizer and loss then,
+    and `model.fit` needs a new `model.compile`.
 
     L. N. Smith: Cyclical Learning Rates for Training Neural Networks, WACV 2017, arXiv
     1506.01186, section 3.3.

@@ -104,6 +104,12 @@ class PlainData:
         """A digest of each training picture, and the pixels of each class: one pass for both."""
         digests, pixels = [], np.zeros(self.num_classes, np.int64)
         for image, label in self._batches["train"].unbatch():
+            if label.shape != image.shape[:-1]:
+                raise ValueError(
+                    "`fit` needs labels of the size of their pictures. Received: a training label "
+                    f"of {tuple(label.shape)} for a picture of {tuple(image.shape)}. Resize it "
+                    "with nearest neighbour."
+                )
             digests.append(_digest(image, label))
             pixels += self._count(label.numpy().ravel())
         return digests, pixels

@@ -144,8 +144,16 @@ def cropped(recipe, data):
 
     Returns:
         `Recipe`.
+
+    Raises:
+        ValueError: there is no training picture.
     """
     if recipe.crop_size is not None:
         return recipe
-    image, _ = next(iter(data.eval_batches("train", 1)))
-    return dataclasses.replace(recipe, crop_size=tuple(int(side) for side in image.shape[1:-1]))
+    for image, _ in data.eval_batches("train", 1):
+        size = tuple(int(side) for side in image.shape[1:-1])
+        return dataclasses.replace(recipe, crop_size=size)
+    raise ValueError(
+        f"A training needs at least one picture. Received: data '{data.name}' whose split 'train' "
+        "has none. Look at what leaves them out, such as a filter."
+    )

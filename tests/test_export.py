@@ -106,9 +106,10 @@ def test_proof_counts_pixels_and_scores_both():
     assert result.pictures == "1 such"
 
 
-def test_proof_without_any_picture_is_an_error():
-    with pytest.raises(ValueError, match="at least one batch"):
-        proof_part.compare(None, None, [], "such")
+def test_data_without_any_picture_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"at least one batch.*data without any.*used up"):
+        saved_model(tiny(), tmp_path / "1", data=iter(()))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ labels = LiteRTSegmenter({str(path)!r}).labels(np.load({str(tmp_path / "image.np
 np.save({str(tmp_path / "labels.npy")!r}, labels)
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-    labels = LiteRTSegmenter(path).labels(pictures(1))
+    labels = LiteRTSegmenter(path).labels(list(pictures(1)))
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), labels)
 
 

@@ -135,3 +135,9 @@ def test_ids_that_are_no_class_are_refused(wrong):
     labels = np.full((4, 32, 32), wrong, "int32")
     with pytest.raises(ValueError, match=rf"ids 0\.\.3, and 255.*Received: ids {wrong}\.\.{wrong}"):
         PlainData(batches(4, labels=labels), num_classes=4).paths("train")
+
+
+def test_labels_of_another_size_are_refused():
+    small = batches().map(lambda image, label: (image, label[:, ::2]))
+    with pytest.raises(ValueError, match=r"training label of \(16, 32\) for a picture of \(32, 32"):
+        PlainData(small, num_classes=4).paths("train")

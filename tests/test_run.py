@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from _process import run_on
 
 import keras_seg
 import pipelines
@@ -119,6 +120,14 @@ def test_trained_network_is_loaded_by_name_or_path(run, monkeypatch):
     run.folder.rename(run.folder.parent / "saved_models" / "tiny-toy")
     monkeypatch.chdir(run.folder.parent)
     assert keras_seg.load("tiny-toy")(picture).shape == (37, 51)
+
+
+def test_keras_itself_opens_the_file_once_it_knows_our_layers():
+    code = """
+import sys, keras, keras_seg.layers
+assert keras.saving.load_model(sys.argv[1]).output_shape[-1] == 11
+"""
+    run_on("tensorflow", code, find_run("contextnet_cn14-camvid") / "model.keras")
 
 
 def test_unknown_run_is_refused_with_those_there_are(run, monkeypatch, tmp_path):

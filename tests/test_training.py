@@ -437,6 +437,12 @@ def test_number_of_batches_must_be_known(tmp_path):
         keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
 
 
+def test_data_without_a_picture_are_refused(tmp_path):
+    none = plain().filter(lambda image, label: False)
+    with pytest.raises(ValueError, match=r"at least one picture.*whose split 'train' has none"):
+        keras_seg.fit(tiny(), (none, None), folder=tmp_path)
+
+
 @pytest.mark.slow
 def test_learning_is_real(data, tmp_path):
     # 120 steps: Keras's own normalisation takes a hundred to forget the variance it began with.

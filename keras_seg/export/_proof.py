@@ -129,8 +129,9 @@ def labelled_batches(subject, data, shape, size):
         (image, label).
 
     Raises:
-        ValueError: an element is something else.
+        ValueError: an element is something else, or there is none.
     """
+    item = None
     for item in data:
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise ValueError(
@@ -147,6 +148,12 @@ def labelled_batches(subject, data, shape, size):
                 "Give one label map for each picture."
             )
         yield resized(image, size), resized(label[..., np.newaxis], size, nearest=True)[..., 0]
+    if item is None:
+        raise ValueError(
+            "The proof of an export needs at least one batch of pictures. "
+            "Received: data without any. Give for example dataset.eval_batches('val', 4); an "
+            "iterator that was used up gives nothing a second time."
+        )
 
 
 @contextlib.contextmanager
@@ -169,14 +176,11 @@ def compare(reference, exported, batches, words):
     Args:
         reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
         exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
-        batches: iterable of (image, label or None).
+        batches: iterable of (image, label or None), one at least.
         words: what the pictures are, such as "noise pictures".
 
     Returns:
         Proof; mean IoU over the labelled batches alone.
-
-    Raises:
-        ValueError: there is no batch.
     """
     # Here, as it imports keras.
     from keras_seg.metrics import confusion_matrix, mean_iou
@@ -198,11 +202,6 @@ def compare(reference, exported, batches, words):
             confusions.append(
                 [confusion_matrix(label, found, num_classes) for found in (expected, labels)]
             )
-    if not num_pixels:
-        raise ValueError(
-            "The proof of an export needs at least one batch of pictures. "
-            "Received: data without any. Give for example dataset.eval_batches('val', 4)."
-        )
     means = (
         [mean_iou(matrix) for matrix in np.sum(confusions, axis=0)] if confusions else [None] * 2
     )

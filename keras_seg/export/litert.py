@@ -152,7 +152,7 @@ class LiteRTSegmenter:
 
     def _each(self, pictures):
         """Scores (1, h, w, num_classes) of each picture, as the file gives them."""
-        expected = (*self.size, self.num_channels)
+        pictures, expected = np.asarray(pictures), (*self.size, self.num_channels)
         if pictures.ndim != 4 or pictures.shape[1:] != expected or pictures.dtype != "uint8":
             raise ValueError(
                 f"This file takes uint8 pictures of shape {expected}. "
