@@ -3,6 +3,7 @@
 import colorsys
 import hashlib
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class PlainData:
     def __init__(self, train, val=None, num_classes=2, ignore_class=255):
         self._batches = {"train": train} if val is None else {"train": train, "val": val}
         for split, batches in self._batches.items():
-            spec = getattr(batches, "element_spec", None)
+            spec: Any = getattr(batches, "element_spec", None)
             axes = [len(x.shape or ()) for x in spec] if isinstance(spec, tuple) else []
             if axes not in ([4, 3], [5, 4]):
                 raise ValueError(

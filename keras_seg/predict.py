@@ -72,6 +72,13 @@ class Segmenter(Predictor):
                     f"classes. Received: {len(values)} entries. Pass the dataset's `{what}`, "
                     "without the ignored class."
                 )
+        colours = np.asarray(self.palette or [(0, 0, 0)])
+        whole = colours.dtype.kind in "ui" and colours.shape[1:] == (3,)
+        if not whole or not 0 <= colours.min() <= colours.max() <= 255:
+            raise ValueError(
+                "`palette` needs one colour (r, g, b) of whole numbers 0..255 per class. "
+                f"Received: palette={self.palette}. Multiply shares of 1 by 255 and round them."
+            )
         self._compiled: OrderedDict[tuple, Callable] = OrderedDict()
 
     @cached_property

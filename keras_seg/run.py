@@ -37,7 +37,13 @@ class Run:
                 "`Run` needs a folder with a run.json, as `keras_seg.fit` writes it. "
                 f"Received: folder='{self.folder}'. Check the path, or call `keras_seg.load(name)`."
             )
-        self.settings = json.loads((self.folder / "run.json").read_text())
+        try:
+            self.settings = json.loads((self.folder / "run.json").read_text())
+        except ValueError as error:
+            raise ValueError(
+                "A run's run.json must be JSON, as `keras_seg.fit` writes it. Received: "
+                f"'{self.folder / 'run.json'}' ({error}). Take it from a copy of the run."
+            ) from None
         self._segmenter = None
         if data is not None:
             self._data(data, "data")

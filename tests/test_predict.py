@@ -240,6 +240,12 @@ def test_names_and_colours_must_fit_the_model():
         Segmenter(model, ["road", "sky", "car"], [(0, 0, 0)])
 
 
+@pytest.mark.parametrize("colour", [(0.1, 0.5, 1.0), (0, 0, 256), (1, 2)])
+def test_colours_are_bytes(colour):
+    with pytest.raises(ValueError, match=r"whole numbers 0\.\.255 per class.*Received: palette="):
+        Segmenter(strongest_channel(), palette=[colour] * 3)
+
+
 def test_a_frozen_segmenter_sees_new_weights_after_refresh():
     model = strongest_channel()
     segmenter, image = Segmenter(model), picture(32, 32)

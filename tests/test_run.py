@@ -107,6 +107,12 @@ def test_folder_without_a_run_is_refused(tmp_path):
         Run(tmp_path)
 
 
+def test_damaged_settings_are_named(tmp_path):
+    (tmp_path / "run.json").write_text("{half")
+    with pytest.raises(ValueError, match=r"must be JSON.*Received: '.*run\.json' \(Expecting"):
+        Run(tmp_path)
+
+
 def test_run_without_a_finished_epoch_has_no_network_yet(run):
     (run.folder / "model.keras").unlink()
     with pytest.raises(ValueError, match=r"no model\.keras. Call the same `keras_seg\.fit` again"):
