@@ -1,5 +1,7 @@
 """Training in less memory: a block whose inside is computed a second time instead of kept."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -9,9 +11,9 @@ class Recompute(layers.Layer):
     """Runs a block, keeps only what goes in and comes out, and computes the rest again backwards.
 
     Training needs a block's inside twice: going forward, and going backward for the gradient.
-    `keras.remat` computes it anew in between, which costs one more pass through the block and
-    saves the memory of its inside. Dropout draws the same mask both times, and moving statistics
-    are updated once. Inference runs the block as it is.
+    `keras.remat` (on TensorFlow, `_remat` below) computes it anew in between, which costs one more
+    pass through the block and saves the memory of its inside. Dropout draws the same mask both
+    times, and moving statistics are updated once. Inference runs the block as it is.
 
     Args:
         block: functional model, one output.
@@ -68,7 +70,8 @@ class Recompute(layers.Layer):
             )
             return outputs, inside if self.passes else [], state_after
 
-        outputs, passed, state_after = keras.remat(run)(*maps, *trainable)
+        remat = _remat if keras.backend.backend() == "tensorflow" else keras.remat
+        outputs, passed, state_after = remat(run)(*maps, *trainable)
         for variable, value in zip(self.block.non_trainable_variables, state_after, strict=True):
             variable.assign(value)
         return [outputs, *passed] if self.passes else outputs
@@ -89,3 +92,42 @@ class Recompute(layers.Layer):
         config = dict(config)
         config["block"] = keras.saving.deserialize_keras_object(config["block"])
         return cls(**config)
+
+
+def _remat(function) -> Any:
+    """`keras.remat` for TensorFlow, with less to compute and to keep.
+
+    There Keras takes `tf.recompute_grad`, which ties every argument to the gradient that arrives,
+    so that nothing is computed again too early. For that it copies each of them: all maps of a
+    dense block, and all weights. It is enough to tie the first one, without which a block that puts
+    its maps together cannot begin.
+
+    Args:
+        function: takes tensors, returns a structure of tensors, reads and writes no variable.
+
+    Returns:
+        The function, with a gradient that computes it again.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def run(*tensors):
+        def gradient(*arriving):
+            first, *others = tensors
+            one = tf.reshape(arriving[0], [-1])[:1]
+            # 0 whatever the gradient is, which no optimizer can know beforehand.
+            nothing = tf.where(tf.reduce_all(one == one), 0.0, float("nan"))
+            inside = [first + tf.cast(nothing, first.dtype), *others]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(inside)
+                again = tf.nest.flatten(function(*inside))
+            return tape.gradient(
+                again,
+                inside,
+                output_gradients=list(arriving),
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+
+        return function(*tensors), gradient
+
+    return run
