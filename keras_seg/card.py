@@ -8,8 +8,9 @@ from keras_seg._run_files import write_text
 TERMS = {
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2009; split of SegNet's authors): for "
     "non-commercial research. These weights are derived from it; use them likewise.",
-    "street_scenes": "Drawn by this project: free to use.",
 }
+DRAWN = ("street_scenes", "crop_rows", "brain_slices", "aerial_tiles", "scan_volumes")
+TERMS |= dict.fromkeys(DRAWN, "Drawn by this project: free to use.")
 
 
 def write_card(run, notes=""):

@@ -89,6 +89,8 @@ class Run:
     def evaluate(self, split="val", data=None, batch_size=8):
         """Scores on a whole split, from one confusion matrix; also written to scores.csv.
 
+        Scores of another split or data set have its name: scores_test.csv, scores_cityscapes.csv.
+
         Args:
             split: name of a split of the data set.
             data: a data set other than the one of the training.
@@ -109,8 +111,9 @@ class Run:
             self.settings["class_names"],
             data.ignore_class,
         )
-        name = "scores.csv" if split == "val" else f"scores_{split}.csv"
-        scores.save_csv(self.folder / name)
+        own = {"val", self.settings["setup"]["data"]}
+        name = "_".join(["scores", *(part for part in (data.name, split) if part not in own)])
+        scores.save_csv(self.folder / f"{name}.csv")
         return scores
 
     def show(self, split="val", num_images=4, data=None):

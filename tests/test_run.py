@@ -33,6 +33,7 @@ def make_run(folder):
         "crop_size": [32, 48],
         "epochs_done": 2,
         "best": {"epoch": 2, "val_mean_iou": 0.25},
+        "setup": {"data": "toy"},
     }
     (folder / "run.json").write_text(json.dumps(settings))
     rows = "loss,epoch,learning_rate,val_mean_iou,iou/dark,iou/light\n"
@@ -64,6 +65,17 @@ def test_scores_are_kept_by_split(run, data):
     assert (run.folder / "scores.csv").is_file()
     assert run.evaluate("train", batch_size=2).confusion.sum() == 5 * 32 * 48
     assert (run.folder / "scores_train.csv").is_file()
+
+
+def test_scores_of_other_data_do_not_replace_those_of_the_training(run, data):
+    run.evaluate()
+    own = (run.folder / "scores.csv").read_bytes()
+    image, label = data.example("val", 0)
+    splits = {"val": (image[np.newaxis], label[np.newaxis])}
+    other = pipelines.Dataset.from_arrays("elsewhere", data.class_names, None, splits)
+    run.evaluate(data=other)
+    assert (run.folder / "scores.csv").read_bytes() == own
+    assert (run.folder / "scores_elsewhere.csv").is_file()
 
 
 def test_figures_are_kept_in_the_run(run):
