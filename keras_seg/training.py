@@ -38,7 +38,7 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
         folder: where runs are kept.
         tag: added to the run's name, to tell trainings apart.
         **changes: fields of the recipe in place of its own, such as epochs=20, batch_size=4,
-            learning_rate=1e-3; also callbacks=[...], plain Keras callbacks to add.
+            learning_rate=1e-3; also callbacks=, a plain Keras callback or a list of them.
 
     Returns:
         `keras_seg.run.Run`.
@@ -58,6 +58,8 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
     'linear-street_scenes'
     """
     more_callbacks = changes.pop("callbacks", ())
+    if isinstance(more_callbacks, keras.callbacks.Callback):
+        more_callbacks = [more_callbacks]
     _check.positive_integer("fit", "seed", seed, at_least=0)
     recipe = _recipes.recipe(recipe, **changes)
     data = usable(data, model, recipe)

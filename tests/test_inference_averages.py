@@ -73,6 +73,10 @@ def test_without_flips_and_scales_nothing_changes(one):
     np.testing.assert_array_equal(found, one.probabilities(image))
 
 
+def test_one_scale_may_be_a_number(one):
+    assert augmented(one, scales=0.5).scales == augmented(one, scales=(0.5,)).scales == (0.5,)
+
+
 def test_scales_look_at_the_resized_picture():
     """A network that sees colours alone tells the same of a plain picture at every size."""
     image = keras.Input((None, None, 3))
@@ -107,6 +111,7 @@ def test_tiles_of_augmented_networks_equal_their_whole_picture(one):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        ({"flips": ["all"]}, "needs flips 'horizontal', 'all' or None.*'all'"),
         ({"flips": "vertical"}, "needs flips 'horizontal', 'all' or None.*'vertical'"),
         ({"scales": ()}, "at least one scale"),
         ({"scales": (1.0, 0.0)}, "each above 0"),

@@ -193,7 +193,7 @@ def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
     keras.utils.set_random_seed(7)
     late = keras.callbacks.LambdaCallback(on_train_end=lambda logs: Breaks(0, 0).do())
     with pytest.raises(KeyboardInterrupt):
-        keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=[late], **QUICK)
+        keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=late, **QUICK)
     again = keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK)
     assert again.settings["finished"]
     check_same(run, again)

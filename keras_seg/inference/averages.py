@@ -23,7 +23,7 @@ def augmented(segmenter, flips="horizontal", scales=(1.0,)):
         flips: "horizontal" (or True) adds the mirror image; "all" adds upside down and both, for
             pictures without an up, such as aerial ones, and for volumes all eight mirror images
             along three axes; None (or False) adds nothing.
-        scales: sizes of the picture to look at, such as (0.75, 1.0, 1.25).
+        scales: sizes of the picture to look at, such as (0.75, 1.0, 1.25); or one.
 
     Returns:
         What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
@@ -71,9 +71,10 @@ class Augmented(Predictor):
 
     def __init__(self, segmenter, flips, scales):
         self.segmenter = segmenter
-        flips = {True: "horizontal", False: None}.get(flips, flips)
+        if isinstance(flips, bool):
+            flips = "horizontal" if flips else None
         kinds = {None: 1, "horizontal": 2, "all": 2**segmenter.dimensions}
-        if flips not in kinds:
+        if flips not in list(kinds):
             raise ValueError(
                 "`augmented` needs flips 'horizontal', 'all' or None. "
                 f"Received: flips={flips!r}. Choose 'all' only for pictures without an up."
@@ -84,7 +85,7 @@ class Augmented(Predictor):
             tuple(axis for place, axis in enumerate(axes) if number >> place & 1)
             for number in range(kinds[flips])
         ]
-        self.scales = tuple(scales)
+        self.scales = tuple(np.atleast_1d(scales).tolist())
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise ValueError(
                 "`augmented` needs at least one scale, each above 0. "
