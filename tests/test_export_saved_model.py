@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import logging
 import subprocess
 import sys
 
@@ -92,6 +93,20 @@ def test_weights_are_stored_once(tmp_path):
     report = saved_model(model, tmp_path / "1", pictures=np.zeros((1, 32, 32, 3), "uint8"))
     weights = 4 * model.count_params()  # 233,000 float32: 0.93 MB
     assert weights < report.num_bytes < 1.1 * weights
+
+
+def test_nothing_is_said_of_the_draft(tmp_path, caplog):
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel("INFO")
+    logger.addHandler(caplog.handler)
+    try:
+        saved_model(network(0), tmp_path / "1")
+        assert logger.level == logging.INFO
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(before)
+    assert "Assets written" not in caplog.text
 
 
 def test_names_and_palette_stand_in_the_folder(exported):

@@ -104,6 +104,24 @@ def frozen(model, shape, dtype):
     return lambda image: function(image)[0]
 
 
+def save(folder, signatures):
+    """Write functions as a SavedModel, without TensorFlow's word about where.
+
+    Args:
+        folder: where to write; it may be a draft whose name means nothing to the user.
+        signatures: function or dict of functions, as `tf.saved_model.save` takes them.
+    """
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    finally:
+        logger.setLevel(level)
+
+
 def class_notes(num_classes, class_names, palette):
     """Names and colours of the classes, checked and ready for JSON.
 

@@ -92,7 +92,7 @@ def write(model, folder):
         return {"probabilities": tf.nn.softmax(logits(image))}
 
     signatures = {"serving_default": labels, "probabilities": probabilities}
-    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    _model.save(folder, signatures)
 
 
 def _proof_batches(shape, pictures, data):

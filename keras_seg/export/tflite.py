@@ -160,7 +160,7 @@ def _convert(model, file, mode, shape, pictures):
 
     script = Path(__file__).with_name("_convert.py")
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(tf.Module(), f"{folder}/model", signatures=serve)
+        _model.save(f"{folder}/model", serve)
         # -P: the script's folder holds modules whose names others use too.
         command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), mode]
         if mode == "int8":
