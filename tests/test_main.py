@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_seg import _table, models
+from keras_seg import _table, models, recipes
 from keras_seg.__main__ import main, parser
 
 (COMMANDS,) = (
@@ -176,3 +177,9 @@ def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys
     assert [shown.count(word) for word in ("SavedModel:", "TFLite fp32:", "TFLite int8:")] == [
         1
     ] * 3
+
+
+def test_help_names_every_recipe(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    assert set(recipes.RECIPES) <= set(re.findall(r"\w+", capsys.readouterr().out))
