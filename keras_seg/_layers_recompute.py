@@ -121,12 +121,16 @@ def _remat(function) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(inside)
                 again = tf.nest.flatten(function(*inside))
-            return tape.gradient(
+            found = tape.gradient(
                 again,
                 inside,
                 output_gradients=list(arriving),
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
+            # Nothing goes on before all of this is done: what a gradient of a weight still waits
+            # for would stay in memory beside the next block.
+            with tf.control_dependencies(found):
+                return [tf.identity(gradient) for gradient in found]
 
         return function(*tensors), gradient
 
