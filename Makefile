@@ -8,13 +8,14 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo test-notebooks test-slow test-backends format readme clean
+.PHONY: help install test demo notebooks test-notebooks test-slow test-backends format readme clean
 
 help:
 	@echo "make install        make or update .venv"
 	@echo "make demo           train on drawn street scenes, score, export (4 minutes on 2 cores)"
 	@echo "make test           lint, types, layers, tests"
 	@echo "make test-notebooks every notebook, with less to do"
+	@echo "make notebooks      run every notebook in full and store it with its pictures"
 	@echo "make test-slow      the long tests"
 	@echo "make test-backends  install JAX and compare the backends"
 	@echo "make format         lay out the code"
@@ -46,6 +47,9 @@ demo: .venv/installed
 
 test-notebooks: .venv/installed-dev
 	.venv/bin/python -m pytest -n 2 -m slow tests/test_notebooks.py
+
+notebooks: .venv/installed-dev
+	.venv/bin/python notebooks/store.py
 
 test-slow: .venv/installed-dev
 	.venv/bin/python -m pytest -m slow

@@ -1,0 +1,103 @@
+"""Run notebooks in full, and store them with their outputs, small.
+
+    python notebooks/store.py [quickstart ...]
+
+Each runs in an empty folder, so that nothing trained before is found. Warnings and progress bars
+are left out; pictures keep 256 colours, the flat ones of legends and lines exactly.
+"""
+
+import argparse
+import base64
+import io
+import tempfile
+from pathlib import Path
+
+import nbclient
+import nbformat
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+NAMES = sorted(path.stem for path in HERE.glob("*.ipynb"))
+FLAT_COLOURS = 64  # of a picture's 256, for those that fill squares of 4x4 pixels
+
+
+def run(name):
+    """The notebook, with the outputs of a run in a folder of its own."""
+    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder, "notebooks")
+        beside.mkdir()
+        resources = {"metadata": {"path": beside}}
+        nbclient.NotebookClient(notebook, timeout=None, resources=resources).execute()
+    return notebook
+
+
+def store(name, notebook):
+    """Write the notebook with what a reader wants to see of its outputs."""
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02}"
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = list(_merged(output for output in cell.outputs if _wanted(output)))
+            for data in (output.get("data", {}) for output in cell.outputs):
+                data.pop("image/jpeg", None)
+                if "image/png" in data:
+                    picture = small(base64.b64decode(data["image/png"]))
+                    data["image/png"] = base64.b64encode(picture).decode()
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, HERE / f"{name}.ipynb")
+
+
+def _wanted(output):
+    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get("name") != "stderr" and not widget
+
+
+def _merged(outputs):
+    """What was printed piece by piece, as one piece."""
+    last = None
+    for output in outputs:
+        if last and last.output_type == output.output_type == "stream":
+            last.text += output.text
+        else:
+            yield output
+            last = output
+
+
+def small(png):
+    """A PNG file's bytes with at most 256 colours, if that makes it smaller."""
+    with Image.open(io.BytesIO(png)) as opened:
+        picture = opened.convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(white, picture).convert("RGB")
+    flat = _flat_colours(np.asarray(picture))
+    # Of the other colours an octree keeps rare ones, too, where a median cut would mix them.
+    others = picture.quantize(256 - len(flat), Image.Quantize.FASTOCTREE)
+    colours = [*flat.ravel().tolist(), *others.getpalette()[: 3 * (256 - len(flat))]]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours)
+    found = io.BytesIO()
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(found, "PNG", optimize=True)
+    return min(found.getvalue(), png, key=len)
+
+
+def _flat_colours(pixels):
+    """The most frequent colours of squares of 4x4 pixels that have one colour, (n, 3)."""
+    packed = pixels.astype(np.int32) @ [1 << 16, 1 << 8, 1]
+    squares = np.lib.stride_tricks.sliding_window_view(packed, (4, 4))
+    same = (squares == squares[:, :, :1, :1]).all(axis=(2, 3))
+    colours, counts = np.unique(squares[same][:, 0, 0], return_counts=True)
+    colours = colours[np.argsort(-counts)][:FLAT_COLOURS]
+    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
+    for chosen in parser.parse_args().names or NAMES:
+        store(chosen, run(chosen))
+        print(f"{chosen}: {(HERE / f'{chosen}.ipynb').stat().st_size // 1000} kB", flush=True)
