@@ -1,6 +1,5 @@
 """The command line, as a person types it."""
 
-import argparse
 import json
 import re
 
@@ -9,13 +8,8 @@ import pytest
 from PIL import Image
 
 from keras_seg import _table, models, recipes
-from keras_seg.__main__ import main, parser
-
-(COMMANDS,) = (
-    sorted(action.choices)
-    for action in parser()._actions
-    if isinstance(action, argparse._SubParsersAction)
-)
+from keras_seg.__main__ import COMMANDS, main
+from keras_seg._arguments import HELP, parser
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +25,10 @@ def plots(tmp_path_factory):
         Image.fromarray(image).save(folder / "images" / f"{index}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
     return folder
+
+
+def test_every_command_has_its_words():
+    assert list(COMMANDS) == list(HELP)
 
 
 def data_words(folder):
@@ -97,6 +95,18 @@ def test_check_reports_on_folders(plots, capsys):
         (["evaluate", "contextnet_cn14-camvid"], "Received: none of them"),
         (["evaluate", "contextnet_cn14-camvid", "--table", "x.csv"], "x.csv"),
         (["export", "contextnet_cn14-camvid", "int8"], "Received: none of them"),
+        (["export", "contextnet_cn14-camvid", "fp32", "--root", "x"], "Received: none of them"),
+        (
+            ["check", "--images", "x", "--labels", "y", "--root", "z"],
+            "`--images` takes --classes --ignore --label-offset and no `--root`. "
+            "Received: --root z. Leave it out.",
+        ),
+        (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),
+        (["check", "--data", "camvid", "--label-offset", "0"], "Received: --label-offset 0."),
+        (
+            ["fit", "contextnet_cn14", "--data", "street_scenes", "--set", "loss=3"],
+            "needs a name, a Keras loss, or a list of pairs",
+        ),
     ],
 )
 def test_an_error_is_one_message_without_traceback(words, message, capsys):

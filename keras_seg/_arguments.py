@@ -1,0 +1,155 @@
+"""The words that the command line knows; what they do is in `keras_seg.__main__`."""
+
+import argparse
+import json
+
+PROGRAM = "python -m keras_seg"
+FORMATS = ("saved_model", "fp32", "fp16", "int8")
+# The commands, and what each does.
+HELP = {
+    "models": "Lists the architectures, or writes the README's table.",
+    "check": "Reads every file of a data set and reports.",
+    "fit": "Trains, or continues a training.",
+    "evaluate": "Scores a run on a split.",
+    "predict": "Writes label maps and overlays for files.",
+    "export": "Writes SavedModel and TFLite files, each proven.",
+    "demo": "Goes the whole way once, on drawn street scenes.",
+}
+
+
+def parser():
+    """The argument parser with all commands.
+
+    Returns:
+        argparse.ArgumentParser.
+
+    >>> parser().parse_args(["models"]).markdown
+    False
+    """
+    root = argparse.ArgumentParser(PROGRAM, description="Semantic segmentation with Keras 3.")
+    commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
+
+    models = _add(commands, "models")
+    models.add_argument("--markdown", action="store_true", help="as a table in Markdown")
+    models.add_argument("--into", metavar="PAGE", help="write that table between a page's marks")
+
+    check = _add(commands, "check --data camvid --root path/to/CamVid")
+    _add_data(check)
+
+    fit = _add(
+        commands, "fit contextnet_cn14 --images pictures --labels masks --classes soil,crop,weed"
+    )
+    _add_fit(fit)
+
+    evaluate = _add(
+        commands, "evaluate contextnet_cn14-camvid --data camvid --root path/to/CamVid --split test"
+    )
+    evaluate.add_argument("run", help="a run's name in saved_models, or its folder")
+    evaluate.add_argument("--split", default="val", help="part of the data set (%(default)s)")
+    _add_data(evaluate)
+
+    predict = _add(
+        commands, "predict contextnet_cn14-camvid street.jpg holiday_pictures drive.mp4 --out found"
+    )
+    predict.add_argument("run", help="a run's name in saved_models, or its folder")
+    predict.add_argument("paths", nargs="+", help="pictures, videos, folders of those")
+    predict.add_argument("--out", help="folder to write to (a folder `predicted` beside each file)")
+    predict.add_argument("--overwrite", action="store_true", help="replace earlier predictions")
+    predict.add_argument("--flip", action="store_true", help="average with the mirror image")
+    predict.add_argument("--tile", type=int, help="side of tiles in pixels, for large pictures")
+
+    export = _add(
+        commands,
+        "export contextnet_cn14-camvid saved_model int8 --data camvid --root path/to/CamVid",
+    )
+    export.add_argument("run", help="a run's name in saved_models, or its folder")
+    export.add_argument("formats", nargs="+", choices=FORMATS, help=f"of {', '.join(FORMATS)}")
+    export.add_argument("--size", type=_size, help="TFLite's picture size, such as 360x480")
+    _add_data(export)
+
+    demo = _add(commands, "demo")
+    demo.add_argument("--folder", default="saved_models", help="where to keep it (%(default)s)")
+    demo.add_argument("--epochs", type=int, default=40, help="passes (%(default)s)")
+    demo.add_argument("--num-images", type=int, default=240, help="drawings (%(default)s)")
+    return root
+
+
+def _add(commands, example):
+    """Adds the command that an example begins with; its help ends with the example."""
+    name = example.split()[0]
+    added = commands.add_parser(
+        name,
+        help=HELP[name],
+        description=HELP[name],
+        epilog=f"example:\n  {PROGRAM} {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    added.set_defaults(command=name)
+    return added
+
+
+def _add_fit(fit):
+    fit.add_argument("architecture", help=f"a name that `{PROGRAM} models` lists")
+    fit.add_argument(
+        "--recipe",
+        default="small_data",
+        help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide",
+    )
+    fit.add_argument("--epochs", type=int, help="passes over the training pictures")
+    fit.add_argument("--batch-size", type=int, help="pictures per step")
+    fit.add_argument("--crop-size", type=_size, help="what the network sees, such as 360x480")
+    fit.add_argument("--learning-rate", type=float, help="rate after the warm-up")
+    fit.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=_field,
+        metavar="FIELD=VALUE",
+        help="other fields of the recipe: precision=mixed_bfloat16 patience=20 loss=focal",
+    )
+    fit.add_argument("--seed", type=int, default=0, help="same seed, same weights (%(default)s)")
+    fit.add_argument("--folder", default="saved_models", help="where runs are kept (%(default)s)")
+    fit.add_argument("--tag", help="added to the run's name")
+    _add_data(fit)
+
+
+def _add_data(command):
+    """The ways to name a data set."""
+    group = command.add_argument_group("data set")
+    group.add_argument("--data", help="camvid, cityscapes, ..., or street_scenes, which is drawn")
+    group.add_argument("--root", help="folder of a data set that has a name, or of a table's paths")
+    group.add_argument("--images", help="folder of your pictures")
+    group.add_argument("--labels", help="folder of their masks")
+    group.add_argument("--table", help="csv file with a picture and its mask in each row")
+    group.add_argument(
+        "--classes",
+        help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
+        "row; masks with a palette or colours also go without",
+    )
+    group.add_argument("--ignore", type=int, help="id that does not count (255)")
+    group.add_argument("--label-offset", type=int, help="id of the first class (0)")
+
+
+def _size(text):
+    """Height and width from words such as 360x480; depth, height and width of volumes."""
+    sides = text.lower().split("x")
+    if len(sides) not in (2, 3) or not all(side.isdecimal() for side in sides):
+        raise argparse.ArgumentTypeError(
+            "needs height x width in pixels, such as 360x480, or depth x height x width. "
+            f"Received: {text!r}."
+        )
+    return tuple(int(side) for side in sides)
+
+
+def _field(text):
+    """A field of a recipe and its value, from words such as patience=20."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(
+            f"needs FIELD=VALUE, such as precision=mixed_bfloat16. Received: {text!r}."
+        )
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value  # A word, which JSON would want in quotes.
