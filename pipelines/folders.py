@@ -12,10 +12,9 @@ from pipelines.files import Range
 from pipelines.pairs import (
     Folders,
     base_of,
-    match_folders,
     match_what_fits,
-    no_pairs,
     picture_files,
+    require_partners,
 )
 from pipelines.sources import Pair
 from pipelines.splits import Group, by_subfolders, split_name
@@ -102,34 +101,35 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
     reading = Reading(ignore, label_offset, num_channels, value_range, cache)
     skip = on_unmatched == "skip"
     if isinstance(images, Mapping):
-        parts, lonely = _by_split(images, labels, splits, skip)
+        parts, lonely, notes = _by_split(images, labels, splits, skip)
         folder = os.path.commonpath([_first(one) for one in images.values()])
     elif isinstance(labels, Mapping):
         raise _not_both_by_split(images, labels)
     else:
-        pairs, lonely = _match(images, labels, skip)
+        pairs, lonely, notes = _match(images, labels, skip)
         folder = _first(images)
         found = by_subfolders(pairs, folder) if splits is None else None
         parts = found or divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
     data = assemble(_name(folder), parts, classes, reading)
     data.unmatched = tuple(lonely)
+    data.notes += tuple(notes)
     return data
 
 
-def _match(images: Folders, labels: str | os.PathLike, skip: bool) -> tuple[list[Pair], list[str]]:
-    """Return pairs, and files without a partner if they are to be left out."""
-    if not skip:
-        return match_folders(images, labels), []
-    pairs, lonely = match_what_fits(images, labels)
-    if not pairs:
-        raise no_pairs(images, labels, lonely)
-    return pairs, [file for _, file in lonely]
+def _match(
+    images: Folders, labels: str | os.PathLike, skip: bool
+) -> tuple[list[Pair], list[str], list[str]]:
+    """Return pairs, files without a partner if they are to be left out, and notes."""
+    found = match_what_fits(images, labels)
+    if not skip or not found.pairs:
+        require_partners(found, images, labels)
+    return found.pairs, [file for _, file in found.lonely], [found.note] if found.note else []
 
 
 def _by_split(
     images: Mapping, labels, splits, skip: bool
-) -> tuple[dict[str, list[Pair]], list[str]]:
-    """Return the pairs of folders that are given by split, and files without a partner."""
+) -> tuple[dict[str, list[Pair]], list[str], list[str]]:
+    """Return what `_match` does of folders that are given by split."""
     if not isinstance(labels, Mapping) or set(labels) - set(images):
         raise _not_both_by_split(images, labels)
     if splits is not None:
@@ -137,15 +137,16 @@ def _by_split(
             "Folders by split are divided already. "
             f"Received: splits={splits!r} with folders of {list(images)}. Leave `splits` out."
         )
-    parts, lonely = {}, []
+    parts, lonely, notes = {}, [], []
     for split, folder in images.items():
         name = split_name(split)
         if split in labels:
-            parts[name], alone = _match(folder, labels[split], skip)
+            parts[name], alone, said = _match(folder, labels[split], skip)
             lonely += alone
+            notes += said
         else:
             parts[name] = [(str(file), "") for file in picture_files(folder)]
-    return parts, lonely
+    return parts, lonely, notes
 
 
 def _not_both_by_split(images, labels) -> ValueError:

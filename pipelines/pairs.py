@@ -4,9 +4,9 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines._names import is_label, key_of, partners, partners_by_rest
-from pipelines._text import read_text
 from pipelines._volumes import suffix_of
 from pipelines.files import SUFFIXES
 from pipelines.sources import Pair
@@ -16,6 +16,20 @@ _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 _MASKS = (*SUFFIXES, ".mat")
 _logger = logging.getLogger(__name__)
 Folders = str | os.PathLike | Sequence[str | os.PathLike]
+
+
+class Match(NamedTuple):
+    """Which files belong together.
+
+    Attributes:
+        pairs: list of (picture, mask).
+        lonely: list of ("picture" or "mask", file) of those without a partner.
+        note: a sentence where pairs were found by the rest of their names alone, else "".
+    """
+
+    pairs: list[Pair]
+    lonely: list[tuple[str, str]]
+    note: str = ""
 
 
 def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
@@ -38,11 +52,18 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
     Raises:
         ValueError: if a folder is missing or empty, or a file has no partner.
     """
-    pairs, lonely = match_what_fits(images, labels)
+    found = match_what_fits(images, labels)
+    require_partners(found, images, labels)
+    return found.pairs
+
+
+def require_partners(found: Match, images: Folders, labels: str | os.PathLike) -> None:
+    """Raise ValueError where no file, or not every one, has a partner."""
+    pairs, lonely, _ = found
     if not pairs:
         raise no_pairs(images, labels, lonely)
     for kind, partner, where in (("picture", "mask", labels), ("mask", "picture", images)):
-        files = [file for found, file in lonely if found == kind]
+        files = [file for one, file in lonely if one == kind]
         if files:
             raise ValueError(
                 f"Every {kind} needs a {partner} of the same name. Received: {files[0]!r} "
@@ -50,16 +71,13 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
                 f"{len(pairs)} pairs). Add the {partner}, choose {kind}s by a pattern such as "
                 "'scans/*_ct.png', or leave such files out by on_unmatched='skip'."
             )
-    return pairs
 
 
-def match_what_fits(
-    images: Folders, labels: str | os.PathLike
-) -> tuple[list[Pair], list[tuple[str, str]]]:
+def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
     """Match pictures and masks as `match_folders` does, and return what has no partner too.
 
     Returns:
-        list of (picture, mask), and list of ("picture" or "mask", file) of those left over.
+        `Match`.
 
     Raises:
         ValueError: if a folder is missing or empty, or two files stand for the same example.
@@ -72,7 +90,9 @@ def match_what_fits(
         masks = set(label_files.values())  # their folder may lie in that of the pictures
         image_files = {key: file for key, file in image_files.items() if file not in masks}
     channels = [_channel(image_files, _keyed(folder), folder) for folder in folders[1:]]
-    found = partners(image_files, label_files) or _by_rest(image_files, label_files)
+    found, note = partners(image_files, label_files), ""
+    if not found:
+        found, note = _by_rest(image_files, label_files)
     pairs: dict[str, str] = {}
     for label_key, image_key in found.items():
         if image_key in pairs:
@@ -82,9 +102,9 @@ def match_what_fits(
     lonely = [("picture", file) for key, file in image_files.items() if key not in whole]
     lonely += [("mask", file) for key, file in label_files.items() if key not in found]
     if len(folders) == 1:
-        return [(image_files[key], pairs[key]) for key in whole], lonely
+        return Match([(image_files[key], pairs[key]) for key in whole], lonely, note)
     stacks = {key: (image_files[key], *(files[key] for files in channels)) for key in whole}
-    return [(stacks[key], pairs[key]) for key in whole], lonely
+    return Match([(stacks[key], pairs[key]) for key in whole], lonely, note)
 
 
 def no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueError:
@@ -96,44 +116,6 @@ def no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueE
         f"Received: no pair in {images!s:.200} and {os.fspath(labels)!r}, but {example}. Give the "
         "folder of each, or patterns such as 'scans/*/ct.nii', or use `from_csv`."
     )
-
-
-def pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
-    """Read a text file of `picture mask` lines.
-
-    Paths may carry a prefix of somebody else's machine: what is looked up below `root` are the
-    last two parts, folder and file.
-
-    Args:
-        path: the text file.
-        root: folder of the dataset.
-
-    Returns:
-        list of (picture, mask) in the order of the file.
-
-    Raises:
-        ValueError: if a line has not two paths, or a file does not exist.
-    """
-    pairs: list[Pair] = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        parts = line.split()
-        if not parts:
-            continue
-        if len(parts) != 2:
-            raise ValueError(
-                "A list needs a picture and a mask in each line, with a space between. "
-                f"Received: {line!r} in {os.fspath(path)!r}, line {number}. Correct the line."
-            )
-        image, label = (os.path.join(root, *Path(part).parts[-2:]) for part in parts)
-        for file in (image, label):
-            if not os.path.isfile(file):
-                raise ValueError(
-                    "A file on a list does not exist. "
-                    f"Received: {file!r} from {os.fspath(path)!r}, line {number}. "
-                    "Copy the file there, or take the line off the list."
-                )
-        pairs.append((image, label))
-    return pairs
 
 
 def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
@@ -192,14 +174,20 @@ def _keyed(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> d
     return found
 
 
-def _by_rest(image_files: dict[str, str], label_files: dict[str, str]) -> dict[str, str]:
+def _by_rest(
+    image_files: dict[str, str], label_files: dict[str, str]
+) -> tuple[dict[str, str], str]:
+    """Return the picture's key of each mask, and a sentence that says how they were found."""
     found = partners_by_rest(image_files, label_files) if image_files and label_files else {}
-    for label, image in list(found.items())[:1]:
-        _logger.warning(
-            "Pictures and masks were matched without the words that only one side has, such as "
-            "%r and %r. `show()` draws the pairs.", image_files[image], label_files[label],
-        )  # fmt: skip
-    return found
+    if not found:
+        return {}, ""
+    label, image = next(iter(found.items()))
+    note = (
+        "Pictures and masks were matched without the words that only one side has, such as "
+        f"{image_files[image]!r} and {label_files[label]!r}: `show()` draws the pairs."
+    )
+    _logger.warning(note)
+    return found, note
 
 
 def _channel(

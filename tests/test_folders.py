@@ -323,3 +323,18 @@ def test_pictures_of_mixed_channels_are_refused(tmp_path):
 def test_pictures_and_masks_are_both_divided_or_neither():
     with pytest.raises(ValueError, match=r"must both be folders, or both be \{split: folder\}"):
         from_folders({"train": "a"}, "masks", ["soil", "crop"])
+
+
+def test_notes_say_that_names_were_matched_by_their_rest(tmp_path):
+    for part in ("ct", "truth"):
+        (tmp_path / part).mkdir()
+        for i in range(4):
+            Image.new("L", (32, 32)).save(tmp_path / part / f"{part}_patch_{i}.png")
+    data = from_folders(tmp_path / "ct", tmp_path / "truth", ["soil", "crop"], splits=(0.5, 0.5))
+    (note,) = data.notes
+    assert "matched without the words that only one side has" in note
+    assert "ct_patch_0.png' and '" in note
+    assert note.rstrip(".") in str(data.check())
+
+    folders = {"train": tmp_path / "ct"}, {"train": tmp_path / "truth"}
+    assert from_folders(*folders, ["soil", "crop"]).notes == (note,)

@@ -9,12 +9,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from pipelines._text import read_text
 from pipelines.class_tables import as_classes
 from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._camvid_split import split_of
 from pipelines.datasets._layout import find, names_in
-from pipelines.pairs import match_folders, pairs_from_list
+from pipelines.pairs import match_folders
 from pipelines.sources import FileSource, Pair
 
 _SPLITS = ("train", "val", "test")
@@ -74,7 +75,7 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
 def _small(root: Path, split: str) -> list[Pair]:
     listed = root / f"{split}.txt"
     if listed.is_file():
-        return pairs_from_list(listed, root)
+        return _pairs_from_list(listed, root)
     return match_folders(root / split, root / f"{split}annot")
 
 
@@ -132,3 +133,41 @@ def _owners_classes(grouped: bool, by_color: bool) -> Classes:
     )
     # A few masks hold single pixels of other colours; nobody's reader counts them.
     return replace(classes, palette=tuple(palette), strict=False)
+
+
+def _pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
+    """Read a text file of `picture mask` lines.
+
+    Paths may carry a prefix of somebody else's machine: what is looked up below `root` are the
+    last two parts, folder and file.
+
+    Args:
+        path: the text file.
+        root: folder of the dataset.
+
+    Returns:
+        list of (picture, mask) in the order of the file.
+
+    Raises:
+        ValueError: if a line has not two paths, or a file does not exist.
+    """
+    pairs: list[Pair] = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        parts = line.split()
+        if not parts:
+            continue
+        if len(parts) != 2:
+            raise ValueError(
+                "A list needs a picture and a mask in each line, with a space between. "
+                f"Received: {line!r} in {os.fspath(path)!r}, line {number}. Correct the line."
+            )
+        image, label = (os.path.join(root, *Path(part).parts[-2:]) for part in parts)
+        for file in (image, label):
+            if not os.path.isfile(file):
+                raise ValueError(
+                    "A file on a list does not exist. "
+                    f"Received: {file!r} from {os.fspath(path)!r}, line {number}. "
+                    "Copy the file there, or take the line off the list."
+                )
+        pairs.append((image, label))
+    return pairs
