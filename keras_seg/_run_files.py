@@ -26,12 +26,15 @@ def pick_examples(data, split, count):
     4
     """
     total = len(data.paths(split))
-    wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-    picked = [
-        (np.asarray(image)[0], np.asarray(label)[0])
-        for index, (image, label) in enumerate(data.eval_batches(split, 1))
-        if index in wanted
-    ]
+    wanted = np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+    if hasattr(data, "example"):  # Reads these files and no other.
+        picked = [data.example(split, index) for index in wanted]
+    else:
+        picked = [
+            (np.asarray(image)[0], np.asarray(label)[0])
+            for index, (image, label) in enumerate(data.eval_batches(split, 1))
+            if index in wanted
+        ]
     return [image for image, _ in picked], [label for _, label in picked]
 
 

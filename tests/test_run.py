@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from _process import run_on
+from PIL import Image
 
 import keras_seg
 import pipelines
@@ -90,6 +92,21 @@ def test_examples_are_spread_evenly(data):
     assert [image[0, 0, 0] for image in images] == [0, 2, 4]
     assert labels[0].shape == (32, 48)
     assert len(pick_examples(data, "val", 9)[0]) == 2
+
+
+def test_only_the_files_of_the_examples_are_read(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+        for index in range(5):
+            Image.new("L", (32, 32), index).save(tmp_path / part / f"{index}.png")
+    folders = tmp_path / "images", tmp_path / "masks"
+    data = pipelines.from_folders(*folders, 5, splits={"train": 1.0})
+    # By the order of the split, which shares shuffle: the second and the fourth are not wanted.
+    for index in (1, 3):
+        Path(data.paths("train")[index][0]).write_bytes(b"no picture any more")
+    images, labels = pick_examples(data, "train", 3)
+    assert [image.max() for image in images] == [label.max() for label in labels]
+    assert len(images) == 3
 
 
 @pytest.mark.parametrize(
