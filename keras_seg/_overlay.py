@@ -10,6 +10,9 @@ from keras_seg._pictures import read_picture
 
 Palette = Sequence[Sequence[int]] | None
 
+# For what is wrong, the first of these that no class can be confused with.
+LOUD = ((225, 30, 40), (255, 0, 255), (255, 130, 0), (0, 225, 255))
+FAR = 40  # in CIELAB, where black and white are 100 apart
 IGNORED_BRIGHTNESS = 0.3
 HATCH_BRIGHTNESS = 0.6
 
@@ -64,6 +67,24 @@ def class_colours(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]
             f"for {num_classes} classes. Pass the dataset's palette, or None."
         )
     return palette
+
+
+def colour_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
+    """Return red, or the first other loud colour that is far from those of all classes.
+
+    Of palettes that leave none, the one whose nearest class is farthest.
+
+    >>> colour_of_errors([(0, 0, 0), (70, 130, 180)]), colour_of_errors([(220, 20, 60)])
+    ((225, 30, 40), (255, 0, 255))
+    """
+    nearest = np.linalg.norm(_lab(LOUD)[:, None] - _lab(palette), axis=-1).min(axis=1)
+    return LOUD[int(np.minimum(nearest, FAR).argmax())]
+
+
+def _lab(colours) -> np.ndarray:
+    """Return colours in CIELAB, where distances are about what an eye tells apart."""
+    shares = np.asarray(colours, np.float32)[np.newaxis] / 255
+    return cv2.cvtColor(shares, cv2.COLOR_RGB2LAB)[0]
 
 
 def as_colour(image) -> np.ndarray:

@@ -11,7 +11,15 @@ from matplotlib.patches import Patch
 from keras_seg import metrics
 from keras_seg._curves import show_curves
 from keras_seg._figure import NotebookFigure, save_figure
-from keras_seg._overlay import Palette, as_colour, class_colours, fitting, hatched, overlay
+from keras_seg._overlay import (
+    Palette,
+    as_colour,
+    class_colours,
+    colour_of_errors,
+    fitting,
+    hatched,
+    overlay,
+)
 
 __all__ = ["legend", "overlay", "save_figure", "show_curves", "show_predictions"]
 
@@ -21,7 +29,6 @@ TITLE_HEIGHT = 0.32
 CAPTION_HEIGHT = 0.3
 DOTS_PER_INCH = 150
 MOST_COLUMNS = 10
-WRONG = (225, 30, 40)
 
 
 def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
@@ -66,7 +73,8 @@ def show_predictions(
         palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
 
     Returns:
-        Figure with one row per picture; show it in a notebook or give it to `save_figure`.
+        Figure with one row per picture; show it in a notebook or give it to `save_figure`. Errors
+        are red, or another colour where a class is.
 
     Raises:
         ValueError: there is no picture, the lists differ in length, or sizes differ.
@@ -112,7 +120,8 @@ def _panels(image, truth, found, colours) -> list[tuple[str, np.ndarray]]:
         known = _known(truth, len(colours))[..., None]
         wrong = known & (np.asarray(truth) != found)[..., None]
         errors = np.where(known, 128 + grey // 2, hatched(grey))
-        panels.append(("errors", np.where(wrong, np.array(WRONG), errors).astype(np.uint8)))
+        loud = np.array(colour_of_errors(colours))
+        panels.append(("errors", np.where(wrong, loud, errors).astype(np.uint8)))
     return panels
 
 
@@ -158,7 +167,7 @@ def _handles(labels, with_truth: bool, class_names, colours) -> list[Patch]:
         shown = [index for index in shown if index in occurring]
     handles = [_patch(class_names[index], colours[index]) for index in shown]
     if with_truth:
-        handles.append(_patch("wrong", WRONG))
+        handles.append(_patch("wrong", colour_of_errors(colours)))
     if any(index >= len(class_names) for index in occurring):
         ignored = _patch("not labelled", (77, 77, 77))
         ignored.set(hatch="/////", edgecolor="0.6")

@@ -81,11 +81,32 @@ def test_errors_panel_marks_wrong_pixels_only():
     found[:2] = 1  # The first row is ignored, the second is wrong.
     figure = show_predictions([image], [truth], [found], ["road", "sky"], PALETTE)
     errors = figure.axes[-1].images[0].get_array()
-    red = (errors == (225, 30, 40)).all(axis=-1)
-    assert red[1].all()
-    assert red.sum() == 8
+    marked = (errors == (255, 0, 255)).all(axis=-1)  # PALETTE has a red class.
+    assert marked[1].all()
+    assert marked.sum() == 8
     # 8 of 56 known pixels; road 48 / 56, sky 0 / 8: mean 0.43.
     assert figure.texts[0].get_text() == "14.3% wrong, mean IoU 0.43"
+
+
+@pytest.mark.parametrize(
+    ("palette", "colour"),
+    [
+        # Cityscapes' person and sidewalk take red and magenta; orange is left.
+        ([(220, 20, 60), (244, 35, 232)], (255, 130, 0)),
+        # Its traffic light takes orange, too.
+        ([(220, 20, 60), (244, 35, 232), (250, 170, 30)], (0, 225, 255)),
+        # All four are taken exactly, but for the third by a whisker.
+        ([(225, 30, 40), (255, 0, 255), (250, 125, 5), (0, 225, 255)], (255, 130, 0)),
+    ],
+)
+def test_errors_have_a_colour_that_no_class_is_near(palette, colour):
+    image, truth = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
+    found = np.ones((8, 8), np.uint8)
+    names = [f"class {i}" for i in range(len(palette))]
+    figure = show_predictions([image], [truth], [found], names, palette)
+    assert (figure.axes[-1].images[0].get_array() == colour).all()
+    patch = figure.legends[0].get_patches()[-1]
+    assert np.rint(255 * np.array(patch.get_facecolor()[:3])).tolist() == list(colour)
 
 
 def test_one_legend_names_all_of_few_classes():
