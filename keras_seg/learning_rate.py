@@ -1,6 +1,7 @@
 """The learning-rate range test: which rates a network learns at, before a training is begun."""
 
 import dataclasses
+import itertools
 import math
 
 import keras
@@ -90,7 +91,9 @@ def find_learning_rate(
     10
     """
     _check.positive_integer("find_learning_rate", "steps", steps)
-    if steps < 10 or not 0 < lowest < highest < math.inf:
+    _check.positive_integer("find_learning_rate", "seed", seed, at_least=0)
+    numbers = all(isinstance(rate, int | float) for rate in (lowest, highest))
+    if steps < 10 or not numbers or not 0 < lowest < highest < math.inf:
         raise ValueError(
             "`find_learning_rate` needs at least 10 steps and 0 < lowest < highest. "
             f"Received: steps={steps!r}, lowest={lowest!r}, highest={highest!r}."
@@ -138,10 +141,17 @@ def _rising(network, data, recipe, rates, seed):
 
 
 def _endless(network, data, recipe, seed):
-    epoch = 0
-    while True:
-        yield from batches_for(network, data, recipe, seed, epoch, 1)
-        epoch += 1
+    for epoch in itertools.count():
+        empty = True
+        for batch in batches_for(network, data, recipe, seed, epoch, 1):
+            empty = False
+            yield batch
+        if empty:  # The next epoch would be, too, and so on for ever.
+            raise ValueError(
+                "`find_learning_rate` needs at least one training batch. Received: "
+                f"data '{data.name}' that gave none in epoch {epoch + 1}. Look at what leaves "
+                "pictures out, such as a filter."
+            )
 
 
 def _steepest(table):

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_training import CLASSES, squares, tiny
 
 import keras_seg
@@ -60,7 +61,10 @@ def test_figure_marks_the_suggestion(data):
     assert f"{found.suggestion:.2g}" in repr(found)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 9}, {"lowest": 0.0}, {"lowest": 1.0, "highest": 0.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 9}, {"lowest": 0.0}, {"lowest": 1.0, "highest": 0.1}, {"highest": "1"}],
+)
 def test_ranges_that_cannot_be_are_refused(data, wrong):
     with pytest.raises(ValueError, match=r"at least 10 steps and 0 < lowest < highest. Received"):
         keras_seg.find_learning_rate(tiny(), data, **wrong)
@@ -71,3 +75,15 @@ def test_loss_that_is_never_finite_is_said_so(data):
     model.layers[-1].bias.assign([np.nan] * 3)
     with pytest.raises(ValueError, match=r"finite at first. Received: one that was not after 0"):
         keras_seg.find_learning_rate(model, data, batch_size=2)
+
+
+def test_training_batches_that_a_filter_took_are_no_endless_search():
+    image, label = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
+    batches = tf.data.Dataset.from_tensor_slices((image, label)).filter(lambda _, y: y[0, 0] > 0)
+    with pytest.raises(ValueError, match=r"one training batch. Received: data 'data' that gave no"):
+        keras_seg.find_learning_rate(tiny(), (batches.batch(2), None), crop_size=(32, 32))
+
+
+def test_seed_below_0_is_refused(data):
+    with pytest.raises(ValueError, match=r"needs seed to be a whole number of at least 0"):
+        keras_seg.find_learning_rate(tiny(), data, seed=-1)
