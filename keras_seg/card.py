@@ -54,7 +54,7 @@ def _head(run):
 
 def _scores(path):
     table = pd.read_csv(path, index_col=0)
-    columns = [name for name in ("iou", "precision", "recall") if name in table]
+    columns = [name for name in ("iou", "dice", "precision", "recall") if name in table]
     rows = [
         f"| {name} | " + " | ".join(f"{100 * row[c]:.1f}" for c in columns) + " |"
         for name, row in table.iterrows()

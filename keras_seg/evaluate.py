@@ -47,6 +47,12 @@ class Scores:
         return metrics.iou_from_confusion(self.confusion)
 
     @property
+    def dice(self) -> np.ndarray:
+        """Dice by class, 2 TP / (2 TP + FP + FN), 0..1, also named F1; nan as for IoU."""
+        both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        return _share(2 * np.diag(self.confusion), both)
+
+    @property
     def mean_iou(self) -> float:
         """Mean of the IoU over the classes that occur in truth or prediction, 0..1."""
         return metrics.mean_iou(self.confusion)
@@ -64,7 +70,7 @@ class Scores:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per class: iou, precision and recall in 0..1, and the number of true pixels.
+        """One row per class: iou, dice, precision and recall in 0..1, and the true pixels.
 
         Precision is the share of the pixels called so that are so; recall, also named class
         accuracy, the share of the pixels that are so that are called so.
@@ -73,6 +79,7 @@ class Scores:
         pixels = self.confusion.sum(axis=1)
         columns = {
             "iou": self.iou,
+            "dice": self.dice,
             "precision": _share(right, self.confusion.sum(axis=0)),
             "recall": _share(right, pixels),
             "pixels": pixels,

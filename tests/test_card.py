@@ -35,6 +35,14 @@ def test_card_tells_scores_seed_hours_and_terms(run):
     assert card.endswith("Daylight only.\n")
 
 
+def test_card_has_the_columns_that_were_scored(run):
+    table = "class,iou,dice,precision,recall,pixels\nroad,0.6,0.75,0.8,0.7,9\n"
+    (run.folder / "scores.csv").write_text(table)
+    card = write_card(run).read_text()
+    assert "| class | iou | dice | precision | recall |" in card
+    assert "| road | 60.0 | 75.0 | 80.0 | 70.0 |" in card
+
+
 def test_card_without_scores_says_what_to_do(run):
     with pytest.raises(ValueError, match=r"without scores.csv.*Call `run.evaluate"):
         write_card(run)

@@ -26,6 +26,8 @@ def scores():
 def test_table_has_one_named_row_per_class(scores):
     # road: 60 / (80 + 70 - 60); car: 5 / (20 + 25 - 5); bus: 0 / 5; sky never occurs.
     np.testing.assert_allclose(scores.table["iou"], [60 / 90, 5 / 40, 0, np.nan])
+    # Twice the right ones over true and called so: 120 / (80 + 70), 10 / (20 + 25), 0 / 5.
+    np.testing.assert_allclose(scores.table["dice"], [120 / 150, 10 / 45, 0, np.nan])
     np.testing.assert_allclose(scores.table["precision"], [60 / 70, 5 / 25, 0, np.nan])
     np.testing.assert_allclose(scores.table["recall"], [60 / 80, 5 / 20, np.nan, np.nan])
     assert scores.table["pixels"].to_dict() == {"road": 80, "car": 20, "bus": 0, "sky": 0}
@@ -64,9 +66,10 @@ def test_csv_holds_the_table_and_the_mean(scores, tmp_path):
     scores.save_csv(tmp_path / "new" / "scores.csv")
     read = pd.read_csv(tmp_path / "new" / "scores.csv", index_col="class")
     assert list(read.index) == [*NAMES, "mean"]
-    assert list(read.columns) == ["iou", "precision", "recall", "pixels"]
+    assert list(read.columns) == ["iou", "dice", "precision", "recall", "pixels"]
     np.testing.assert_allclose(read["iou"].iloc[:4], scores.iou, atol=1e-6)  # Six digits kept.
     assert read.loc["mean", "iou"] == pytest.approx(scores.mean_iou, abs=1e-6)
+    assert read.loc["mean", "dice"] == pytest.approx((120 / 150 + 10 / 45 + 0) / 3, abs=1e-6)
     assert read.loc["mean", "pixels"] == 100
 
 
