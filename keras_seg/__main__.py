@@ -51,7 +51,7 @@ def models_command(options):
 
 def check_command(options):
     """Reads every file of a data set and reports."""
-    print(_data(options).check())
+    print(_data(options).check(options.fix))
 
 
 def fit_command(options):

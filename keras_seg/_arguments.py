@@ -34,6 +34,7 @@ def parser():
     models.add_argument("--into", metavar="PAGE", help="write that table between a page's marks")
 
     check = _add(commands, "check --data camvid --root path/to/CamVid")
+    check.add_argument("--fix", metavar="FOLDER", help="write repaired masks to this new folder")
     _add_data(check)
 
     fit = _add(
@@ -52,7 +53,7 @@ def parser():
         commands, "predict contextnet_cn14-camvid street.jpg holiday_pictures drive.mp4 --out found"
     )
     predict.add_argument("run", help="a run's name in saved_models, or its folder")
-    predict.add_argument("paths", nargs="+", help="pictures, videos, folders of those")
+    predict.add_argument("paths", nargs="+", help="pictures, videos, or volumes; folders of those")
     predict.add_argument("--out", help="folder to write to (a folder `predicted` beside each file)")
     predict.add_argument("--overwrite", action="store_true", help="replace earlier predictions")
     predict.add_argument("--flip", action="store_true", help="average with the mirror image")

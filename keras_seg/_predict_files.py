@@ -1,4 +1,4 @@
-"""Label maps for files: pictures, folders of pictures and videos."""
+"""Label maps for files: pictures, videos, volumes, and folders of those."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,6 +10,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from keras_seg._pictures import read_picture
+from keras_seg._predict_volumes import label_file, predict_volume
+from keras_seg._volumes import ENDINGS, ending_of
 from keras_seg.show import overlay
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -27,12 +29,14 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
     """Writes a label map and an overlay for every picture, and an overlay for every video.
 
     For `street.jpg`: `street_labels.png`, a palette PNG whose pixels are class ids, and
-    `street_overlay.png`. For `drive.mp4`: `drive_overlay.mp4`. All that could go wrong with names
-    is looked at before the first file is written.
+    `street_overlay.png`. For `drive.mp4`: `drive_overlay.mp4`. For a volume `scan.nii.gz`:
+    `scan_labels.nii.gz`, voxel by voxel, and the middle slice as `scan_overlay.png`; for other
+    volumes `scan_labels.npy`. All that could go wrong with names is looked at before the first
+    file is written.
 
     Args:
         segmenter: a `Segmenter` with a palette.
-        paths: pictures, videos, and folders of those.
+        paths: pictures and videos, or volumes where the network takes those; and their folders.
         out: folder to write to; a folder `predicted` beside each file if None.
         overwrite: whether files from an earlier prediction may be replaced.
 
@@ -40,9 +44,12 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
         list of the paths written.
 
     Raises:
-        ValueError: a path is missing or no picture or video, or a file to write exists.
+        ValueError: a path is missing or nothing that the network takes, or a file to write
+            exists.
     """
-    tasks = _plan([file for path in paths for file in _media(Path(path))], out)
+    volumes = segmenter.dimensions == 3
+    files = [file for path in paths for file in _media(Path(path), volumes)]
+    tasks = _plan(files, out, volumes)
     existing = [path for task in tasks for path in task.written if path.exists()]
     if existing and not overwrite:
         raise ValueError(
@@ -51,21 +58,23 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
         )
     for task in tqdm(tasks, desc="Predicting", unit="file", disable=len(tasks) == 1):
         task.written[0].parent.mkdir(parents=True, exist_ok=True)
-        if len(task.written) == 2:
+        if volumes:
+            predict_volume(segmenter, task.source, *task.written)
+        elif len(task.written) == 2:
             _predict_picture(segmenter, task.source, *task.written)
         else:
             _predict_video(segmenter, task.source, *task.written)
     return [path for task in tasks for path in task.written]
 
 
-def _media(path):
+def _media(path, volumes):
     """The files that a path stands for."""
-    known = PICTURES + VIDEOS
+    known, kinds = (ENDINGS, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
+        files = sorted(file for file in path.iterdir() if ending_of(file) in known)
         if not files:
             raise ValueError(
-                "`predict` needs a folder with pictures or videos in it. "
+                f"`predict` needs a folder with {kinds} in it. "
                 f"Received: '{path}' without any. Known endings: {' '.join(known)}."
             )
         return files
@@ -74,28 +83,30 @@ def _media(path):
             "`predict` needs files or folders that exist. "
             f"Received: '{path}'. Check its spelling; '{Path.cwd()}' is the working folder."
         )
-    if path.suffix.lower() not in known:
+    if ending_of(path) not in known:
         raise ValueError(
-            "`predict` takes pictures and videos. "
+            f"`predict` takes {kinds} with this network. "
             f"Received: '{path}'. Known endings: {' '.join(known)}."
         )
     return [path]
 
 
-def _plan(files, out):
+def _plan(files, out, volumes):
     """What is written for each file; two files of the same stem keep their endings in the name."""
     files = list(dict.fromkeys(files))
     folders = {file: Path(out) if out else file.parent / "predicted" for file in files}
-    uses = Counter((folders[file], file.stem) for file in files)
+    stems = {file: file.name[: -len(ending_of(file))] for file in files}  # a of a.nii.gz
+    uses = Counter((folders[file], stems[file]) for file in files)
     tasks = []
     for file in files:
         folder = folders[file]
-        alone = uses[folder, file.stem] == 1
-        stem = file.stem if alone else file.name.replace(".", "_")
+        alone = uses[folder, stems[file]] == 1
+        stem = stems[file] if alone else file.name.replace(".", "_")
         if file.suffix.lower() in VIDEOS:
             written = (folder / f"{stem}_overlay.mp4",)
         else:
-            written = (folder / f"{stem}_labels.png", folder / f"{stem}_overlay.png")
+            ending = label_file(file) if volumes else ".png"
+            written = (folder / f"{stem}_labels{ending}", folder / f"{stem}_overlay.png")
         tasks.append(Task(file, written))
     _require_distinct(tasks)
     return tasks

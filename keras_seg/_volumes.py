@@ -91,7 +91,7 @@ def _load(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(f"A volume must be a file. Received: '{path}'. Check the path.")
     if ending in NIFTI:
-        nibabel = _nibabel(path)
+        nibabel = nibabel_for(path)
     try:
         if ending in NIFTI:
             return _from_nifti(nibabel.as_closest_canonical(nibabel.load(path)))
@@ -126,7 +126,8 @@ def _from_pages(path: Path) -> np.ndarray:
     return np.stack(pages)
 
 
-def _nibabel(path: Path) -> Any:
+def nibabel_for(path: Path) -> Any:
+    """Return the package that reads NIfTI files, or say how to get it."""
     try:
         import nibabel  # pyright: ignore[reportMissingImports]
     except ImportError as error:

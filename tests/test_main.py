@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -79,6 +80,16 @@ def test_page_without_marks_is_left_alone(tmp_path, capsys):
 def test_check_reports_on_folders(plots, capsys):
     assert main(["check", *data_words(plots)]) == 0
     assert "soil" in capsys.readouterr().out
+
+
+def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
+    folder = tmp_path / "broken"
+    shutil.copytree(plots, folder)
+    Image.fromarray(np.zeros((32, 32), "uint8")).save(folder / "masks" / "0.png")  # half its size
+    words = ["check", *data_words(folder), "--fix", str(tmp_path / "fixed")]
+    assert main(words) == 0
+    assert "A repaired dataset" in capsys.readouterr().out
+    assert (tmp_path / "fixed" / "repairs.csv").is_file()
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
     ("name", "words"),
     [
         ("missing.png", "files or folders that exist.*missing.png"),
-        ("notes.txt", "takes pictures and videos.*notes.txt.*Known endings"),
+        ("notes.txt", "takes pictures or videos with.*notes.txt.*Known endings"),
         ("empty", "folder with pictures or videos in it.*empty"),
         ("broken.png", "file that OpenCV reads.*broken.png"),
         ("broken.mp4", "videos that OpenCV can decode.*broken.mp4"),
@@ -149,3 +149,61 @@ def test_what_is_no_picture_is_named(segmenter, tmp_path, name, words):
 def test_a_video_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"videos as mp4, which this OpenCV cannot.*such\.mp4"):
         _predict_files._writer(tmp_path / "no" / "such.mp4", 25.0, (40, 48, 3))
+
+
+@pytest.fixture
+def volumes():
+    """Class 1 where a voxel is brighter than 100."""
+    model = keras.Sequential([keras.Input((None, None, None, 1)), keras.layers.Conv3D(2, 1)])
+    model.set_weights([np.array([0, 1], "float32").reshape(1, 1, 1, 1, 2), np.array([100, 0.0])])
+    return Segmenter(model, ["dark", "bright"], PALETTE)
+
+
+def scan():
+    """Bright in one corner, so that every turn of it would be seen."""
+    values = np.zeros((4, 40, 36), np.uint8)
+    values[:1, :10, :5] = 220
+    return values
+
+
+def test_a_volume_gets_a_volume_of_labels_and_its_middle_slice(volumes, tmp_path):
+    np.save(tmp_path / "scan.npy", scan())
+    labels, drawn = predict_files(volumes, [tmp_path])
+    assert [labels.name, drawn.name] == ["scan_labels.npy", "scan_overlay.png"]
+    assert np.array_equal(np.load(labels), scan() // 220)
+    assert np.asarray(Image.open(drawn)).shape == (40, 36, 3)
+    with pytest.raises(ValueError, match=r"replaces no files.*scan_labels\.npy"):
+        predict_files(volumes, [tmp_path])
+
+
+def test_a_stack_of_pages_is_a_volume_to_a_network_of_volumes(volumes, tmp_path):
+    pages = [Image.fromarray(page) for page in scan()]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    labels, _ = predict_files(volumes, [tmp_path / "stack.tif"], tmp_path / "out")
+    assert np.array_equal(np.load(labels), scan() // 220)
+
+
+# Axes of the file that go along x, y and z, and which of them run backwards.
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_labels_of_a_nifti_file_lie_on_its_own_voxels(volumes, tmp_path, axes, signs):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    affine[axes, range(3)] = np.array(signs) * (1, 2, 3)
+    affine[:3, 3] = (5, 6, 7)
+    nibabel.Nifti1Image(scan(), affine).to_filename(tmp_path / "scan.nii")
+    labels, _ = predict_files(volumes, [tmp_path / "scan.nii"])
+    assert labels.name == "scan_labels.nii.gz"
+    found = nibabel.load(labels)
+    assert np.array_equal(np.asarray(found.dataobj), scan() // 220)
+    np.testing.assert_allclose(found.affine, affine)
+    assert found.get_data_dtype() == np.uint8
+
+
+def test_a_picture_is_no_volume_to_a_network_of_volumes(volumes, tmp_path):
+    picture = write_picture(tmp_path / "street.png")
+    with pytest.raises(ValueError, match=r"takes volumes with this network.*street.png.*\.nii\.gz"):
+        predict_files(volumes, [picture])
+    with pytest.raises(ValueError, match=r"folder with volumes in it"):
+        predict_files(volumes, [tmp_path])

@@ -1,0 +1,60 @@
+"""Label volumes for files, in the form that each file came in."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keras_seg._volumes import NIFTI, ending_of, nibabel_for
+from keras_seg.show import overlay
+
+
+def label_file(source):
+    """The ending of the label volume that belongs to a file: NIfTI stays NIfTI.
+
+    Args:
+        source: path of a volume.
+
+    Returns:
+        ".nii.gz" or ".npy".
+
+    >>> label_file("scan.nii"), label_file("stack.tif")
+    ('.nii.gz', '.npy')
+    """
+    return ".nii.gz" if ending_of(source) in NIFTI else ".npy"
+
+
+def predict_volume(segmenter, source, labels_path, overlay_path):
+    """Write the class ids of a volume, and its middle slice with the classes laid over.
+
+    Args:
+        segmenter: a `Segmenter` of volumes, with a palette.
+        source: path of the volume.
+        labels_path: file for uint8 ids (d, h, w), .npy; or .nii.gz, whose voxels lie where those
+            of the source do.
+        overlay_path: file for the slice, .png.
+
+    Raises:
+        ValueError: the file is no volume that the network takes.
+    """
+    volume = segmenter.read(source)
+    labels = segmenter(volume)
+    if ending_of(labels_path) in NIFTI:
+        _save_nifti(labels, Path(source), labels_path)
+    else:
+        np.save(labels_path, labels)
+    middle = len(labels) // 2
+    drawn = overlay(volume[middle], labels[middle], segmenter.palette)
+    Image.fromarray(drawn).save(overlay_path)
+
+
+def _save_nifti(labels, source, path):
+    """Undo what `read_volume` did to the axes of the source."""
+    nibabel = nibabel_for(source)
+    image = nibabel.load(source)
+    canonical = nibabel.as_closest_canonical(image)
+    # From (d, h, w), columns to the left and rows to the back, to (x, y, z).
+    turned = nibabel.Nifti1Image(labels.transpose(2, 1, 0)[::-1, ::-1], canonical.affine)
+    there = nibabel.io_orientation(image.affine)
+    back = nibabel.orientations.ornt_transform(nibabel.io_orientation(canonical.affine), there)
+    nibabel.save(turned.as_reoriented(back), path)
