@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_seg._recipe import Recipe
 
@@ -138,7 +139,9 @@ def _structure(network):
 
 
 def _name(value):
-    """What JSON cannot hold, as text without the address that functions show."""
+    """What JSON cannot hold: numpy's numbers, and text without the address that functions show."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     if hasattr(value, "get_config"):
         return f"{type(value).__name__} {value.get_config()}"
     inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]

@@ -36,6 +36,13 @@ def test_same_network_built_again_is_the_same_set_up(data):
     assert setup(data, first) == before
 
 
+def test_numbers_of_numpy_are_kept_as_numbers(data):
+    size = np.array([32, 64])  # A crop size as people take it from an array's shape.
+    kept = setup(data, crop_size=tuple(size), epochs=np.int64(3))["recipe"]
+    assert (kept["crop_size"], kept["epochs"]) == ([32, 64], 3)
+    assert kept == setup(data, crop_size=(32, 64), epochs=3)["recipe"]
+
+
 def test_whatever_changes_a_training_changes_its_set_up(data):
     images, labels = np.zeros((3, 32, 32, 3), "uint8"), np.zeros((3, 32, 32), "uint8")
     more = pipelines.Dataset.from_arrays("toy", ["road", "sky"], None, {"train": (images, labels)})
