@@ -1,7 +1,9 @@
 """Checks of arguments, and the wording of what is said when one is wrong."""
 
 import difflib
+import math
 from collections.abc import Sequence
+from numbers import Real  # numpy's, too
 
 
 def one_of(subject, name, value, available):
@@ -63,9 +65,35 @@ def share(subject, name, value, below_one=True):
 
     >>> share("contextnet", "dropout_rate", 0.1)
     """
-    if not isinstance(value, int | float) or not 0 <= value <= 1 or (below_one and value == 1):
+    if not isinstance(value, Real) or not 0 <= value <= 1 or (below_one and value == 1):
         limit = "below" if below_one else "up to"
         raise ValueError(f"`{subject}` needs {name} from 0 {limit} 1. Received: {name}={value!r}.")
+
+
+def number(subject, name, value, at_least=-math.inf, above=-math.inf, at_most=math.inf):
+    """Raise unless `value` is a finite number within limits.
+
+    Args:
+        subject: who asks, such as "Poly".
+        name: the argument's name.
+        value: what was received.
+        at_least: the smallest value allowed.
+        above: a value that is too small.
+        at_most: the largest value allowed.
+
+    Raises:
+        ValueError: it is not.
+
+    >>> number("Poly", "power", 0.9, at_least=0)
+    """
+    fits = isinstance(value, Real) and math.isfinite(value)
+    if not fits or not (at_least <= value <= at_most and value > above):
+        limits = {"of at least": at_least, "above": above, "up to": at_most}
+        words = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
+        raise ValueError(
+            f"`{subject}` needs {name} to be a finite number {' and '.join(words)}. "
+            f"Received: {name}={value!r}."
+        )
 
 
 def input_shape(subject, shape, dimensions=(2,)):

@@ -12,6 +12,9 @@ class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """Linear rise to `initial_learning_rate` over `warmup_steps`, then `decay(steps since)`."""
 
     def __init__(self, initial_learning_rate, warmup_steps=0):
+        subject = type(self).__name__
+        _check.number(subject, "initial_learning_rate", initial_learning_rate, at_least=0)
+        _check.positive_integer(subject, "warmup_steps", warmup_steps, at_least=0)
         self.initial_learning_rate = initial_learning_rate
         self.warmup_steps = warmup_steps
 
@@ -48,6 +51,9 @@ class Poly(_WarmUp):
     Returns:
         float32 learning rate.
 
+    Raises:
+        ValueError: a number is out of range.
+
     >>> round(float(Poly(0.045, decay_steps=100, power=0.98)(50)), 5)  # 0.045 * 0.5 ** 0.98
     0.02281
     """
@@ -55,6 +61,7 @@ class Poly(_WarmUp):
     def __init__(self, initial_learning_rate, decay_steps, power=0.9, warmup_steps=0):
         super().__init__(initial_learning_rate, warmup_steps)
         _check.positive_integer("Poly", "decay_steps", decay_steps)
+        _check.number("Poly", "power", power, at_least=0)
         self.decay_steps = decay_steps
         self.power = power
 
@@ -79,6 +86,9 @@ class Exponential(_WarmUp):
     Returns:
         float32 learning rate.
 
+    Raises:
+        ValueError: a number is out of range.
+
     >>> round(float(Exponential(1e-3, steps_per_epoch=10)(1380)), 6)  # 1e-3 * 0.995 ** 138
     0.000501
     """
@@ -86,6 +96,7 @@ class Exponential(_WarmUp):
     def __init__(self, initial_learning_rate, steps_per_epoch, rate=0.995, warmup_steps=0):
         super().__init__(initial_learning_rate, warmup_steps)
         _check.positive_integer("Exponential", "steps_per_epoch", steps_per_epoch)
+        _check.number("Exponential", "rate", rate, above=0)
         self.steps_per_epoch = steps_per_epoch
         self.rate = rate
 
@@ -115,7 +126,7 @@ class CosineRestarts(_WarmUp):
         float32 learning rate.
 
     Raises:
-        ValueError: a length is below 1.
+        ValueError: a number is out of range.
 
     >>> schedule = CosineRestarts(1.0, period_steps=100)
     >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
@@ -127,11 +138,8 @@ class CosineRestarts(_WarmUp):
     ):
         super().__init__(initial_learning_rate, warmup_steps)
         _check.positive_integer("CosineRestarts", "period_steps", period_steps)
-        if period_factor < 1:
-            raise ValueError(
-                "`CosineRestarts` needs a period_factor of at least 1. "
-                f"Received: period_factor={period_factor!r}."
-            )
+        _check.number("CosineRestarts", "period_factor", period_factor, at_least=1)
+        _check.number("CosineRestarts", "lowest", lowest, at_least=0, at_most=1)
         self.period_steps = period_steps
         self.period_factor = period_factor
         self.lowest = lowest

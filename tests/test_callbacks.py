@@ -179,8 +179,17 @@ def test_exponential_decay_takes_a_rate_of_its_own():
 
 @pytest.mark.parametrize("rate", [0, -0.5, 1.01, math.nan])
 def test_exponential_decay_needs_a_rate_of_up_to_one(rate):
-    with pytest.raises(ValueError, match=r"needs a rate above 0 and up to 1. Received: rate="):
+    with pytest.raises(
+        ValueError, match=r"needs rate to be a finite number above 0 and up to 1. Received: rate="
+    ):
         callbacks.ExponentialDecay(rate)
+
+
+def test_numbers_of_exponential_decay_are_refused_out_of_range():
+    with pytest.raises(ValueError, match=r"needs warmup_epochs to be a whole number"):
+        callbacks.ExponentialDecay(0.9, warmup_epochs=-1)
+    with pytest.raises(ValueError, match=r"needs initial_learning_rate to be a finite number"):
+        callbacks.ExponentialDecay(0.9, initial_learning_rate="1")
 
 
 def test_exponential_decay_beside_a_schedule_is_refused():

@@ -88,7 +88,10 @@ def test_schedule_survives_saving_with_its_optimizer(schedule):
 
 
 def test_period_factor_below_one_is_refused():
-    with pytest.raises(ValueError, match=r"period_factor of at least 1. Received: period_factor=0"):
+    with pytest.raises(
+        ValueError,
+        match=r"period_factor to be a finite number of at least 1. Received: period_factor=0",
+    ):
         schedules.CosineRestarts(0.1, 10, period_factor=0.5)
 
 
@@ -108,3 +111,37 @@ def test_lengths_below_one_step_are_refused(make, words):
 def test_schedule_without_decay_says_what_is_missing():
     with pytest.raises(TypeError, match=r"`_WarmUp` needs a decay\(step\).*Define it"):
         schedules._WarmUp(0.1)(0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: schedules.Poly(None, 10),
+            "`Poly` needs initial_learning_rate to be a finite number of at",
+        ),
+        (
+            lambda: schedules.Poly(1.0, 10, power=-1),
+            "needs power to be a finite number of at least 0. Rec",
+        ),
+        (
+            lambda: schedules.Poly(1.0, 10, warmup_steps=-5),
+            "needs warmup_steps to be a whole number of at",
+        ),
+        (
+            lambda: schedules.Exponential(1.0, 10, rate="1"),
+            "needs rate to be a finite number above 0. Rec",
+        ),
+        (
+            lambda: schedules.CosineRestarts(1.0, 10, lowest=2),
+            "of at least 0 and up to 1. Received: lowes",
+        ),
+        (
+            lambda: schedules.CosineRestarts(1.0, 10, float("nan")),
+            "needs period_factor to be a finite num",
+        ),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_seg import _check
+
 
 class ExponentialDecay(keras.callbacks.Callback):
     """Multiplies the learning rate by `rate` after each epoch, as FC-DenseNet trains.
@@ -26,10 +28,11 @@ class ExponentialDecay(keras.callbacks.Callback):
 
     def __init__(self, rate=0.995, warmup_epochs=0, initial_learning_rate=None):
         super().__init__()
-        if not 0 < rate <= 1:
-            raise ValueError(
-                f"`ExponentialDecay` needs a rate above 0 and up to 1. Received: rate={rate!r}."
-            )
+        subject = "ExponentialDecay"
+        _check.number(subject, "rate", rate, above=0, at_most=1)
+        _check.positive_integer(subject, "warmup_epochs", warmup_epochs, at_least=0)
+        if initial_learning_rate is not None:
+            _check.number(subject, "initial_learning_rate", initial_learning_rate, at_least=0)
         self.rate = rate
         self.warmup_epochs = warmup_epochs
         self.initial_learning_rate = initial_learning_rate
