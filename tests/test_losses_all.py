@@ -314,3 +314,35 @@ def test_other_backends_give_the_same_losses_and_gradients(backend, tmp_path):
         assert found[name][0] == pytest.approx(value, abs=TOLERANCE)
         np.testing.assert_allclose(found[name][1], gradient, atol=TOLERANCE)
         assert found[f"{name} ignored"][0] == 0
+
+
+@pytest.mark.parametrize("name", losses.names())
+@pytest.mark.parametrize("weights", [2.0, "12", {0: 1.0, 1: 5.0}])
+def test_weights_that_are_no_list_are_refused(name, weights):
+    """Of a dict, as Keras's class_weight is one, the keys would be taken for the weights."""
+    with pytest.raises(
+        TypeError, match=r"class_weights as a list of numbers, in the order.*Receiv"
+    ):
+        losses.build(name, 2, class_weights=weights)
+
+
+@pytest.mark.parametrize("weights", [["1", "2"], [None, 1], [1, float("nan")]])
+def test_weights_are_finite_numbers(weights):
+    with pytest.raises(ValueError, match=r"needs finite class weights of at least 0. Received: cl"):
+        losses.build("dice", 2, class_weights=weights)
+
+
+@pytest.mark.parametrize("wrong", ["255", 255.5, [255]])
+def test_the_ignored_id_is_a_whole_number(wrong):
+    with pytest.raises(ValueError, match=r"needs ignore_class to be a whole number"):
+        losses.SparseCrossEntropy(2, ignore_class=wrong)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert losses.FocalLoss(2, gamma=np.float32(1.5)).gamma == 1.5
+    assert losses.SparseCrossEntropy(2, label_smoothing=np.float32(0.5)).label_smoothing == 0.5
+
+
+def test_parts_of_a_sum_that_are_no_list_are_named():
+    with pytest.raises(TypeError, match=r"needs pairs \(weight, Keras loss\). Received: part=5"):
+        losses.WeightedSum(5)

@@ -1,5 +1,7 @@
 """What all losses share: checks, ignored pixels, class weights, saving."""
 
+from numbers import Real  # numpy's, too
+
 import keras
 from keras import ops
 
@@ -18,26 +20,18 @@ class PixelLoss(keras.losses.Loss):
 
     Raises:
         ValueError: an argument is out of range, or there is not one weight per class.
+        TypeError: the weights are no list of numbers.
     """
 
     def __init__(self, num_classes, ignore_class=255, class_weights=None, name=None):
         super().__init__(name=name, reduction=None)
         subject = type(self).__name__
         _check.positive_integer(subject, "num_classes", num_classes)
-        if class_weights is not None and len(class_weights) != num_classes:
-            raise ValueError(
-                f"`{subject}` needs one weight per class, {num_classes} in all. "
-                f"Received: class_weights with {len(class_weights)} numbers."
-            )
-        weights = None if class_weights is None else [float(weight) for weight in class_weights]
-        if weights and not all(0 <= weight < float("inf") for weight in weights):
-            raise ValueError(
-                f"`{subject}` needs finite class weights of at least 0. "
-                f"Received: class_weights={weights}."
-            )
+        if ignore_class is not None:
+            _check.positive_integer(subject, "ignore_class", ignore_class, at_least=-(2**31))
         self.num_classes = num_classes
         self.ignore_class = ignore_class
-        self.class_weights = weights
+        self.class_weights = _weights(subject, class_weights, num_classes)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The loss of a batch: labels (b, h, w) and logits (b, h, w, num_classes) in."""
@@ -105,6 +99,30 @@ class PixelLoss(keras.losses.Loss):
         }
 
 
+def _weights(subject, weights, num_classes):
+    """One float per class, or None."""
+    if weights is None:
+        return None
+    if isinstance(weights, str | dict) or not hasattr(weights, "__len__"):
+        raise TypeError(
+            f"`{subject}` needs class_weights as a list of numbers, in the order of the classes. "
+            f"Received: class_weights={weights!r}. Of a dict, pass [weights[i] for i in range(n)]; "
+            "the recipe of a training also computes them: class_weights={'method': 'enet'}."
+        )
+    if len(weights) != num_classes:
+        raise ValueError(
+            f"`{subject}` needs one weight per class, {num_classes} in all. "
+            f"Received: class_weights with {len(weights)} numbers."
+        )
+    numbers = all(isinstance(weight, Real) for weight in weights)
+    if not numbers or not all(0 <= weight < float("inf") for weight in weights):
+        raise ValueError(
+            f"`{subject}` needs finite class weights of at least 0. "
+            f"Received: class_weights={list(weights)}."
+        )
+    return [float(weight) for weight in weights]
+
+
 def cross_entropy(label, logits):
     """-log softmax of each pixel's own class.
 
@@ -134,7 +152,7 @@ def check_at_least_0(subject, **numbers):
     >>> check_at_least_0("FocalLoss", gamma=2.0)
     """
     for name, value in numbers.items():
-        if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        if not isinstance(value, Real) or not 0 <= value < float("inf"):
             raise ValueError(
                 f"`{subject}` needs {name} to be a finite number of at least 0. "
                 f"Received: {name}={value!r}."

@@ -35,7 +35,8 @@ class WeightedSum(keras.losses.Loss):
 
     def __init__(self, parts, name="weighted_sum"):
         super().__init__(name=name, reduction=None)
-        self.parts = [_pair(part) for part in parts]
+        listed = hasattr(parts, "__iter__") and not isinstance(parts, str | dict)
+        self.parts = [_pair(part) for part in (parts if listed else [parts])]
         if not self.parts:
             raise ValueError(
                 "`WeightedSum` needs at least one pair (weight, loss). Received: parts=[]. "
