@@ -20,12 +20,18 @@ def logits_model(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: if there is not one input, or no output can be the logits: scores of two
             classes or more before softmax.
+        TypeError: this is no `keras.Model`.
 
     >>> image = keras.Input((None, None, 3))
     >>> logits = keras.layers.Conv2D(4, 1)(image)
     >>> logits_model(keras.Model(image, {"logits": logits, "aux_context": logits})).output_shape
     (None, None, None, 4)
     """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"A segmentation model must be a keras.Model. Received: {type(model).__name__}. "
+            "Build one with keras_seg.models.build, or load a run with keras_seg.load(name)."
+        )
     structure = getattr(model, "output", None)
     outputs = getattr(model, "outputs", None) or []
     logits = outputs[0] if len(outputs) == 1 else None

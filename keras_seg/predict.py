@@ -63,8 +63,14 @@ class Segmenter(Predictor):
             )
         if class_names is None:
             class_names = [f"class {index}" for index in range(self.num_classes)]
+        for what, values in (("class_names", class_names), ("palette", palette)):
+            if values is not None and (isinstance(values, str) or not hasattr(values, "__len__")):
+                raise TypeError(
+                    f"`{what}` needs a list with one entry per class. Received: {what}={values!r}. "
+                    f"Pass the dataset's `{what}`, without the ignored class."
+                )
         self.class_names = tuple(class_names)
-        self.palette = None if palette is None else [tuple(colour) for colour in palette]
+        self.palette = None if palette is None else [tuple(np.atleast_1d(c)) for c in palette]
         for what, values in (("class_names", self.class_names), ("palette", self.palette)):
             if values is not None and len(values) != self.num_classes:
                 raise ValueError(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_seg.inference import augmented, ensemble
+from keras_seg.inference import augmented, blocks, ensemble, tiled
 from keras_seg.predict import Segmenter
 
 
@@ -166,3 +166,34 @@ def test_networks_that_do_not_fit_together_are_refused(one):
 def test_weights_that_do_not_fit_are_refused(one, other, weights):
     with pytest.raises(ValueError, match="a weight of 0 or more for each of 2"):
         ensemble([one, other], weights)
+
+
+@pytest.mark.parametrize("value", [None, "run", 3, keras.layers.Dense(2)])
+def test_what_is_no_segmenter_is_named(value):
+    for wrap in (augmented, tiled):
+        with pytest.raises(
+            TypeError, match=rf"needs a Segmenter.*Received: {type(value).__name__}"
+        ):
+            wrap(value)
+    with pytest.raises(TypeError, match=r"`ensemble` needs a Segmenter, or what.*Pass Segmenter"):
+        ensemble([value])
+    with pytest.raises(TypeError, match=r"`blocks` needs a Segmenter"):
+        blocks(value, np.zeros((64, 64, 3), "uint8"))
+
+
+def test_an_ensemble_of_one_that_is_not_in_a_list_is_refused(one):
+    words = r"needs a list of segmenters. Received: one value of type Segmenter"
+    with pytest.raises(TypeError, match=words):
+        ensemble(one)
+
+
+@pytest.mark.parametrize("weights", ["ab", ["a", "b"], [1, np.nan], [1, np.inf], 2.0])
+def test_weights_of_an_ensemble_are_finite_numbers(one, other, weights):
+    with pytest.raises(ValueError, match=r"a weight of 0 or more for each of 2 segmenters"):
+        ensemble([one, other], weights)
+
+
+@pytest.mark.parametrize("scales", [None, "1", [None], [np.nan]])
+def test_scales_are_numbers(one, scales):
+    with pytest.raises(ValueError, match=r"at least one scale, each above 0. Received: scales="):
+        augmented(one, scales=scales)

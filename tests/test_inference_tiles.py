@@ -362,3 +362,10 @@ def test_the_stride_is_the_architectures(name):
     if name not in models.names():
         pytest.skip(f"needs {name}")
     assert output_stride(models.build(name, num_classes=3)) == models.facts(name).output_stride
+
+
+def test_numbers_are_refused_before_the_first_picture(segmenter):
+    with pytest.raises(ValueError, match=r"tile to be a whole number.*Received: tile=128\.5"):
+        tiled(segmenter, 128.5)
+    with pytest.raises(ValueError, match=r"one side for all 2 axes.*Received: tile=\(64,\)"):
+        tiled(segmenter, (64,))

@@ -342,3 +342,21 @@ def test_other_backends_give_the_same_labels(backend, tmp_path):
     np.testing.assert_array_equal(found["labels"][clear], segmenter(image)[clear])
     # The script turned the classifier's weights round after its first call: logits follow.
     np.testing.assert_allclose(found["logits"], -logits, atol=1e-4)
+
+
+def test_what_is_no_model_is_named():
+    with pytest.raises(TypeError, match=r"must be a keras.Model. Received: str. Build one with"):
+        Segmenter("contextnet_cn14")
+
+
+@pytest.mark.parametrize("changes", [{"class_names": 3}, {"class_names": "abc"}, {"palette": 3}])
+def test_names_and_colours_come_in_lists(changes):
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
+    with pytest.raises(TypeError, match=rf"{next(iter(changes))}` needs a list with one entry per"):
+        Segmenter(model, **changes)
+
+
+def test_a_palette_of_numbers_is_refused():
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
+    with pytest.raises(ValueError, match=r"one colour \(r, g, b\) of whole numbers"):
+        Segmenter(model, palette=[1, 2, 3])

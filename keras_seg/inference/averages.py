@@ -6,7 +6,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from keras_seg.inference.predictor import Predictor
+from keras_seg.inference.predictor import Predictor, require_predictor
 
 FACE = ("num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size")
 LARGEST_STRIDE = 256  # pixels; beyond it, tiles follow the network's own stride
@@ -55,6 +55,7 @@ def ensemble(segmenters, weights=None):
 
     Raises:
         ValueError: there is none, classes, channels or sizes differ, or weights do not fit.
+        TypeError: this is no list of segmenters.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -70,6 +71,7 @@ class Augmented(Predictor):
     """See `augmented`."""
 
     def __init__(self, segmenter, flips, scales):
+        require_predictor("augmented", segmenter)
         self.segmenter = segmenter
         if isinstance(flips, bool):
             flips = "horizontal" if flips else None
@@ -86,7 +88,9 @@ class Augmented(Predictor):
             for number in range(kinds[flips])
         ]
         self.scales = tuple(np.atleast_1d(scales).tolist())
-        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
+        numbers = all(isinstance(scale, int | float) for scale in self.scales)
+        positive = numbers and all(0 < scale < math.inf for scale in self.scales)
+        if not self.scales or not positive:
             raise ValueError(
                 "`augmented` needs at least one scale, each above 0. "
                 f"Received: scales={scales!r}. Pass for example (0.75, 1.0, 1.25)."
@@ -116,7 +120,14 @@ class Ensemble(Predictor):
     """See `ensemble`."""
 
     def __init__(self, segmenters, weights):
+        if isinstance(segmenters, Predictor) or not hasattr(segmenters, "__iter__"):
+            raise TypeError(
+                "`ensemble` needs a list of segmenters. Received: one value of type "
+                f"{type(segmenters).__name__}. Pass a list such as [Segmenter(a), Segmenter(b)]."
+            )
         self.segmenters = tuple(segmenters)
+        for segmenter in self.segmenters:
+            require_predictor("ensemble", segmenter)
         if not self.segmenters:
             raise ValueError(
                 "`ensemble` needs at least one segmenter. Received: none. "
@@ -129,8 +140,9 @@ class Ensemble(Predictor):
                     f"`ensemble` needs segmenters with the same {what}. Received: {values}. "
                     "Leave out those that differ, or train them on one data set."
                 )
-        given = np.ones(len(self.segmenters)) if weights is None else np.asarray(weights, float)
-        if given.shape != (len(self.segmenters),) or not (given >= 0).all() or not given.any():
+        given = np.ones(len(self.segmenters)) if weights is None else np.asarray(weights)
+        numbers = given.dtype.kind in "uif" and np.isfinite(given).all() and (given >= 0).all()
+        if given.shape != (len(self.segmenters),) or not numbers or not given.any():
             raise ValueError(
                 f"`ensemble` needs a weight of 0 or more for each of {len(self.segmenters)} "
                 f"segmenters, not all 0. Received: weights={weights!r}. Pass one number for each."

@@ -8,6 +8,23 @@ from keras_seg._pictures import read_picture
 from keras_seg._volumes import read_volume
 
 
+def require_predictor(subject, value):
+    """Raise unless this is a segmenter, or what this package makes of one.
+
+    Args:
+        subject: who asks, such as "tiled".
+        value: what was received.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, Predictor):
+        raise TypeError(
+            f"`{subject}` needs a Segmenter, or what this package makes of one. "
+            f"Received: {type(value).__name__}. Pass Segmenter(model), or `run.segmenter()`."
+        )
+
+
 class Predictor(ABC):
     """Pictures in; label maps, probabilities and figures out.
 

@@ -12,7 +12,7 @@ from keras_seg.inference._sources import open_picture
 from keras_seg.inference._volume_tiles import open_volume, volume_blocks
 from keras_seg.inference._writers import label_writer
 from keras_seg.inference.averages import FACE
-from keras_seg.inference.predictor import Predictor
+from keras_seg.inference.predictor import Predictor, require_predictor
 
 DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
@@ -47,6 +47,7 @@ def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin
     >>> bool(np.allclose(found.sum(axis=-1), 1))
     True
     """
+    require_predictor("blocks", predictor)
     source = _opened(predictor, picture)
     grids = _grids(predictor, source, tile, overlap, blend, margin)
     return _walk(predictor)(predictor, source, *grids)
@@ -149,6 +150,10 @@ def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
     Returns:
         What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
 
+    Raises:
+        ValueError: a number is out of range.
+        TypeError: this is no segmenter.
+
     >>> import keras
     >>> from keras_seg import Segmenter
     >>> model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 1)])
@@ -162,6 +167,8 @@ class Tiled(Predictor):
     """See `tiled`."""
 
     def __init__(self, segmenter, tiling):
+        require_predictor("tiled", segmenter)
+        _numbers(segmenter, **tiling)  # Refuses what no picture could be cut by.
         self.segmenter, self.tiling = segmenter, tiling
         for what in (*FACE, "output_stride"):
             setattr(self, what, getattr(segmenter, what))
@@ -178,16 +185,16 @@ class Tiled(Predictor):
         return found
 
 
-def _grids(predictor, source, tile, overlap, blend, margin):
-    """Check the numbers, and lay tiles along each side of the picture."""
+def _numbers(predictor, tile, overlap, blend, margin):
+    """Check the numbers; return sides of a tile, overlap and margin in pixels, and the stride."""
     _check.one_of("blend", "blend", blend, ("gaussian", "linear"))
     stride = predictor.output_stride
     axes = predictor.dimensions
     side: Any = DEFAULT_TILE[axes] if tile is None else tile
-    sides = (side,) * axes if hasattr(side, "__index__") else tuple(side)
+    several = isinstance(side, tuple | list | np.ndarray) and np.ndim(side) == 1
+    sides = tuple(side) if several else (side,) * axes
     if predictor.fixed_size:
         sides, stride = predictor.fixed_size, 1
-        _require_size(source, sides)
     if len(sides) != axes:
         raise ValueError(
             f"`tiles` needs one side for all {axes} axes, or one for each. Received: tile={tile!r}."
@@ -206,6 +213,14 @@ def _grids(predictor, source, tile, overlap, blend, margin):
             "`tiles` needs a margin of at most half the overlap, so that no pixel is left out. "
             f"Received: margin={margin}, overlap={overlap}. Take overlap={2 * margin} or more."
         )
+    return sides, overlap, margin, stride
+
+
+def _grids(predictor, source, tile, overlap, blend, margin):
+    """Lay tiles along each side of the picture."""
+    sides, overlap, margin, stride = _numbers(predictor, tile, overlap, blend, margin)
+    if predictor.fixed_size:
+        _require_size(source, predictor.fixed_size)
     grids = []
     for length, side in zip(source.sizes, sides, strict=True):
         if length > side and overlap > side - stride:
