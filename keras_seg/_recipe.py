@@ -164,6 +164,13 @@ class Recipe:
                     f"`{subject}` needs {name} as a dict of arguments by name. "
                     f"Received: {name}={getattr(self, name)!r}. Pass {{}} for none."
                 )
+        ops = self.augmentation
+        pairs = isinstance(ops, tuple | list) and all(callable(op) or _is_pair(op) for op in ops)
+        if not pairs:
+            raise ValueError(
+                f"`{subject}` needs augmentation as a list of ops, or of pairs (name, arguments). "
+                f"Received: augmentation={ops!r}. Pass for example [('random_flip', {{}})]."
+            )
         weights = self.class_weights
         if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
             raise ValueError(
@@ -171,6 +178,11 @@ class Recipe:
                 f"compute them. Received: class_weights={weights!r}. Pass for example "
                 "{'method': 'enet'}."
             )
+
+
+def _is_pair(op):
+    known = isinstance(op, tuple | list) and len(op) == 2
+    return known and isinstance(op[0], str) and isinstance(op[1], dict)
 
 
 def changed(recipe, changes):

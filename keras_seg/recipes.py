@@ -15,6 +15,13 @@ STREET_AUGMENTATION = (
     ("color_jitter", {}),
 )
 
+SCHEDULE_OPTIONS = {
+    "constant": ("warmup_steps",),
+    "poly": ("warmup_steps", "power"),
+    "exponential": ("warmup_steps", "rate"),
+    "cosine": ("warmup_steps", "period_epochs", "period_steps", "period_factor", "lowest"),
+}
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -227,6 +234,9 @@ def learning_rate(recipe, steps_per_epoch):
     warmup = round(recipe.warmup_epochs * steps_per_epoch)
     steps = max(recipe.epochs * steps_per_epoch - warmup, 1)
     options = {"warmup_steps": warmup, **recipe.schedule_options}
+    for option in recipe.schedule_options:
+        subject = f"option of schedule '{recipe.schedule}'"
+        _check.one_of(subject, "option", option, SCHEDULE_OPTIONS[recipe.schedule])
     if recipe.schedule == "poly":
         return schedules.Poly(recipe.learning_rate, steps, **options)
     if recipe.schedule == "exponential":

@@ -1,6 +1,7 @@
 """A run: the folder in which a training leaves everything that is needed later."""
 
 import json
+import os
 from pathlib import Path
 
 import keras
@@ -208,7 +209,7 @@ class Run:
         """
         from keras_seg import export
 
-        size = tuple(size or self.settings["crop_size"])
+        size = self.settings["crop_size"] if size is None else size
         calibration = None
         if mode == "int8" or (self.data is not None and "val" not in self.data.splits):
             data = self._data(None, "export_tflite")
@@ -288,6 +289,11 @@ def find_run(name):
     >>> find_run("contextnet_cn14-camvid").name
     'contextnet_cn14-camvid'
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(
+            "A run is found by its name or by the path of its folder. "
+            f"Received: name={name!r}. Pass for example 'contextnet_cn14-camvid'."
+        )
     shipped = Path(__file__).resolve().parent.parent / "saved_models"
     places = [Path(name), Path("saved_models") / name, shipped / name]
     for place in places:

@@ -204,3 +204,19 @@ def test_unknown_sizes_are_asked_for():
         analyse.summary(models.contextnet_cn14())
     with pytest.raises(ValueError, match=r"input_shape=\(32, 32, 4\)"):
         analyse.summary(models.contextnet_cn14(), (32, 32, 4))
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 8, 8, 2), (0, 8, 8, 3)])
+def test_pictures_of_the_effective_field_come_in_a_batch(shape):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image))
+    with pytest.raises(ValueError, match=r"in a batch, with 3 channels. Received: images of shape"):
+        analyse.effective_receptive_field(model, images=np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [8, "8x8x3", (8, 8), (8.5, 8, 3), (0, 8, 3), (8, None, 3)])
+def test_a_summary_needs_whole_sizes(shape):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
+    with pytest.raises(ValueError, match=r"needs every size of a picture.*Received: input_shape="):
+        analyse.summary(model, shape)

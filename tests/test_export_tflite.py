@@ -219,6 +219,7 @@ def test_flex_operations_in_a_file_are_found(tmp_path):
         ({}, r"one picture size=\(height, width\).*size=None"),
         ({"size": (16, 64)}, r"at least 32 pixels.*size=\(16, 64\)"),
         ({"size": (64,)}, r"one picture size"),
+        ({"size": 360}, r"one picture size.*Received: size=360"),
         ({"size": SIZE, "mode": "int8"}, r"training pictures.*calibration=None"),
         ({"size": SIZE, "min_agreement": 2}, r"min_agreement"),
         ({"size": SIZE, "class_names": ["road"]}, r"1 entries for 3 classes"),
@@ -227,6 +228,19 @@ def test_flex_operations_in_a_file_are_found(tmp_path):
 def test_wrong_arguments_are_named_before_any_work(model, tmp_path, arguments, words):
     with pytest.raises(ValueError, match=words):
         tflite(model, tmp_path / "model.tflite", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"class_names": 3}, r"class_names as a list with one entry.*Received: class_names=3"),
+        ({"class_names": "abc"}, r"class_names as a list with one entry.*Received: class_names='a"),
+        ({"mode": "int8", "calibration": 5}, r"pictures as an array, or as an iter.*Received: int"),
+    ],
+)
+def test_arguments_of_another_type_are_named(model, tmp_path, arguments, words):
+    with pytest.raises(TypeError, match=words):
+        tflite(model, tmp_path / "model.tflite", size=SIZE, **arguments)
 
 
 def test_path_needs_its_ending(model, tmp_path):

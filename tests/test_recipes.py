@@ -154,3 +154,17 @@ def test_what_cannot_be_is_refused_with_words(changes, words):
 def test_unknown_recipe_is_refused():
     with pytest.raises(ValueError, match=r"Unknown recipe\. Did you mean 'contextnet'"):
         recipe("context_net")
+
+
+@pytest.mark.parametrize("wrong", [3, "random_flip", ["random_flip"], [("random_flip", 3)]])
+def test_augmentation_that_is_no_list_of_ops_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"augmentation as a list of ops, or of pairs"):
+        recipe("small_data", augmentation=wrong)
+
+
+def test_options_of_another_schedule_are_refused():
+    mine = recipe("small_data", schedule_options={"powr": 0.9})
+    with pytest.raises(
+        ValueError, match=r"Unknown option of schedule 'poly'. Did you mean 'power'"
+    ):
+        recipes.learning_rate(mine, 10)

@@ -131,6 +131,12 @@ def test_pictures_can_be_given_later(run, data):
     assert Run(run.folder).evaluate(data=data).confusion.sum() > 0
 
 
+@pytest.mark.parametrize("name", [None, 3, ["a"]])
+def test_a_run_is_found_by_a_name(name):
+    with pytest.raises(TypeError, match=r"by its name or by the path.*Received: name="):
+        keras_seg.load(name)
+
+
 def test_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"needs a folder with a run\.json.*Received: folder="):
         Run(tmp_path)

@@ -128,7 +128,7 @@ def effective_receptive_field(model, size=256, layer=None, images=None, num_imag
         `EffectiveField`.
 
     Raises:
-        ValueError: `size` or `num_images` is out of range.
+        ValueError: `size` or `num_images` is out of range, or `images` is no batch of pictures.
 
     >>> x = keras.Input((None, None, 3))
     >>> model = keras.Model(x, keras.layers.Conv2D(4, 3, padding="same")(x))
@@ -138,10 +138,16 @@ def effective_receptive_field(model, size=256, layer=None, images=None, num_imag
     _check.positive_integer("effective_receptive_field", "size", size)
     _check.positive_integer("effective_receptive_field", "num_images", num_images)
     part = model if layer is None else keras.Model(model.inputs[0], model.get_layer(layer).output)
+    *sizes, channels = model.inputs[0].shape[1:]
     if images is None:
-        *sizes, channels = model.inputs[0].shape[1:]
         shape = (num_images, *(known or size for known in sizes), channels)
         images = np.random.default_rng(0).integers(0, 256, shape)
+    given = np.shape(images)
+    if len(given) != len(sizes) + 2 or given[-1] != channels or not given[0]:
+        raise ValueError(
+            f"`effective_receptive_field` needs pictures in a batch, with {channels} channels. "
+            f"Received: images of shape={given}. Pass image[np.newaxis] for one."
+        )
 
     def middle(image):
         output = part(image, training=False)

@@ -78,16 +78,19 @@ def summary(model, input_shape=None, batch_size=1):
 
 def _shape(model, input_shape):
     own = tuple(model.inputs[0].shape[1:])
-    shape = own if input_shape is None else tuple(input_shape)
-    fits = len(shape) == len(own) and all(
-        want in (None, have) for want, have in zip(own, shape, strict=True)
+    shape = own if input_shape is None else input_shape
+    listed = isinstance(shape, tuple | list)
+    fits = (
+        listed
+        and len(shape) == len(own)
+        and all(want in (None, have) for want, have in zip(own, shape, strict=True))
     )
-    if None in shape or not fits:
+    if not fits or not all(hasattr(size, "__index__") and size > 0 for size in shape):
         raise ValueError(
             f"`summary` needs every size of a picture, and the model takes {own}. Received: "
             f"input_shape={input_shape!r}. Pass for example (360, 480, 3)."
         )
-    return shape
+    return tuple(shape)
 
 
 def _tensors(model, found, shape, batch_size):

@@ -135,9 +135,15 @@ def class_notes(num_classes, class_names, palette):
 
     Raises:
         ValueError: their number is not `num_classes`.
+        TypeError: one is no list.
     """
     notes = {}
     for name, values in (("class_names", class_names), ("palette", palette)):
+        if values is not None and (isinstance(values, str) or not hasattr(values, "__len__")):
+            raise TypeError(
+                f"An export needs {name} as a list with one entry for each class. "
+                f"Received: {name}={values!r}. Give them in the order of the class ids."
+            )
         if values is not None and len(values) != num_classes:
             raise ValueError(
                 f"An export needs one entry of {name} for each class. "

@@ -36,7 +36,13 @@ def take_pictures(subject, pictures, num_pictures, shape):
 
     Raises:
         ValueError: there is none, or one is no uint8 picture with these channels.
+        TypeError: this holds no pictures.
     """
+    if isinstance(pictures, str) or not hasattr(pictures, "__iter__"):
+        raise TypeError(
+            f"`{subject}` needs pictures as an array, or as an iterable of pictures or of batches. "
+            f"Received: {type(pictures).__name__}. Pass for example data.train_batches(4)."
+        )
 
     def each():
         for item in pictures:
