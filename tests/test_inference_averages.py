@@ -98,6 +98,16 @@ def test_two_classes_and_one_channel_keep_their_axis():
     assert found.shape == (40, 50, 2)
 
 
+def test_as_many_classes_as_ade20k_has_are_resized():
+    """A network that answers the same everywhere does so at every scale."""
+    model = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(150, 1)])
+    logits = np.linspace(-2, 2, 150, dtype="float32")
+    model.set_weights([np.zeros((1, 1, 3, 150)), logits])
+    found = augmented(Segmenter(model), None, scales=(0.5, 1.5)).probabilities(picture(37, 51))
+    expected = np.broadcast_to(np.exp(logits) / np.exp(logits).sum(), (37, 51, 150))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_tiles_of_augmented_networks_equal_their_whole_picture(one):
     # 3/4 and 5/4 of a pixel grid meet every fourth pixel.
     both = augmented(one, scales=(0.75, 1.0, 1.25))

@@ -10,6 +10,7 @@ from keras_seg.inference.predictor import Predictor, require_predictor
 
 FACE = ("num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size")
 LARGEST_STRIDE = 256  # pixels; beyond it, tiles follow the network's own stride
+MOST_CHANNELS = 128  # that OpenCV 5 resizes at a time; ADE20K has 150 classes
 
 
 def augmented(segmenter, flips="horizontal", scales=(1.0,)):
@@ -177,6 +178,11 @@ def _resized(batch, size):
         return batch
     if len(size) == 3:
         return _resized_volumes(batch, size)
+    channels = batch.shape[-1]
+    if channels > MOST_CHANNELS:
+        starts = range(0, channels, MOST_CHANNELS)
+        parts = [_resized(batch[..., start : start + MOST_CHANNELS], size) for start in starts]
+        return np.concatenate(parts, axis=-1)
     smaller = size[0] < batch.shape[1]
     method = cv2.INTER_AREA if smaller and batch.dtype == np.uint8 else cv2.INTER_LINEAR
     resized = [
