@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_seg import analyse, models
 from keras_seg.analyse import Reach, reach
+from keras_seg.layers import PositionAttention
 
 
 def field(*sequence, axis="height"):
@@ -30,8 +31,22 @@ def test_fields_of_single_layers_worked_out_by_hand():
     assert field(layers.MaxPooling2D(2), bilinear) == [2, 4]
     # A transposed 3x3 of stride 2 puts two cells of 2 pixels under every second position.
     assert field(layers.MaxPooling2D(2), layers.Conv2DTranspose(4, 3, 2)) == [2, 4]
+    # Of 5x5, three under every second one.
+    same = layers.Conv2DTranspose(4, 5, 2, padding="same")
+    assert field(layers.MaxPooling2D(2), same) == [2, 6]
     assert field(layers.ZeroPadding2D(1), layers.Conv2D(4, 3), layers.Cropping2D(1)) == [1, 3, 3]
     assert field(layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()) == [3, np.inf]
+
+
+@pytest.mark.parametrize("mixing", [layers.GroupNormalization(2), PositionAttention()])
+def test_what_mixes_all_positions_keeps_their_number(mixing):
+    found = field(layers.Conv2D(8, 3, strides=2), mixing, layers.Conv2D(4, 3))
+    assert found == [3, np.inf, np.inf]
+
+
+def test_models_within_a_model_are_opened():
+    inner = keras.Sequential([keras.Input((None, None, 4)), layers.Conv2D(4, 3), layers.ReLU()])
+    assert field(layers.Conv2D(4, 3), inner) == [3, 5, 5]
 
 
 def test_branches_join_at_their_outer_ends():
@@ -185,6 +200,14 @@ def test_costs_worked_out_by_hand():
     kept = 1024 * table.loc["up", "training_mib"]
     # The picture, the normalisation's input, the ReLU's output; the last map and both gradients.
     assert kept == 0.5 + 1 + 1 + 2 + 2 + 1
+
+
+def test_multiplications_of_attention_worked_out_by_hand():
+    image = keras.Input((4, 5, 16))
+    table = analyse.summary(keras.Model(image, PositionAttention(name="attention")(image)))
+    # Of 20 positions: queries and keys of 16 / 8 numbers and values of 16; then each position with
+    # each other one, queries with keys and weights with values.
+    assert table.loc["attention", "macs"] == 20 * 16 * (2 + 2 + 16) + 20 * 20 * (2 + 16)
 
 
 def test_computing_twice_takes_less_memory_and_costs_the_same():

@@ -3,6 +3,7 @@
 from keras import layers
 
 from keras_seg.analyse._reach import POINTWISE
+from keras_seg.analyse._walk import Walk
 from keras_seg.layers import PositionAttention
 
 # What the gradient of a layer needs, beside its kernel; layers not listed need nothing, as a sum,
@@ -18,17 +19,22 @@ NEEDS_INPUT = (
     layers.Dense,
     layers.DepthwiseConv1D,
     layers.DepthwiseConv2D,
+    layers.GroupNormalization,
     layers.LayerNormalization,
+    layers.LeakyReLU,
     layers.MaxPooling1D,
     layers.MaxPooling2D,
     layers.MaxPooling3D,
     layers.Multiply,
+    layers.PReLU,
     layers.SeparableConv1D,
     layers.SeparableConv2D,
+    layers.UnitNormalization,
     PositionAttention,
 )
 NEEDS_OUTPUT = (
     layers.Activation,
+    layers.ELU,
     layers.MaxPooling1D,
     layers.MaxPooling2D,
     layers.MaxPooling3D,
@@ -119,8 +125,6 @@ def _training(steps, inputs, outputs, sizes, around):
 
 def _forward(step, sizes, rest):
     """The first pass through what is computed again later: nothing of it is kept."""
-    from keras_seg.analyse._walk import Walk
-
     inside = inference(Walk(step.inside, step.inputs, step.outputs), sizes)
     return {key: rest + bytes_used for key, bytes_used in inside.items()}
 

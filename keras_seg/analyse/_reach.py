@@ -60,7 +60,6 @@ POOLING = (
     layers.MaxPooling2D,
     layers.MaxPooling3D,
 )
-# Before these in the list of a convolution's classes, because they inherit from it.
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 CONVOLUTION = (
     layers.Conv1D,
@@ -71,7 +70,8 @@ CONVOLUTION = (
     layers.SeparableConv1D,
     layers.SeparableConv2D,
 )
-EVERYWHERE = (
+# One position that sees everything.
+POOLED = (
     layers.Flatten,
     layers.GlobalAveragePooling1D,
     layers.GlobalAveragePooling2D,
@@ -79,8 +79,10 @@ EVERYWHERE = (
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
-    layers.GroupNormalization,
+    layers.Reshape,
 )
+# As many positions as before, each of which sees everything.
+MIXED = (layers.GroupNormalization, PositionAttention)
 
 
 @functools.singledispatch
@@ -131,14 +133,13 @@ def _merging(layer, inputs, axis):
     return Reach(first, last)
 
 
-@_register(EVERYWHERE)
-@_register((layers.Reshape,))
-def _everywhere(layer, inputs, axis):
+@_register(POOLED)
+def _pooled(layer, inputs, axis):
     return Reach(np.array([-np.inf]), np.array([np.inf]))
 
 
-@reach.register
-def _attention(layer: PositionAttention, inputs, axis):
+@_register(MIXED)
+def _mixed(layer, inputs, axis):
     n = len(inputs[0].first)
     return Reach(np.full(n, -np.inf), np.full(n, np.inf))
 

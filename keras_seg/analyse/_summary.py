@@ -3,14 +3,13 @@
 import keras
 import numpy as np
 import pandas as pd
-from keras import layers
 
 from keras_seg import _check
 from keras_seg.analyse import _memory
+from keras_seg.analyse._reach import TRANSPOSED
 from keras_seg.analyse._walk import walk
 from keras_seg.layers import PositionAttention
 
-TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 MIB = 2**20
 
 
