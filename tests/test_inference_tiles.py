@@ -274,6 +274,31 @@ def test_tiffs_of_tiles_are_read(tmp_path):
     check_rows(tmp_path / "map.tif", image)
 
 
+def plain_tiff(path, image, rows, counts):
+    """Write a TIFF of plain strips by hand, with these lengths, or with none if that is None."""
+    height, width = image.shape[:2]
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in {256: width, 257: height, 259: 1, 262: 2, 277: 3, 278: rows}.items():
+        directory[tag] = value
+    directory[258] = (8, 8, 8)
+    # Pillow adds where the directory ends, and the strips begin.
+    directory[273] = tuple(top * width * 3 for top in range(0, height, rows))
+    if counts is not None:
+        directory[279] = counts
+    header = struct.pack("<2sHI", b"II", 42, 8)
+    path.write_bytes(header + directory.tobytes(8) + image.tobytes())
+
+
+def test_tiffs_of_plain_strips_without_lengths_and_with_holes_are_read(tmp_path):
+    image = picture(150, 130)
+    plain_tiff(tmp_path / "old.tif", image, 60, None)
+    check_rows(tmp_path / "old.tif", image)
+    # As GDAL leaves out strips of zeros: they are 0 bytes long, whatever lies there.
+    plain_tiff(tmp_path / "holes.tif", image, 60, (60 * 390, 0, 30 * 390))
+    image[60:120] = 0
+    check_rows(tmp_path / "holes.tif", image)
+
+
 def test_rarer_tiffs_are_read_at_once(tmp_path):
     image = picture(150, 131)
     Image.fromarray(image).save(tmp_path / "turned.tif", tiffinfo={274: 3})

@@ -28,7 +28,7 @@ def open_tiff(path):
     Returns:
         height, width and a function (top, bottom) that returns uint8 rows; or None for a kind
         that is better read as a whole (deeper than 8 bits, planes, palettes, turned, one large
-        compressed piece) or that Pillow does not know.
+        compressed piece, entries missing) or that Pillow does not know.
     """
     try:
         with path.open("rb") as file:  # Not Image.open, which refuses large pictures.
@@ -40,7 +40,10 @@ def open_tiff(path):
     if mode not in ("L", "RGB", "RGBA") or set(tags.get(BITS, (1,))) != {8} or not upright:
         return None
     width, height = tags[WIDTH], tags[HEIGHT]
-    pieces = _tiles(tags) if TILE_OFFSETS in tags else _strips(tags)
+    try:
+        pieces = _tiles(tags) if TILE_OFFSETS in tags else _strips(tags)
+    except KeyError:
+        return None
     if max(piece_width * piece_height for *_, piece_width, piece_height in pieces) > LARGEST_PIECE:
         return None
 
@@ -82,18 +85,19 @@ def _strips(tags):
     """The same for strips; one that is not compressed is cut into shorter ones."""
     width, height = tags[WIDTH], tags[HEIGHT]
     rows = min(tags.get(ROWS, height), height)
+    tops, line = range(0, height, rows), width * tags.get(SAMPLES, 1)
+    plain = tags.get(COMPRESSION, 1) == 1
+    # Old files do not say how long plain strips are.
+    counts = tags.get(COUNTS, (rows * line,) * len(tops)) if plain else tags[COUNTS]
     strips = [
         (y, 0, offset, count, width, min(rows, height - y))
-        for y, offset, count in zip(
-            range(0, height, rows), tags[OFFSETS], tags[COUNTS], strict=False
-        )
+        for y, offset, count in zip(tops, tags[OFFSETS], counts, strict=False)
     ]
-    if tags.get(COMPRESSION, 1) != 1:
+    if not plain:
         return strips
-    line = width * tags.get(SAMPLES, 1)
     return [
-        (y + row, 0, offset + row * line, number * line, width, number)
-        for y, _, offset, _, _, strip_rows in strips
+        (y + row, 0, offset + row * line, count and number * line, width, number)
+        for y, _, offset, count, _, strip_rows in strips
         for row in range(0, strip_rows, 16)
         for number in [min(16, strip_rows - row)]
     ]
