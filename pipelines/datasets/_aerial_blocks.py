@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.datasets._aerial_plan import Block
 from pipelines.datasets._aerial_stage import FIELD, GRASS, ROAD, WATER, Land, rectangle
-from pipelines.datasets._aerial_things import House, Tree, paint_car
+from pipelines.datasets._aerial_things import House, Tree, add_car
 
 _GRASS, _PAVED = (104, 128, 66), (142, 140, 138)
 _CROPS = ((126, 140, 66), (188, 168, 96), (140, 112, 82), (96, 130, 58), (206, 190, 126))
@@ -75,7 +75,7 @@ def _plot(land: Land, things: list, foot, inwards, angle: float, roofs: str) -> 
     middle = foot + beside + inwards * (back / 2)
     land.cover(rectangle(middle, back, 3.2, angle + math.pi / 2), dice.vary(_PAVED), ROAD)
     if dice.chance(0.5):
-        paint_car(land, middle, angle + math.pi / 2)
+        add_car(land, middle, angle + math.pi / 2)
     things.append(House(centre, long, wide, turned, dice.real(4, 8), dice.pick(("gable", "gable",
                         "hip")), roofs))  # fmt: skip
     if dice.chance(0.3):
@@ -107,7 +107,7 @@ def _halls(land: Land, block: Block, things: list) -> None:
             if land.sees(place[None], 3):
                 land.line([(x - 1.4, y - 2.5), (x - 1.4, y + 2.5)], (196, 196, 194), ROAD, 0.25)
                 if dice.chance(0.5):
-                    paint_car(land, place, math.pi / 2)
+                    add_car(land, place, math.pi / 2)
     trees: list = []
     _scatter(land, block, trees, 0.004, 1.0)
     # Along the streets only, never through a roof or a car.

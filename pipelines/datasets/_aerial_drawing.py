@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.datasets._aerial_blocks import cover_block, river
 from pipelines.datasets._aerial_plan import Plan, plan_land
 from pipelines.datasets._aerial_stage import ROAD, Land
-from pipelines.datasets._aerial_things import paint_car, paint_cars
+from pipelines.datasets._aerial_things import add_car
 from pipelines.datasets._canvas import Dice
 from pipelines.datasets._photo import photograph
 
@@ -29,20 +29,22 @@ def draw_aerial(size: tuple[int, int], seed: np.random.SeedSequence):
     things = [thing for block in plan.blocks for thing in cover_block(land, block)]
     if plan.river:
         river(land, plan.river)
-        things = [thing for thing in things if not _in_river(plan, thing.centre)]
-        land.cars = [car for car in land.cars if not _in_river(plan, car[0][0])]
+        things = [thing for thing in things if not _in_river(plan.river, thing.centre)]
+        land.cars = [car for car in land.cars if not _in_river(plan.river, car.centre)]
     _paint_roads(land, plan)
-    for thing in things:
+    for thing in (*things, *land.cars):
         thing.cast(land)
     land.shade()
-    paint_cars(land)
+    for car in land.cars:
+        car.paint(land)
     for thing in sorted(things, key=lambda thing: thing.height):
         thing.paint(land)
     return photograph(dice, land.canvas)
 
 
-def _in_river(plan: Plan, place) -> bool:
-    points, width = plan.river or (np.zeros((0, 2)), 0)
+def _in_river(line: tuple[np.ndarray, float], place) -> bool:
+    """Whether a place lies in a river, given as (points, width), or on its banks."""
+    points, width = line
     return bool((np.hypot(*(points - place).T) < width / 2 + 9).any())
 
 
@@ -66,7 +68,7 @@ def _paint_roads(land: Land, plan: Plan) -> None:
         for place in np.arange(4, length, 11.0):
             if dice.chance(0.22):
                 lane = across * dice.sign() * (width - 2.2) * 0.27
-                paint_car(land, start + along * place + lane, math.atan2(along[1], along[0]))
+                add_car(land, start + along * place + lane, math.atan2(along[1], along[0]))
 
 
 def _strip(points, width: float) -> np.ndarray:

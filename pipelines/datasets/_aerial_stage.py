@@ -1,12 +1,16 @@
 """What every part of a drawn landscape shares: scale, window, light, textured areas."""
 
 import math
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from pipelines.datasets._canvas import Canvas, Dice
 from pipelines.datasets._drawn import fractal
+
+if TYPE_CHECKING:
+    from pipelines.datasets._aerial_things import Car
 
 ROAD, BUILDING, TREE, GRASS, FIELD, WATER, CAR = range(7)
 PER_METRE = 4  # canvas pixels, twice the picture's
@@ -24,7 +28,7 @@ class Land:
         sun: unit vector to the sun, in the picture.
         reach: metres from the middle to the farthest corner.
         turn: matrix (2, 2) from plan to picture.
-        cars: (corners, colour) of the parts of cars, painted last on the ground.
+        cars: all cars, painted after the shadows of what stands beside them.
     """
 
     def __init__(self, size: tuple[int, int], dice: Dice, random: np.random.Generator) -> None:
@@ -40,7 +44,7 @@ class Land:
         self.sun = np.array([math.cos(azimuth), math.sin(azimuth)])
         self.cast = -self.sun * length
         self.clear = dice.real(0.35, 0.62) if dice.chance(0.75) else dice.real(0.08, 0.2)
-        self.cars: list[tuple[np.ndarray, np.ndarray]] = []
+        self.cars: list[Car] = []
         self.grain = fractal(random, (rows, columns), 5, 3, 0.8)
         self.patches = fractal(random, (rows, columns), 26 * PER_METRE, 4, 0.6)
 

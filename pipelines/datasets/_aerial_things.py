@@ -141,23 +141,38 @@ class Tree:
             land.canvas.disc(place, part * size, clipped(leaf * light), TREE)
 
 
-def paint_car(land: Land, centre, angle: float) -> None:
-    """Paint a car with its windows and a little shadow."""
-    dice = land.dice
-    if not land.sees(np.asarray(centre)[None], 4):
+@dataclass
+class Car:
+    """A car: its centre in metres, length, width, angle, and the colour of its paint."""
+
+    centre: np.ndarray
+    long: float
+    wide: float
+    angle: float
+    colour: list[float]
+
+    def corners(self) -> np.ndarray:
+        """Corners of its outline (4, 2)."""
+        return rectangle(self.centre, self.long, self.wide, self.angle)
+
+    def cast(self, land: Land) -> None:
+        """Throw its little shadow."""
+        land.darken(self.corners(), 0.9)
+
+    def paint(self, land: Land) -> None:
+        """Paint it, with a window in front and one behind."""
+        land.fill(self.corners(), self.colour, CAR)
+        along = np.array([math.cos(self.angle), math.sin(self.angle)])
+        for share, glass in ((0.16, 0.8), (-0.3, 0.55)):
+            middle = self.centre + along * share * self.long
+            land.fill(rectangle(middle, glass, self.wide * 0.8, self.angle), (44, 50, 58), CAR)
+
+
+def add_car(land: Land, centre, angle: float) -> None:
+    """Put a car on the land, if it is seen; a little askew."""
+    dice, centre = land.dice, np.asarray(centre)
+    if not land.sees(centre[None], 4):
         return
     long, wide = dice.real(3.9, 4.8), dice.real(1.75, 2.0)
     angle += dice.real(-0.05, 0.05)
-    land.darken(rectangle(centre, long, wide, angle), 0.9)
-    colour = np.array(dice.vary(dice.pick(_CARS), 10))
-    along = np.array([math.cos(angle), math.sin(angle)])
-    land.cars.append((rectangle(centre, long, wide, angle), colour))
-    for share, glass in ((0.16, 0.8), (-0.3, 0.55)):
-        window = rectangle(centre + along * share * long, glass, wide * 0.8, angle)
-        land.cars.append((window, np.array([44.0, 50, 58])))
-
-
-def paint_cars(land: Land) -> None:
-    """Put all cars where they stand; they are painted after the shadows of their neighbours."""
-    for points, colour in land.cars:
-        land.fill(points, colour, CAR)
+    land.cars.append(Car(centre, long, wide, angle, dice.vary(dice.pick(_CARS), 10)))
