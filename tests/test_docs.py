@@ -91,10 +91,20 @@ def test_the_code_about_data_sets_runs(tmp_path, monkeypatch, capsys):
 
 def test_every_reader_stands_on_the_page():
     page = (DOCS / "datasets.md").read_text()
-    with_files = [name for name in pipelines.names() if (
-        "root" in pipelines.datasets.find(name).__code__.co_varnames)]  # fmt: skip
-    for name in with_files:
+    for name in pipelines.names():
         assert f"| `{name}` |" in page, name
+
+
+def test_the_page_counts_channels_and_classes_of_what_is_drawn():
+    page = (DOCS / "datasets.md").read_text()
+    section = page[page.index("## Drawn data sets") : page.index("## Your own folders")]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| (\d+) \|$", section, re.M)
+    assert len(rows) == 5
+    for name, channels, classes in rows:
+        size = {"size": (32,) * (3 if name == "scan_volumes" else 2)}
+        counted = {"num_volumes" if name == "scan_volumes" else "num_images": 3}
+        data = pipelines.load(name, **size, **counted)
+        assert (data.num_channels, data.num_classes) == (int(channels), int(classes)), name
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from PIL import Image
 
 import keras_seg
 from keras_seg import _table
+from keras_seg.__main__ import parser
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("keras_seg", "pipelines")
 TESTS = sorted(ROOT.glob("tests/**/*.py"))
+PAGES = sorted(page for part in ("", "docs", "saved_models") for page in (ROOT / part).glob("*.md"))
 
 
 def is_helper(path):
@@ -67,18 +70,25 @@ def test_every_public_module_has_a_test_file(module):
     assert accepted & {path.name for path in TESTS}, f"write one of {sorted(accepted)}"
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_between_pages_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("https://"):
-            assert (ROOT / target).exists(), f"{page.name} links to {target}"
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_readme_names_only_targets_that_make_has():
+def test_pages_name_only_targets_that_make_has():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    for page in ("README.md", "CONTRIBUTING.md", "DECISIONS.md"):
-        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / page).read_text(), re.M))
+    for page in PAGES:
+        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.M))
         assert named <= targets, page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_on_the_pages_is_understood(page):
+    for command in re.findall(r"python -m keras_seg ([^`\n]+)", page.read_text()):
+        if command != "--help":
+            parser().parse_args(shlex.split(command))
 
 
 def test_ten_lines_of_the_readme_run(tmp_path, monkeypatch):

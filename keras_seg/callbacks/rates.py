@@ -8,13 +8,13 @@ from keras_seg import _check
 class ExponentialDecay(keras.callbacks.Callback):
     """Multiplies the learning rate by `rate` after each epoch, as FC-DenseNet trains.
 
-    The rate of epoch e is `initial * rate ** e`, whatever epoch a training goes on from. For an
-    optimizer whose learning rate is a number; `keras_seg.schedules.Exponential` is the same as a
-    schedule.
+    The rate of epoch e is `initial * rate ** e`, whatever epoch a training goes on from; after a
+    warm-up, epochs are counted from its end. For an optimizer whose learning rate is a number;
+    `keras_seg.schedules.Exponential` is the same as a schedule, whose warm-up rises by steps.
 
     Args:
         rate: factor per epoch, above 0 and up to 1.
-        warmup_epochs: epochs of linear rise before.
+        warmup_epochs: epochs of linear rise before: 1 / (n + 1), 2 / (n + 1), ... of `initial`.
         initial_learning_rate: rate of the first epoch; the optimizer's own when the training
             starts, if None.
 

@@ -169,7 +169,15 @@ class Predictor(ABC):
     def show(self, picture):
         """Return a figure of one picture, or of a list of them, with what was found in each.
 
-        Of volumes, the middle slice is drawn.
+        Args:
+            picture: path or array, as for a call, or a list of those; of volumes, the middle
+                slice is drawn.
+
+        Returns:
+            figure with one row of panels per picture.
+
+        Raises:
+            ValueError: as for a call.
         """
         from keras_seg.show import show_predictions
 

@@ -57,8 +57,8 @@ def draw_tissues(random: np.random.Generator, size: tuple[int, int, int]) -> np.
     tissues[body < random.uniform(0.84, 0.92) + 0.03 * room.roughness] = BODY
     within = body < 0.84
     _spine(room, tissues)
-    centre = np.array([0, random.uniform(-0.15, 0.1), random.uniform(-0.42, -0.3)])
-    centre[0] = random.uniform(-0.3, 0.3)
+    down, aside, deep = random.uniform((-0.15, -0.42, -0.3), (0.1, -0.3, 0.3))
+    centre = np.array([deep, down, aside])
     radii = random.uniform((0.5, 0.38, 0.36), (0.75, 0.52, 0.5))
     depth_in_organ = room.reach(centre, radii) + 0.1 * room.roughness
     organ = (depth_in_organ < 1) & within & (tissues == BODY)

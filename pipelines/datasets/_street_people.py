@@ -63,14 +63,13 @@ class Person:
     def draw(self, stage: Stage, shadow: float) -> None:
         column, row, scale = stage.camera.foot(self.x, self.z)
         scale *= self.size
-        facing = "front"
 
         def place(points):
             points = np.asarray(points, np.float64) * (self.turn, -1)
             return points * scale + (column, row)
 
         def colour(albedo, dim=1.0):
-            return stage.light.colour([c * dim for c in albedo], facing, self.z, 0.85 * shadow)
+            return stage.light.colour([c * dim for c in albedo], "front", self.z, 0.85 * shadow)
 
         def limb(points, albedo, thick, dim=1.0):
             stage.canvas.line(place(points), colour(albedo, dim), PERSON, thick * scale)
