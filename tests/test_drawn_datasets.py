@@ -1,4 +1,4 @@
-"""Drawn fields, brains, land and streets: reproducible, exactly labelled, not to be solved by colour."""
+"""Drawn fields, brains, land, streets: reproducible, exactly labelled, not solved by colour."""
 
 import hashlib
 import re
