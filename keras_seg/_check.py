@@ -65,7 +65,7 @@ def share(subject, name, value, below_one=True):
 
     >>> share("contextnet", "dropout_rate", 0.1)
     """
-    if not isinstance(value, Real) or not 0 <= value <= 1 or (below_one and value == 1):
+    if not isinstance(value, Real) or not 0 <= float(value) <= 1 or (below_one and value == 1):
         limit = "below" if below_one else "up to"
         raise ValueError(f"`{subject}` needs {name} from 0 {limit} 1. Received: {name}={value!r}.")
 
@@ -86,8 +86,9 @@ def number(subject, name, value, at_least=-math.inf, above=-math.inf, at_most=ma
 
     >>> number("Poly", "power", 0.9, at_least=0)
     """
-    fits = isinstance(value, Real) and math.isfinite(value)
-    if not fits or not (at_least <= value <= at_most and value > above):
+    received = float(value) if isinstance(value, Real) else math.nan
+    fits = math.isfinite(received) and at_least <= received <= at_most and received > above
+    if not fits:
         limits = {"of at least": at_least, "above": above, "up to": at_most}
         words = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
         raise ValueError(

@@ -121,7 +121,7 @@ def _input_shape(model, size):
     height, width, channels = model.input_shape[1:]
     fixed = (height, width)
     listed = isinstance(size, tuple | list)
-    chosen = fixed if size is None else tuple(size) if listed else ()
+    chosen: tuple = fixed if size is None else tuple(size) if listed else ()
     whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= 32 for n in chosen)
     if not whole or any(n is not None and n != m for n, m in zip(fixed, chosen, strict=True)):
         raise ValueError(

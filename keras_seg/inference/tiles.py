@@ -166,7 +166,7 @@ def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
 class Tiled(Predictor):
     """See `tiled`."""
 
-    def __init__(self, segmenter, tiling):
+    def __init__(self, segmenter, tiling: Any):
         require_predictor("tiled", segmenter)
         _numbers(segmenter, **tiling)  # Refuses what no picture could be cut by.
         self.segmenter, self.tiling = segmenter, tiling

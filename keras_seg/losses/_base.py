@@ -152,7 +152,7 @@ def check_at_least_0(subject, **numbers):
     >>> check_at_least_0("FocalLoss", gamma=2.0)
     """
     for name, value in numbers.items():
-        if not isinstance(value, Real) or not 0 <= value < float("inf"):
+        if not isinstance(value, Real) or not 0 <= float(value) < float("inf"):
             raise ValueError(
                 f"`{subject}` needs {name} to be a finite number of at least 0. "
                 f"Received: {name}={value!r}."

@@ -1,5 +1,7 @@
 """Several losses as one."""
 
+from typing import Any
+
 import keras
 
 from keras_seg.losses._base import check_at_least_0
@@ -35,8 +37,9 @@ class WeightedSum(keras.losses.Loss):
 
     def __init__(self, parts, name="weighted_sum"):
         super().__init__(name=name, reduction=None)
-        listed = hasattr(parts, "__iter__") and not isinstance(parts, str | dict)
-        self.parts = [_pair(part) for part in (parts if listed else [parts])]
+        one = not hasattr(parts, "__iter__") or isinstance(parts, str | dict)
+        listed: Any = [parts] if one else parts
+        self.parts = [_pair(part) for part in listed]
         if not self.parts:
             raise ValueError(
                 "`WeightedSum` needs at least one pair (weight, loss). Received: parts=[]. "
