@@ -3,7 +3,8 @@
     python notebooks/store.py [quickstart ...]
 
 Each runs in an empty folder, so that nothing trained before is found. Warnings and progress bars
-are left out; pictures keep 256 colours, the flat ones of legends and lines exactly.
+are left out; pictures have at most 1024 pixels a row and keep 256 colours, the flat ones of legends
+and lines exactly.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("*.ipynb"))
+WIDEST = 1024
 FLAT_COLOURS = 64  # of a picture's 256, for those that fill squares of 4x4 pixels
 
 
@@ -69,11 +71,13 @@ def _merged(outputs):
 
 
 def small(png):
-    """A PNG file's bytes with at most 256 colours, if that makes it smaller."""
+    """A PNG file's bytes with fewer pixels and colours, if that makes it smaller."""
     with Image.open(io.BytesIO(png)) as opened:
         picture = opened.convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
     picture = Image.alpha_composite(white, picture).convert("RGB")
+    if picture.width > WIDEST:
+        picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)))
     flat = _flat_colours(np.asarray(picture))
     # Of the other colours an octree keeps rare ones, too, where a median cut would mix them.
     others = picture.quantize(256 - len(flat), Image.Quantize.FASTOCTREE)
