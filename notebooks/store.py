@@ -78,14 +78,20 @@ def small(png):
     picture = Image.alpha_composite(white, picture).convert("RGB")
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)))
-    flat = _flat_colours(np.asarray(picture))
+    pixels = np.asarray(picture)
+    flat = _flat_colours(pixels)
     # Of the other colours an octree keeps rare ones, too, where a median cut would mix them.
     others = picture.quantize(256 - len(flat), Image.Quantize.FASTOCTREE)
     colours = [*flat.ravel().tolist(), *others.getpalette()[: 3 * (256 - len(flat))]]
     palette = Image.new("P", (1, 1))
     palette.putpalette(colours)
+    indices = np.array(picture.quantize(palette=palette, dither=Image.Dither.NONE))
+    for index, colour in enumerate(flat):  # Pillow takes one that is near, not the nearest.
+        indices[(pixels == colour).all(axis=-1)] = index
+    kept = Image.fromarray(indices, "P")
+    kept.putpalette(colours)
     found = io.BytesIO()
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(found, "PNG", optimize=True)
+    kept.save(found, "PNG", optimize=True)
     return min(found.getvalue(), png, key=len)
 
 

@@ -61,7 +61,7 @@ def require_partners(found: Match, images: Folders, labels: str | os.PathLike) -
     """Raise ValueError where no file, or not every one, has a partner."""
     pairs, lonely, _ = found
     if not pairs:
-        raise no_pairs(images, labels, lonely)
+        raise _no_pairs(images, labels, lonely)
     for kind, partner, where in (("picture", "mask", labels), ("mask", "picture", images)):
         files = [file for one, file in lonely if one == kind]
         if files:
@@ -107,7 +107,7 @@ def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
     return Match([(stacks[key], pairs[key]) for key in whole], lonely, note)
 
 
-def no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueError:
+def _no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueError:
     """Return the error of folders whose names have nothing in common."""
     first = {kind: repr(file) for kind, file in reversed(lonely)}
     example = " and ".join(first.get(kind, f"no {kind}") for kind in ("picture", "mask"))

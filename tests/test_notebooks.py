@@ -1,12 +1,16 @@
 """Every notebook is short, defines nothing, and runs; `NOTEBOOK_QUICK` gives it less to do."""
 
 import ast
+import importlib.util
+import io
 import re
 from pathlib import Path
 
 import nbclient
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
 MOST_CELLS, MOST_LINES, MOST_BYTES = 40, 20, 800_000
@@ -31,6 +35,24 @@ def test_notebook_is_short_and_defines_nothing(path):
             assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
             found = [node for node in ast.walk(ast.parse(cell.source)) if type(node) in DEFINITIONS]
             assert not found, f"the library should have this: {cell.source}"
+
+
+def test_stored_pictures_keep_the_colours_of_their_legend():
+    spec = importlib.util.spec_from_file_location("store", NOTEBOOKS[0].parent / "store.py")
+    store = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(store)
+    # Noise, and two reds that would be one of 256 colours among so many others.
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 1300, 3), dtype=np.uint8)
+    pixels[:40, :300], pixels[:40, 300:600] = (225, 30, 40), (220, 20, 60)
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    with Image.open(io.BytesIO(store.small(png.getvalue()))) as stored:
+        # 1300 x 200 becomes 1024 x 158.
+        assert stored.size == (1024, 158)
+        found = np.asarray(stored.convert("RGB"))
+    assert (found[5:25, 10:220] == (225, 30, 40)).all()
+    assert (found[5:25, 250:460] == (220, 20, 60)).all()
+    assert len(np.unique(found.reshape(-1, 3), axis=0)) <= 256
 
 
 @every_notebook
