@@ -7,30 +7,30 @@ __version__ = "0.1.0"
 
 # Where each public name lives; importing one imports no more than it needs.
 _PUBLIC = {
-    "fit": "keras_seg.training",
+    "fit": "keras_seg.training.fit",
     "load": "keras_seg.run",
     "Run": "keras_seg.run",
-    "Recipe": "keras_seg.recipes",
-    "recipe": "keras_seg.recipes",
-    "Segmenter": "keras_seg.predict",
-    "find_learning_rate": "keras_seg.learning_rate",
+    "Recipe": "keras_seg.training.recipe",
+    "recipe": "keras_seg.training.recipes",
+    "Segmenter": "keras_seg.inference.segmenter",
+    "find_learning_rate": "keras_seg.training.learning_rate",
 }
-_MODULES = (
-    "analyse",
-    "callbacks",
-    "card",
-    "evaluate",
-    "export",
-    "inference",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "recipes",
-    "schedules",
-    "show",
-    "statistics",
-)
+_MODULES = {
+    "analyse": "keras_seg.analyse",
+    "callbacks": "keras_seg.training.callbacks",
+    "card": "keras_seg.card",
+    "evaluate": "keras_seg.evaluate",
+    "export": "keras_seg.export",
+    "inference": "keras_seg.inference",
+    "layers": "keras_seg.layers",
+    "losses": "keras_seg.losses",
+    "metrics": "keras_seg.metrics",
+    "models": "keras_seg.models",
+    "recipes": "keras_seg.training.recipes",
+    "schedules": "keras_seg.schedules",
+    "show": "keras_seg.show",
+    "statistics": "keras_seg.training.statistics",
+}
 
 __all__ = [*_PUBLIC, *_MODULES]
 
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"keras_seg.{name}")
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'keras_seg' has no attribute {name!r}. Available: {__all__}.")
 
 

@@ -97,14 +97,15 @@ def number(subject, name, value, at_least=-math.inf, above=-math.inf, at_most=ma
         )
 
 
-def input_shape(subject, shape, dimensions=(2,)):
-    """Raise unless `shape` is (height, width, channels) with sizes of 32 up or None.
+def input_shape(subject, shape, dimensions=(2,), smallest=32):
+    """Raise unless `shape` is (height, width, channels) with large enough sizes, or None.
 
     Args:
         subject: who asks, such as an architecture's name.
         shape: what was received.
         dimensions: numbers of spatial dimensions allowed: 2 for pictures, 3 for volumes, whose
             shape is (depth, height, width, channels).
+        smallest: least height and width in pixels.
 
     Raises:
         ValueError: it is not.
@@ -128,12 +129,13 @@ def input_shape(subject, shape, dimensions=(2,)):
     )
     rule = (
         f"`{subject}` needs input_shape={wanted} with {sizes_of} of at "
-        f"least 32 pixels or None (any size). Received: input_shape={shape!r}."
+        f"least {smallest} pixels or None (any size). Received: input_shape={shape!r}."
     )
     if not isinstance(shape, Sequence) or len(shape) - 1 not in dimensions:
         raise ValueError(rule + f" Pass for example {example}.")
     *sizes, channels = shape
-    if any(size is not None and (not hasattr(size, "__index__") or size < 32) for size in sizes):
-        raise ValueError(rule + " Enlarge or pad smaller pictures to 32.")
+    known = [size for size in sizes if size is not None]
+    if any(not hasattr(size, "__index__") or size < smallest for size in known):
+        raise ValueError(rule + f" Enlarge or pad smaller pictures to {smallest}.")
     if channels is None or not hasattr(channels, "__index__") or channels < 1:
         raise ValueError(rule + " The number of channels must be known, such as 3.")

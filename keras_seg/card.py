@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_seg._run_files import write_text
+from keras_seg.run_files import write_text
 
 # What the owners of a data set ask of those who use what was trained on it.
 TERMS = {

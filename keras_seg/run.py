@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_seg import _check
-from keras_seg._run_files import pick_examples, read_history
+from keras_seg.run_files import pick_examples, read_history
 
 
 class Run:
@@ -73,7 +73,7 @@ class Run:
         Raises:
             ValueError: the first epoch has not ended yet.
         """
-        from keras_seg.predict import Segmenter
+        from keras_seg.inference.segmenter import Segmenter
 
         if not (self.folder / "model.keras").is_file():
             raise ValueError(
@@ -133,7 +133,7 @@ class Run:
         Raises:
             ValueError: no data set is known, or it has other classes or no such split.
         """
-        from keras_seg._figure import Figures
+        from keras_seg.show.figures import Figures
 
         return Figures((self.show_curves(), self.show_pictures(split, num_images, data)))
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from pipelines.datasets import load, names
     from pipelines.datasets.street_scenes import street_scenes
     from pipelines.download import download
-    from pipelines.folders import from_folders
-    from pipelines.tables import from_csv
+    from pipelines.open.folders import from_folders
+    from pipelines.open.tables import from_csv
 
 __all__ = [
     "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "street_scenes",
@@ -19,8 +19,8 @@ __all__ = [
 _HOMES = {
     "Dataset": "pipelines.dataset",
     "download": "pipelines.download",
-    "from_csv": "pipelines.tables",
-    "from_folders": "pipelines.folders",
+    "from_csv": "pipelines.open.tables",
+    "from_folders": "pipelines.open.folders",
     "load": "pipelines.datasets",
     "names": "pipelines.datasets",
     "street_scenes": "pipelines.datasets.street_scenes",

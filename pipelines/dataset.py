@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines._check import check_reading, check_sources, check_whole
-from pipelines._pictures import Pictures
-from pipelines.classes import IGNORE_CLASS, Classes, Color
-from pipelines.sources import ArraySource, Source
+from pipelines.arguments import check_reading, check_sources, check_whole
+from pipelines.examples import Examples
+from pipelines.find.classes import Classes, Color
+from pipelines.find.sources import ArraySource, Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from matplotlib.figure import Figure
 
-    from pipelines.check import Report
-    from pipelines.ops._example import Op
+    from pipelines.check.report import Report
+    from pipelines.ops.example import Op
 
 
-class Dataset(Pictures):
+class Dataset(Examples):
     """Pictures with a class for every pixel, in splits such as train, val and test.
 
     Attributes:
@@ -37,10 +37,6 @@ class Dataset(Pictures):
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
     """
-
-    ignore_class = IGNORE_CLASS
-    notes: tuple[str, ...] = ()
-    unmatched: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -152,7 +148,7 @@ class Dataset(Pictures):
         Raises:
             ValueError: if a number is out of range, a file is faulty or sizes differ in a batch.
         """
-        from pipelines import graph
+        from pipelines.graph import batches
         from pipelines.ops import resolve
 
         count = self.num_examples("train")
@@ -161,7 +157,7 @@ class Dataset(Pictures):
         check_whole("first_epoch", first_epoch, 0, 2**31 - 1)
         check_whole("epochs", epochs, 1, 2**31 - 1 - first_epoch)
         numbers = range(first_epoch, first_epoch + epochs)
-        return graph.train_batches(self._store("train"), batch_size, resolve(ops), seed, numbers)
+        return batches.train_batches(self._store("train"), batch_size, resolve(ops), seed, numbers)
 
     def eval_batches(self, split: str, batch_size: int = 1) -> "tf.data.Dataset":
         """Return every picture of a split once, unchanged and in file order.
@@ -179,20 +175,11 @@ class Dataset(Pictures):
         Raises:
             ValueError: if there is no such split, or a file is faulty.
         """
-        from pipelines import graph
+        from pipelines.graph import batches
 
         self._source(split)
         check_whole("batch_size", batch_size, 1, 2**31 - 1)
-        return graph.eval_batches(self._store(split), batch_size)
-
-    def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return sizes int64 (n, 2) and pixels per picture and class int64 (n, 256) of a split.
-
-        Column 255 counts ignored pixels. Reads every file, once.
-        """
-        self._source(split)
-        store = self._store(split)
-        return store.sizes, store.counts
+        return batches.eval_batches(self._store(split), batch_size)
 
     def class_weights(self, method: str = "enet", **options: float) -> list[float]:
         """Return one weight per class for the loss, from the pixels of split "train".
@@ -204,7 +191,7 @@ class Dataset(Pictures):
         Returns:
             list of num_classes weights.
         """
-        from pipelines.weights import class_weights
+        from pipelines.class_weights import class_weights
 
         return [float(weight) for weight in class_weights(self, method, **options)]
 
@@ -225,8 +212,8 @@ class Dataset(Pictures):
         Raises:
             ValueError: if `fix` is a folder with files in it, or the data are in memory.
         """
-        from pipelines._repair import check_folder, repair
-        from pipelines.check import check
+        from pipelines.check.repair import check_folder, repair
+        from pipelines.check.report import check
 
         if fix is None:
             return check(self)
@@ -243,7 +230,7 @@ class Dataset(Pictures):
         Returns:
             a matplotlib Figure.
         """
-        from pipelines.show import contact_sheet
+        from pipelines.show.contact_sheet import contact_sheet
 
         count = self.num_examples(split)
         check_whole("num_images", num_images, 1, 2**31 - 1)

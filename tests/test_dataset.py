@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import pipelines
-from pipelines.classes import distinct_colors
+from pipelines.find.classes import distinct_colors
 
 
 def toy(**changes):

@@ -10,8 +10,8 @@ from PIL import Image
 
 import keras_seg
 import pipelines
-from keras_seg._run_files import pick_examples, read_history, write_text
 from keras_seg.run import Run, find_run
+from keras_seg.run_files import pick_examples, read_history, write_text
 
 
 @pytest.fixture(scope="module")

@@ -310,7 +310,7 @@ def test_nifti_files_are_turned_upright(tmp_path):
 
 
 def test_names_of_nifti_files_are_matched():
-    from pipelines._names import key_of
+    from pipelines.find.names import key_of
 
     assert key_of("scans/A_seg.nii.gz", "scans") == "A_seg"
-    assert pipelines.pairs.suffix_of("A.NII.GZ") == ".nii.gz"
+    assert pipelines.find.pairs.suffix_of("A.NII.GZ") == ".nii.gz"

@@ -1,12 +1,12 @@
 """What a network costs and what it sees: parameters, operations, memory, receptive fields."""
 
-from keras_seg.analyse._reach import Reach, reach
-from keras_seg.analyse._receptive_field import (
+from keras_seg.analyse.reach import Reach, reach
+from keras_seg.analyse.receptive_fields import (
     EffectiveField,
     effective_receptive_field,
     receptive_field,
 )
-from keras_seg.analyse._summary import summary
+from keras_seg.analyse.summaries import summary
 
 __all__ = [
     "EffectiveField",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_seg.export._publish import read_notes
+from keras_seg.export.publish import read_notes
 
 
 def labels_from_scores(scores):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.export import _model, _proof, _publish
+from keras_seg.export import comparison, exportable, publish
 from keras_seg.export.report import ExportReport
 
 
@@ -52,17 +52,17 @@ def saved_model(
     >>> report = saved_model(model, "saved_models/my_run/1")  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
     """
-    _model.require_tensorflow("saved_model")
+    exportable.require_tensorflow("saved_model")
     _check.share("saved_model", "min_agreement", min_agreement, below_one=False)
-    exported = _model.logits_model(model)
-    notes = _model.class_notes(exported.output_shape[-1], class_names, palette)
+    exported = exportable.logits_model(model)
+    notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     shape = exported.input_shape[1:]
     batches, words = _proof_batches(shape, pictures, data)
-    with _publish.published("saved_model", folder) as draft:
+    with publish.published("saved_model", folder) as draft:
         write(exported, draft)
-        _publish.write_notes(draft, notes)
+        publish.write_notes(draft, notes)
         proof, parts = _prove(exported, draft, batches, words)
-        _proof.require("saved_model", folder, proof, min_agreement)
+        comparison.require("saved_model", folder, proof, min_agreement)
         files = [file for file in draft.rglob("*") if file.is_file()]
         parts["num_bytes"] = sum(file.stat().st_size for file in files)
     return ExportReport(Path(folder), "SavedModel", **parts, **vars(proof))
@@ -79,7 +79,7 @@ def write(model, folder):
 
     shape = (None, *model.input_shape[1:])
     image = tf.TensorSpec(shape, tf.uint8, name="image")
-    logits = _model.frozen(model, shape, "uint8")
+    logits = exportable.frozen(model, shape, "uint8")
     label_type = tf.uint8 if model.output_shape[-1] <= 256 else tf.int32
 
     @tf.function(input_signature=[image], autograph=False)
@@ -92,7 +92,7 @@ def write(model, folder):
         return {"probabilities": tf.nn.softmax(logits(image))}
 
     signatures = {"serving_default": labels, "probabilities": probabilities}
-    _model.save(folder, signatures)
+    exportable.save(folder, signatures)
 
 
 def _proof_batches(shape, pictures, data):
@@ -100,19 +100,21 @@ def _proof_batches(shape, pictures, data):
     size = shape[:-1]
     usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
-        batches = _proof.labelled_batches("saved_model", data, shape, size)
+        batches = comparison.labelled_batches("saved_model", data, shape, size)
         words = "labelled pictures"
     elif pictures is not None:
-        taken = _proof.take_pictures("saved_model", pictures, 16, shape)
+        taken = comparison.take_pictures("saved_model", pictures, 16, shape)
         batches = ((picture[np.newaxis], None) for picture in taken)
         words = "given pictures"
     else:
         standard = [length or default for length, default in zip(size, usual, strict=True)]
-        batches = [(np.stack(_proof.noise(4, (*standard, shape[-1]))), None)]
+        batches = [(np.stack(comparison.noise(4, (*standard, shape[-1]))), None)]
         words = "noise pictures"
     if None in size:
         odd = [length or default for length, default in zip(size, strange, strict=True)]
-        batches = itertools.chain(batches, [(np.stack(_proof.noise(1, (*odd, shape[-1]))), None)])
+        batches = itertools.chain(
+            batches, [(np.stack(comparison.noise(1, (*odd, shape[-1]))), None)]
+        )
         words += f", one of them noise of {'x'.join(map(str, odd))}"
     return batches, words
 
@@ -131,7 +133,7 @@ def _prove(model, folder, batches, words):
         image = tf.constant(image)
         return np.asarray(serve(image)["labels"]), probabilities(image)["probabilities"].numpy()
 
-    proof = _proof.compare(reference, exported, batches, words)
+    proof = comparison.compare(reference, exported, batches, words)
     constants = {"Const", "Placeholder", "Identity", "NoOp"}
     nodes = _nodes(serve)
     operations = {name: nodes.count(name) for name in set(nodes) - constants}

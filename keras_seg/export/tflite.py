@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.export import _flatbuffer, _model, _proof, _publish
+from keras_seg.export import comparison, exportable, flatbuffer, publish
 from keras_seg.export.litert import LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 
@@ -75,27 +75,27 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
     >>> print(report)  # doctest: +SKIP
     """
     _check.one_of("mode of `tflite`", "mode", mode, MIN_AGREEMENT)
-    _model.require_tensorflow("tflite")
+    exportable.require_tensorflow("tflite")
     _check.share("tflite", "min_agreement", min_agreement or 0, below_one=False)
-    exported = _model.logits_model(model)
+    exported = exportable.logits_model(model)
     shape = _input_shape(exported, size)
-    notes = _model.class_notes(exported.output_shape[-1], class_names, palette)
+    notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     pictures = _pictures(mode, calibration, shape)
-    with _publish.published("tflite", _checked(path)) as draft:
+    with publish.published("tflite", _checked(path)) as draft:
         _convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
-        operations = _flatbuffer.require_builtin(draft)
+        operations = flatbuffer.require_builtin(draft)
         _require_integer(draft, mode)
-        _publish.write_notes(draft, notes)
+        publish.write_notes(draft, notes)
         segmenter = LiteRTSegmenter(draft)
         batches, words = _proof_batches(shape, pictures[-NUM_PROOF:], data)
-        proof = _proof.compare(
+        proof = comparison.compare(
             lambda image: exported(image.astype("float32"), training=False),
             segmenter.labels_and_scores,
             batches,
             words,
         )
         limits = _limits(mode, data, min_agreement)
-        _proof.require("tflite", path, proof, **limits)
+        comparison.require("tflite", path, proof, **limits)
         num_bytes = draft.stat().st_size
     parts = (operations, *segmenter.signature())
     return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(proof))
@@ -135,7 +135,7 @@ def _input_shape(model, size):
 def _pictures(mode, calibration, shape):
     """Pictures to calibrate and to compare on: the latter are the last ones."""
     if calibration is not None:
-        return _proof.take_pictures("tflite", calibration, NUM_CALIBRATION + NUM_PROOF, shape)
+        return comparison.take_pictures("tflite", calibration, NUM_CALIBRATION + NUM_PROOF, shape)
     if mode == "int8":
         raise ValueError(
             "`tflite` needs training pictures to find the ranges of an int8 file. "
@@ -150,18 +150,20 @@ def _convert(model, file, mode, shape, pictures):
     import tensorflow as tf
 
     if mode == "int8":
-        from keras_seg.export import _parts  # imports Keras, which LiteRTSegmenter does without
+        from keras_seg.export import (
+            concatenation,  # imports Keras, which LiteRTSegmenter does without
+        )
 
-        model = _parts.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
-    logits = _model.frozen(model, (1, *shape), "float32")
+        model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
+    logits = exportable.frozen(model, (1, *shape), "float32")
 
     @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])
     def serve(image):
         return {"logits": logits(image)}
 
-    script = Path(__file__).with_name("_convert.py")
+    script = Path(__file__).with_name("convert.py")
     with tempfile.TemporaryDirectory() as folder:
-        _model.save(f"{folder}/model", serve)
+        exportable.save(f"{folder}/model", serve)
         # -P: the script's folder holds modules whose names others use too.
         command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), mode]
         if mode == "int8":
@@ -197,7 +199,7 @@ def _complaint(text):
 
 def _require_integer(file, mode):
     """Raise if an int8 file still computes in floating point somewhere."""
-    types = _flatbuffer.tensor_types(file)
+    types = flatbuffer.tensor_types(file)
     if mode == "int8" and not {"FLOAT32", "FLOAT16"}.isdisjoint(types):
         raise ValueError(
             "`tflite` needs a model that can be computed in 8 bits throughout for mode='int8'. "
@@ -209,9 +211,11 @@ def _require_integer(file, mode):
 def _proof_batches(shape, pictures, data):
     """Batches to compare on, and words for them."""
     if data is not None:
-        return _proof.labelled_batches("tflite", data, shape, shape[:2]), "labelled pictures"
+        return comparison.labelled_batches("tflite", data, shape, shape[:2]), "labelled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
-    return [(picture[np.newaxis], None) for picture in pictures or _proof.noise(4, shape)], words
+    return [
+        (picture[np.newaxis], None) for picture in pictures or comparison.noise(4, shape)
+    ], words
 
 
 def _limits(mode, data, min_agreement):

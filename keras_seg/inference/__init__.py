@@ -4,8 +4,8 @@ Every function here takes a `Segmenter` and gives back something with the same f
 can be put into one another: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`.
 """
 
-from keras_seg.inference.averages import augmented, ensemble
-from keras_seg.inference.tiles import blocks, tiled
+from keras_seg.inference.ensembles import augmented, ensemble
+from keras_seg.inference.tiled import blocks, tiled
 from keras_seg.inference.uncertainty import Uncertainty, entropy, heat_map, mc_dropout
 
 __all__ = [

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from keras_seg.inference._writers import chunk
+from keras_seg.inference.writers import chunk
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
 PALETTE, GREY_ALPHA = 3, 4

@@ -6,6 +6,15 @@ import numpy as np
 
 from keras_seg._pictures import read_picture
 from keras_seg._volumes import read_volume
+from keras_seg.inference import tiles
+
+PROPERTIES = ("num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size")
+
+
+def share_properties(predictor, segmenter):
+    """Give a predictor the classes, channels and colors of the one that it is made of."""
+    for name in PROPERTIES:
+        setattr(predictor, name, getattr(segmenter, name))
 
 
 def require_predictor(subject, value):
@@ -162,9 +171,7 @@ class Predictor(ABC):
         Raises:
             ValueError: if sizes do not fit together, or `out` exists or has another ending.
         """
-        from keras_seg.inference.tiles import labels
-
-        return labels(self, picture, out, tile, overlap, blend, margin)
+        return tiles.labels(self, picture, out, tile, overlap, blend, margin)
 
     def show(self, picture):
         """Return a figure of one picture, or of a list of them, with what was found in each.

@@ -7,47 +7,16 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from keras_seg import _check
-from keras_seg.inference._grid import grid, one_tile, rise_of
 from keras_seg.inference._sources import open_picture
-from keras_seg.inference._volume_tiles import open_volume, volume_blocks
-from keras_seg.inference._writers import label_writer
-from keras_seg.inference.averages import FACE
-from keras_seg.inference.predictor import Predictor, require_predictor
+from keras_seg.inference.grid import grid, one_tile, rise_of
+from keras_seg.inference.volume_tiles import open_volume, volume_blocks
+from keras_seg.inference.writers import label_writer
 
 DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
 
 def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin=None):
-    """Give the blended probabilities of a picture block by block, each pixel once.
-
-    For what does not fit into memory as a whole: write them to a file, or keep their entropy.
-
-    Args:
-        predictor: a `Segmenter`, or what this package makes of one.
-        picture: see `Segmenter.tiles`; so are the others.
-        tile: side of a tile in pixels, or (height, width), or (depth, height, width).
-        overlap: pixels that neighbours share; a quarter of a tile if None.
-        blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that count for nothing.
-
-    Yields:
-        rows (slice), columns (slice) and float32 probabilities (h, w, num_classes), from left to
-        right and from top to bottom. Of volumes slices, rows, columns (each a slice) and
-        probabilities (d, h, w, num_classes), all rows and columns of some slices at a time.
-
-    Raises:
-        ValueError: sizes do not fit together, or the picture cannot be read.
-
-    >>> import keras
-    >>> from keras_seg import Segmenter
-    >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
-    >>> picture, found = np.zeros((100, 80, 3), "uint8"), np.zeros((100, 80, 4), "float32")
-    >>> for rows, columns, values in blocks(Segmenter(model), picture, tile=64, overlap=16):
-    ...     found[rows, columns] = values
-    >>> bool(np.allclose(found.sum(axis=-1), 1))
-    True
-    """
-    require_predictor("blocks", predictor)
+    """Give the blended probabilities of a picture block by block; see `inference.blocks`."""
     source = _opened(predictor, picture)
     grids = _grids(predictor, source, tile, overlap, blend, margin)
     return _walk(predictor)(predictor, source, *grids)
@@ -137,55 +106,7 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
     return out
 
 
-def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
-    """Let a segmenter look at every picture tile by tile, for example in `evaluate`.
-
-    Args:
-        segmenter: a `Segmenter`, or what this package makes of one.
-        tile: see `Segmenter.tiles`; so are the others.
-        overlap: pixels that neighbours share; a quarter of a tile if None.
-        blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that count for nothing.
-
-    Returns:
-        What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
-
-    Raises:
-        ValueError: a number is out of range.
-        TypeError: this is no segmenter.
-
-    >>> import keras
-    >>> from keras_seg import Segmenter
-    >>> model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 1)])
-    >>> tiled(Segmenter(model))(np.zeros((100, 80, 3), "uint8")).shape
-    (100, 80)
-    """
-    return Tiled(segmenter, {"tile": tile, "overlap": overlap, "blend": blend, "margin": margin})
-
-
-class Tiled(Predictor):
-    """See `tiled`."""
-
-    def __init__(self, segmenter, tiling: Any):
-        require_predictor("tiled", segmenter)
-        _numbers(segmenter, **tiling)  # Refuses what no picture could be cut by.
-        self.segmenter, self.tiling = segmenter, tiling
-        for what in (*FACE, "output_stride"):
-            setattr(self, what, getattr(segmenter, what))
-        self.fixed_size = None
-
-    def labels(self, batch):
-        return np.stack([labels(self.segmenter, x, **self.tiling) for x in self._checked(batch)])
-
-    def _probabilities(self, batch):
-        found = np.empty((*batch.shape[:-1], self.num_classes), np.float32)
-        for index, image in enumerate(batch):
-            for *place, values in blocks(self.segmenter, image, **self.tiling):
-                found[index, *place] = values
-        return found
-
-
-def _numbers(predictor, tile, overlap, blend, margin):
+def numbers(predictor, tile, overlap, blend, margin):
     """Check the numbers; return sides of a tile, overlap and margin in pixels, and the stride."""
     _check.one_of("blend", "blend", blend, ("gaussian", "linear"))
     stride = predictor.output_stride
@@ -218,7 +139,7 @@ def _numbers(predictor, tile, overlap, blend, margin):
 
 def _grids(predictor, source, tile, overlap, blend, margin):
     """Lay tiles along each side of the picture."""
-    sides, overlap, margin, stride = _numbers(predictor, tile, overlap, blend, margin)
+    sides, overlap, margin, stride = numbers(predictor, tile, overlap, blend, margin)
     if predictor.fixed_size:
         _require_size(source, predictor.fixed_size)
     grids = []

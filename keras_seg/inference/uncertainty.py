@@ -8,8 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.inference.averages import FACE
-from keras_seg.inference.predictor import Predictor
+from keras_seg.inference.predictor import Predictor, share_properties
 from keras_seg.layers import Recompute
 
 DROPOUTS = (
@@ -125,7 +124,7 @@ class MonteCarlo(Predictor):
     """See `mc_dropout`."""
 
     def __init__(self, segmenter, samples, seed):
-        from keras_seg.predict import Segmenter
+        from keras_seg.inference.segmenter import Segmenter
 
         if not isinstance(segmenter, Segmenter):
             raise TypeError(
@@ -138,8 +137,7 @@ class MonteCarlo(Predictor):
         self.samples, self.seed = samples, seed
         self.network = sampling_model(segmenter.network)
         self.sampler = Segmenter(self.network, freeze=False)  # Masks are drawn from state.
-        for what in FACE:
-            setattr(self, what, getattr(segmenter, what))
+        share_properties(self, segmenter)
         self.output_stride = segmenter.output_stride
         self._generators = [
             layer.dropout.seed_generator

@@ -10,13 +10,13 @@ import inspect
 import keras
 
 from keras_seg import _check
-from keras_seg.losses._base import PixelLoss
-from keras_seg.losses._pixels import labels_like, valid_pixels, weighted_mean
+from keras_seg.losses.base import PixelLoss
 from keras_seg.losses.boundary import BoundaryCrossEntropy
 from keras_seg.losses.combined import WeightedSum
 from keras_seg.losses.cross_entropy import FocalLoss, SparseCrossEntropy
 from keras_seg.losses.hard_pixels import OhemCrossEntropy
 from keras_seg.losses.lovasz import LovaszSoftmax
+from keras_seg.losses.pixels import labels_like, valid_pixels, weighted_mean
 from keras_seg.losses.region import DiceLoss, TverskyLoss
 
 LOSSES = {

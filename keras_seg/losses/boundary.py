@@ -6,8 +6,8 @@ import math
 import keras
 from keras import ops
 
-from keras_seg.losses._base import PixelLoss, check_at_least_0, cross_entropy
-from keras_seg.losses._pixels import weighted_mean
+from keras_seg.losses.base import PixelLoss, check_at_least_0, cross_entropy
+from keras_seg.losses.pixels import weighted_mean
 
 FAR = 1e9  # Squared distance where no border is in reach; its exp(-...) is exactly 0.
 

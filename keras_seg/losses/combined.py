@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seg.losses._base import check_at_least_0
+from keras_seg.losses.base import check_at_least_0
 
 
 @keras.saving.register_keras_serializable("keras_seg")

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_seg import _check
-from keras_seg.losses._base import PixelLoss, cross_entropy
-from keras_seg.losses._pixels import weighted_mean
+from keras_seg.losses.base import PixelLoss, cross_entropy
+from keras_seg.losses.pixels import weighted_mean
 
 
 @keras.saving.register_keras_serializable("keras_seg")

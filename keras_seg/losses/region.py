@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_seg.losses._base import PixelLoss, check_at_least_0
-from keras_seg.losses._pixels import weighted_mean
+from keras_seg.losses.base import PixelLoss, check_at_least_0
+from keras_seg.losses.pixels import weighted_mean
 
 
 class RegionLoss(PixelLoss):

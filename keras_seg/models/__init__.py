@@ -5,25 +5,34 @@ import inspect
 import pkgutil
 
 from keras_seg import _check
-from keras_seg.models._registry import Facts, builders, facts
+from keras_seg.models.registry import TASKS, Count, Facts, builders, facts
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 globals().update(builders())
 
-__all__ = ["Facts", "build", "facts", "has_option", "names", *builders()]
+__all__ = ["Count", "Facts", "build", "facts", "has_option", "names", *builders()]
 
 
-def names():
-    """The names of all architectures.
+def names(task=None):
+    """The names of all networks.
+
+    Args:
+        task: "segmentation" or "classification" for the names of one task; None for all.
 
     Returns:
         Sorted list of str.
 
-    >>> "contextnet_cn14" in names()
+    Raises:
+        ValueError: there is no such task.
+
+    >>> "contextnet_cn14" in names("segmentation")
     True
     """
-    return sorted(builders())
+    if task is None:
+        return sorted(builders())
+    _check.one_of("task", "task", task, TASKS)
+    return sorted(name for name in builders() if facts(name).task == task)
 
 
 def build(name, input_shape=None, num_classes=19, **options):

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipelines._text import read_lines
-from pipelines.sources import Pair
+from pipelines.find.sources import Pair
+from pipelines.find.text import read_lines
 
 _DEPTH = 3
 _MOST_FOLDERS = 50

@@ -7,10 +7,10 @@ owners' objectInfo150; colours are those of their color150.
 import os
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import check_splits, find, locate, pairs_by_name, pictures_below
-from pipelines.sources import FileSource
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 _SPLITS = {"train": "training", "val": "validation", "test": "testing"}
 

@@ -7,8 +7,8 @@ green is tree, grass or field, dark is water or shadow: a pixel's surroundings t
 """
 
 from pipelines.dataset import Dataset
-from pipelines.datasets._aerial_drawing import draw_aerial
-from pipelines.datasets._drawn import drawn_dataset
+from pipelines.drawn.aerial.drawing import draw_aerial
+from pipelines.drawn.dataset import drawn_dataset
 
 
 def aerial_tiles(

@@ -8,8 +8,8 @@ to learn with. They say nothing about patients.
 """
 
 from pipelines.dataset import Dataset
-from pipelines.datasets._brain_drawing import draw_brain
-from pipelines.datasets._drawn import drawn_dataset
+from pipelines.drawn.brain.drawing import draw_brain
+from pipelines.drawn.dataset import drawn_dataset
 
 
 def brain_slices(

@@ -9,14 +9,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines._text import read_text
-from pipelines.class_tables import as_classes
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._camvid_split import split_of
 from pipelines.datasets._layout import find, names_in
-from pipelines.pairs import match_folders
-from pipelines.sources import FileSource, Pair
+from pipelines.find.class_tables import as_classes
+from pipelines.find.classes import Classes
+from pipelines.find.pairs import match_folders
+from pipelines.find.sources import FileSource, Pair
+from pipelines.find.text import read_text
 
 _SPLITS = ("train", "val", "test")
 _VOID = 11

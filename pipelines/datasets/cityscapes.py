@@ -6,10 +6,10 @@ Cordts et al.: The Cityscapes dataset for semantic urban scene understanding, ar
 import os
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import check_splits, find, locate, pairs_by_name, pictures_below
-from pipelines.sources import FileSource
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 _SPLITS = ("train", "val", "test")
 _PICTURE = "_leftImg8bit.png"

@@ -7,7 +7,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import (
     check_splits,
@@ -17,8 +16,9 @@ from pipelines.datasets._layout import (
     names_in,
     pairs_by_name,
     pictures_below,
-)  # fmt: skip
-from pipelines.sources import FileSource
+)
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 _SPLITS = {"train": "train2017", "val": "val2017", "test": "test2017"}
 _IMAGES = ("images", ".")

@@ -6,8 +6,8 @@ own leaves, and is told apart by where it grows. Soil is most of every picture, 
 """
 
 from pipelines.dataset import Dataset
-from pipelines.datasets._crop_drawing import draw_crop_rows
-from pipelines.datasets._drawn import drawn_dataset
+from pipelines.drawn.crop.drawing import draw_crop_rows
+from pipelines.drawn.dataset import drawn_dataset
 
 
 def crop_rows(num_images: int = 300, size: tuple[int, int] = (240, 320), seed: int = 0) -> Dataset:

@@ -7,10 +7,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import find, locate, names_in, pairs_by_name, unwrapped
-from pipelines.sources import FileSource
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 _LISTS = {"train": "trainval.txt", "test": "test.txt"}
 

@@ -8,10 +8,10 @@ as the PNG files that the authors of DeepLab made of them.
 import os
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import find, locate, names_in, pairs_by_name
-from pipelines.sources import FileSource
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 _LISTS = "ImageSets/Segmentation"
 _MASKS = ("SegmentationClass", "SegmentationClassAug")

@@ -6,10 +6,10 @@ Hariharan, Arbelaez, Bourdev, Maji, Malik: Semantic contours from inverse detect
 import os
 from pathlib import Path
 
-from pipelines.classes import Classes
 from pipelines.dataset import Dataset
 from pipelines.datasets._layout import locate, names_in, pairs_by_name
-from pipelines.sources import FileSource
+from pipelines.find.classes import Classes
+from pipelines.find.sources import FileSource
 
 
 def sbd(

@@ -8,8 +8,8 @@ nothing about patients.
 """
 
 from pipelines.dataset import Dataset
-from pipelines.datasets._drawn import drawn_dataset
-from pipelines.datasets._scan_drawing import draw_scan
+from pipelines.drawn.dataset import drawn_dataset
+from pipelines.drawn.scan.drawing import draw_scan
 
 
 def scan_volumes(

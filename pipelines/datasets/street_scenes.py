@@ -6,8 +6,8 @@ pixel, also in foliage. Ten classes; no colour belongs to one of them alone.
 """
 
 from pipelines.dataset import Dataset
-from pipelines.datasets._drawn import drawn_dataset
-from pipelines.datasets._street_drawing import draw_street
+from pipelines.drawn.dataset import drawn_dataset
+from pipelines.drawn.street.drawing import draw_street
 
 
 def street_scenes(

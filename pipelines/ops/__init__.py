@@ -33,7 +33,7 @@ from pipelines.ops.repeats import repeat_augment
 from pipelines.ops.warp import elastic, random_affine, random_perspective, random_rotation
 
 if TYPE_CHECKING:
-    from pipelines.ops._example import Op
+    from pipelines.ops.example import Op
 
 __all__ = [
     "center_crop",

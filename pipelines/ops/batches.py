@@ -7,7 +7,7 @@ list of ops it comes after those on examples.
 
 import tensorflow as tf
 
-from pipelines.ops._example import (
+from pipelines.ops.example import (
     IGNORE_CLASS,
     Example,
     Op,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipelines.ops._example import (
+from pipelines.ops.example import (
     IGNORE_CLASS,
     Example,
     Op,

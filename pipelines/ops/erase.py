@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pipelines.ops._example import (
+from pipelines.ops.example import (
     IGNORE_CLASS,
     PAD_COLOR,
     Example,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pipelines.ops._example import (
+from pipelines.ops.example import (
     Example,
     Op,
     check_number,

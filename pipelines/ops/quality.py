@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from pipelines.ops._example import Example, Op, check_number, require_picture, to_pixels, uniform
+from pipelines.ops.example import Example, Op, check_number, require_picture, to_pixels, uniform
 
 
 def gaussian_blur(low: float = 0.1, high: float = 2.0, probability: float = 0.5) -> Op:

@@ -1,6 +1,6 @@
 """An op that changes how often a picture comes up."""
 
-from pipelines.ops._example import Example, Op, check_count
+from pipelines.ops.example import Example, Op, check_count
 
 
 def repeat_augment(count: int = 2) -> Op:

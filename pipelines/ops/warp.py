@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pipelines.ops._example import (
+from pipelines.ops.example import (
     Example,
     Op,
     check_number,
@@ -14,7 +14,7 @@ from pipelines.ops._example import (
     size_of,
     uniform,
 )
-from pipelines.ops._warp import displace, project
+from pipelines.ops.sampling import displace, project
 
 _ADVICE = "Take random_affine, which moves all slices of a volume alike."
 _CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)

@@ -146,7 +146,7 @@ def streets(options, size):
 def input_alone(options, size):
     """The input graph of the recipe, without a network."""
     import keras_seg
-    from keras_seg._network import augmentation
+    from keras_seg.training.network import augmentation
 
     recipe = keras_seg.recipe("small_data", crop_size=size)
     data = streets(options, size)

@@ -24,7 +24,7 @@ import numpy as np
 
 from keras_seg import models
 from keras_seg._pictures import read_picture
-from keras_seg.predict import Segmenter
+from keras_seg.inference.segmenter import Segmenter
 
 WARM_UP = 5
 

@@ -1,0 +1,203 @@
+"""The command line: `python -m keras_seg <command>`. Each command is a few calls of the library."""
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+from keras_seg.cli.arguments import PROGRAM, parser
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow is imported.
+
+
+def main(arguments=None):
+    """Runs one command.
+
+    Args:
+        arguments: list of words; those of the command line if None.
+
+    Returns:
+        exit code: 0, 2 for a wrong argument or file, 130 after Ctrl-C.
+    """
+    logging.basicConfig(format="%(message)s")
+    options = parser().parse_args(arguments)
+    _import_tensorflow_quietly()
+    try:
+        COMMANDS[options.command](options)
+    except (ValueError, OSError, TypeError, FloatingPointError, ImportError) as error:
+        print(f"keras_seg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print("\nStopped.", *getattr(stop, "__notes__", ()), file=sys.stderr)
+        return 130
+    return 0
+
+
+def models_command(options):
+    """Lists the architectures, or writes the README's table."""
+    from keras_seg import models
+    from keras_seg.cli import table
+
+    if options.into:
+        page = Path(options.into)
+        page.write_text(table.with_table(page.read_text(), table.markdown_table()))
+    elif options.markdown:
+        print(table.markdown_table())
+    else:
+        for name in models.names():
+            print(f"{name:<24}{models.facts(name).paper}")
+
+
+def check_command(options):
+    """Reads every file of a data set and reports."""
+    print(_data(options).check(options.fix))
+
+
+def fit_command(options):
+    """Trains, or continues a training."""
+    import keras_seg
+    from keras_seg.card import write_card
+
+    given = ("epochs", "batch_size", "crop_size", "learning_rate")
+    changes = {name: getattr(options, name) for name in given}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    changes |= dict(options.set)
+    run = keras_seg.fit(
+        options.architecture,
+        _data(options),
+        options.recipe,
+        seed=options.seed,
+        folder=options.folder,
+        tag=options.tag,
+        **changes,
+    )
+    run.show_curves()
+    if "val" in run.data.splits:
+        print(run.evaluate("val"))
+        run.show_pictures("val")
+        write_card(run)
+    print(f"Everything is in {run.folder}. Use it: {PROGRAM} predict {run.folder} picture.jpg")
+
+
+def evaluate_command(options):
+    """Scores a run on a split."""
+    from keras_seg.run import Run, find_run
+
+    print(Run(find_run(options.run), _data(options)).evaluate(options.split))
+
+
+def predict_command(options):
+    """Writes label maps and overlays for files."""
+    import keras_seg
+    from keras_seg.inference.files import predict_files
+
+    segmenter = keras_seg.load(options.run)
+    if options.flip:
+        segmenter = keras_seg.inference.augmented(segmenter, "horizontal")
+    if options.tile:
+        segmenter = keras_seg.inference.tiled(segmenter, options.tile)
+    for path in predict_files(segmenter, options.paths, options.out, options.overwrite):
+        print(path)
+
+
+def export_command(options):
+    """Writes SavedModel and TFLite files, each proven."""
+    from keras_seg.run import Run, find_run
+
+    folder = find_run(options.run)
+    # 8 bits are calibrated on training pictures; else a data set only makes the proof better.
+    wanted = _given(options) or _details(options) or "int8" in options.formats
+    run = Run(folder, _data(options) if wanted else None)
+    for name in options.formats:
+        if name == "saved_model":
+            print(run.export_saved_model())
+        else:
+            print(run.export_tflite(name, size=options.size))
+
+
+def demo_command(options):
+    """Goes the whole way once, on drawn street scenes."""
+    import pipelines
+    from keras_seg.cli.demo import demo
+
+    data = pipelines.street_scenes(num_images=options.num_images, size=(180, 240), seed=0)
+    demo(data, options.folder, {"epochs": options.epochs, "batch_size": 4}, print)
+
+
+COMMANDS = {
+    "models": models_command,
+    "check": check_command,
+    "fit": fit_command,
+    "evaluate": evaluate_command,
+    "predict": predict_command,
+    "export": export_command,
+    "demo": demo_command,
+}
+
+
+def _import_tensorflow_quietly():
+    """Keeps TensorFlow's four lines of greeting, which no setting turns off, from the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with contextlib.suppress(ImportError):  # Another backend does without it.
+            importlib.import_module("tensorflow")
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+def _data(options):
+    """The data set that the options name."""
+    import pipelines
+
+    given = _given(options)
+    if tuple(given) not in (("data",), ("images", "labels"), ("table",)):
+        words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
+        raise ValueError(
+            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
+            f"and `--table FILE`. Received: {words}. Give one of the three."
+        )
+    kept = {"data": ("root",), "images": ("classes", "ignore", "label_offset")}
+    kept["table"] = ("root", *kept["images"])
+    more = _details(options)
+    (way, *_) = given
+    for name, value in more.items():
+        if name not in kept[way]:
+            raise ValueError(
+                f"A data set by `--{way}` takes {' '.join(map(_flag, kept[way]))} and no "
+                f"`{_flag(name)}`. Received: {_flag(name)} {value}. Leave it out."
+            )
+    if options.data:
+        return pipelines.load(options.data, options.root)
+    classes = more.pop("classes", None)
+    if classes and not Path(classes).is_file():
+        classes = [name.strip() for name in classes.split(",")]
+    if options.table:
+        return pipelines.from_csv(options.table, classes, **more)
+    return pipelines.from_folders(options.images, options.labels, classes, **more)
+
+
+def _given(options):
+    """Those of the options that say where the data set is, by name."""
+    ways = ("data", "images", "labels", "table")
+    return {name: getattr(options, name) for name in ways if getattr(options, name)}
+
+
+def _details(options):
+    """What else the options say of the data set, by name."""
+    names = ("root", "classes", "ignore", "label_offset")
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _flag(name):
+    return f"--{name.replace('_', '-')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

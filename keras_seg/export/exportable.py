@@ -1,0 +1,158 @@
+"""The part of a Keras model that is exported: pixels in, float32 logits out."""
+
+from typing import Any
+
+
+def require_tensorflow(subject):
+    """Raise unless Keras runs on TensorFlow, which writes both formats.
+
+    Args:
+        subject: the function that asks.
+
+    Raises:
+        ValueError: Keras runs on another backend.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"`{subject}` needs Keras on TensorFlow. "
+            f"Received: backend={keras.backend.backend()!r}. "
+            "Save the model with model.save('model.keras'), start Python with "
+            "KERAS_BACKEND=tensorflow, load the file there and export it."
+        )
+
+
+def logits_model(model) -> Any:
+    """The model from pixels to logits alone, all of it in float32.
+
+    Training-only outputs named `aux_*` and their layers are left out. A model that computes in
+    another precision, or takes other than float32 pixels, is rebuilt with the same weights:
+    float32 runs everywhere, and mixed precision converts to operations that phones do not have.
+
+    Args:
+        model: Functional or Sequential model; one output, or a dict with the key "logits".
+
+    Returns:
+        keras.Model with one float32 input (b, h, w, c) and one output (b, h, w, num_classes); of
+        volumes (b, d, h, w, c) and (b, d, h, w, num_classes).
+
+    Raises:
+        ValueError: the model is not of that kind.
+    """
+    import keras
+
+    from keras_seg.inference import compiled
+
+    inputs = getattr(model, "inputs", None)
+    if not inputs or len(inputs) != 1 or len(inputs[0].shape) not in (4, 5):
+        raise ValueError(
+            "An export needs a Functional or built Sequential model with pictures "
+            "(b, h, w, channels) or volumes (b, d, h, w, channels) as its one input. "
+            f"Received: model={type(model).__name__} with {len(inputs or ())} inputs. "
+            "Build it with keras.Model(image, logits)."
+        )
+    # One tensor in, even if the model was made with a list or dict of one.
+    pruned = keras.Model(inputs[0], compiled.logits_model(model).output, name=model.name)
+    if all(layer.compute_dtype == "float32" for layer in pruned._flatten_layers()):
+        if inputs[0].dtype == "float32":
+            return pruned
+    return _in_float32(pruned)
+
+
+def _in_float32(model):
+    """The same model with the same weights, computing in float32."""
+    import keras
+
+    def float32_layer(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    pixels = model.inputs[0]
+    rebuilt = keras.models.clone_model(
+        model,
+        input_tensors=keras.Input(batch_shape=pixels.shape, dtype="float32", name=pixels.name),
+        clone_function=float32_layer,
+        recursive=True,
+    )
+    rebuilt.set_weights(model.get_weights())
+    return rebuilt
+
+
+def frozen(model, shape, dtype):
+    """The model as one TensorFlow function with its weights as constants.
+
+    Constants fold with the BatchNorms, which a graph with variables computes one by one: a
+    SavedModel answers in three quarters of the time. They are also stored once, whatever the
+    number of signatures, where `model.export` writes the weights twice.
+
+    Args:
+        model: from `logits_model`.
+        shape: (b, h, w, c) of the pictures, or (b, d, h, w, c), None for any.
+        dtype: dtype of the pixels, "uint8" or "float32".
+
+    Returns:
+        Function from pictures to float32 logits (b, h, w, num_classes).
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, "image")], autograph=False)
+    def logits(image):
+        return model(tf.cast(image, tf.float32), training=False)
+
+    function = convert_variables_to_constants_v2(logits.get_concrete_function())
+    return lambda image: function(image)[0]
+
+
+def save(folder, signatures):
+    """Write functions as a SavedModel, without TensorFlow's word about where.
+
+    Args:
+        folder: where to write; it may be a draft whose name means nothing to the user.
+        signatures: function or dict of functions, as `tf.saved_model.save` takes them.
+    """
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    finally:
+        logger.setLevel(level)
+
+
+def class_notes(num_classes, class_names, palette):
+    """Names and colours of the classes, checked and ready for JSON.
+
+    Args:
+        num_classes: how many classes the model has.
+        class_names: names in the order of ids, or None.
+        palette: colours (r, g, b) 0..255 in the order of ids, or None.
+
+    Returns:
+        dict with "class_names" and "palette", as lists or None.
+
+    Raises:
+        ValueError: their number is not `num_classes`.
+        TypeError: one is no list.
+    """
+    notes = {}
+    for name, values in (("class_names", class_names), ("palette", palette)):
+        if values is not None and (isinstance(values, str) or not hasattr(values, "__len__")):
+            raise TypeError(
+                f"An export needs {name} as a list with one entry for each class. "
+                f"Received: {name}={values!r}. Give them in the order of the class ids."
+            )
+        if values is not None and len(values) != num_classes:
+            raise ValueError(
+                f"An export needs one entry of {name} for each class. "
+                f"Received: {len(values)} entries for {num_classes} classes. "
+                "Give them in the order of the class ids, without the ignored class."
+            )
+        notes[name] = None if values is None else list(values)
+    if class_names is not None:
+        notes["class_names"] = [str(name) for name in class_names]
+    if palette is not None:
+        notes["palette"] = [[int(value) for value in colour] for colour in palette]
+    return notes

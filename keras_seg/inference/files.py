@@ -1,0 +1,183 @@
+"""Label maps for files: pictures, videos, volumes, and folders of those."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from keras_seg._pictures import read_picture
+from keras_seg._volumes import ENDINGS, ending_of
+from keras_seg.inference.volume_files import label_file, predict_volume
+from keras_seg.show import overlay
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+
+
+class Task(NamedTuple):
+    """One file to read and the files to write for it: label map and overlay, or overlay alone."""
+
+    source: Path
+    written: tuple
+
+
+def predict_files(segmenter, paths, out=None, overwrite=False):
+    """Writes a label map and an overlay for every picture, and an overlay for every video.
+
+    For `street.jpg`: `street_labels.png`, a palette PNG whose pixels are class ids, and
+    `street_overlay.png`. For `drive.mp4`: `drive_overlay.mp4`. For a volume `scan.nii.gz`:
+    `scan_labels.nii.gz`, voxel by voxel, and the middle slice as `scan_overlay.png`; for other
+    volumes `scan_labels.npy`. All that could go wrong with names is looked at before the first
+    file is written.
+
+    Args:
+        segmenter: a `Segmenter` with a palette.
+        paths: pictures and videos, or volumes where the network takes those; and their folders.
+        out: folder to write to; a folder `predicted` beside each file if None.
+        overwrite: whether files from an earlier prediction may be replaced.
+
+    Returns:
+        list of the paths written.
+
+    Raises:
+        ValueError: a path is missing or nothing that the network takes, or a file to write
+            exists.
+    """
+    volumes = segmenter.dimensions == 3
+    files = [file for path in paths for file in _media(Path(path), volumes)]
+    tasks = _plan(files, out, volumes)
+    existing = [path for task in tasks for path in task.written if path.exists()]
+    if existing and not overwrite:
+        raise ValueError(
+            f"`predict` replaces no files. Received: a place where {len(existing)} of them exist, "
+            f"such as '{existing[0]}'. Say --out with another folder, or --overwrite."
+        )
+    for task in tqdm(tasks, desc="Predicting", unit="file", disable=len(tasks) == 1):
+        task.written[0].parent.mkdir(parents=True, exist_ok=True)
+        if volumes:
+            predict_volume(segmenter, task.source, *task.written)
+        elif len(task.written) == 2:
+            _predict_picture(segmenter, task.source, *task.written)
+        else:
+            _predict_video(segmenter, task.source, *task.written)
+    return [path for task in tasks for path in task.written]
+
+
+def _media(path, volumes):
+    """The files that a path stands for."""
+    known, kinds = (ENDINGS, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if ending_of(file) in known)
+        if not files:
+            raise ValueError(
+                f"`predict` needs a folder with {kinds} in it. "
+                f"Received: '{path}' without any. Known endings: {' '.join(known)}."
+            )
+        return files
+    if not path.is_file():
+        raise ValueError(
+            "`predict` needs files or folders that exist. "
+            f"Received: '{path}'. Check its spelling; '{Path.cwd()}' is the working folder."
+        )
+    if ending_of(path) not in known:
+        raise ValueError(
+            f"`predict` takes {kinds} with this network. "
+            f"Received: '{path}'. Known endings: {' '.join(known)}."
+        )
+    return [path]
+
+
+def _plan(files, out, volumes):
+    """What is written for each file; two files of the same stem keep their endings in the name."""
+    files = list(dict.fromkeys(files))
+    folders = {file: Path(out) if out else file.parent / "predicted" for file in files}
+    stems = {file: file.name[: -len(ending_of(file))] for file in files}  # a of a.nii.gz
+    uses = Counter((folders[file], stems[file]) for file in files)
+    tasks = []
+    for file in files:
+        folder = folders[file]
+        alone = uses[folder, stems[file]] == 1
+        stem = stems[file] if alone else file.name.replace(".", "_")
+        if file.suffix.lower() in VIDEOS:
+            written = (folder / f"{stem}_overlay.mp4",)
+        else:
+            ending = label_file(file) if volumes else ".png"
+            written = (folder / f"{stem}_labels{ending}", folder / f"{stem}_overlay.png")
+        tasks.append(Task(file, written))
+    _require_distinct(tasks)
+    return tasks
+
+
+def _require_distinct(tasks):
+    sources = {}
+    for source, path in ((task.source, path) for task in tasks for path in task.written):
+        if path in sources:
+            raise ValueError(
+                "`predict` needs files of different names for one folder. Received: "
+                f"'{sources[path]}' and '{source}'. Leave --out away: the answers then lie "
+                "beside the pictures."
+            )
+        sources[path] = source
+
+
+def _predict_picture(segmenter, source, labels_path, overlay_path):
+    image = read_picture(source, segmenter.num_channels)
+    labels = segmenter(image)
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: segmenter.num_classes] = segmenter.palette
+    indexed = Image.fromarray(labels).convert("P")
+    indexed.putpalette(colours.tobytes())
+    indexed.save(labels_path)
+    Image.fromarray(overlay(image, labels, segmenter.palette)).save(overlay_path)
+
+
+def _predict_video(segmenter, source, overlay_path):
+    """Writes beside the final name first, so that a video which stops half-way leaves none."""
+    video = cv2.VideoCapture(str(source))
+    draft = overlay_path.with_name(f".part_{overlay_path.name}")
+    writer = None
+    try:
+        count = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
+        for frame in tqdm(_frames(video), desc=source.name, total=count, unit="frame"):
+            drawn = overlay(frame, segmenter(frame), segmenter.palette)
+            if writer is None:
+                writer = _writer(draft, video.get(cv2.CAP_PROP_FPS), drawn.shape)
+            writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        if writer is None:
+            raise ValueError(
+                "`predict` needs videos that OpenCV can decode. "
+                f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
+            )
+        writer.release()
+        draft.replace(overlay_path)
+    finally:
+        video.release()
+        if writer is not None:
+            writer.release()
+        draft.unlink(missing_ok=True)
+
+
+def _frames(video):
+    """The frames as uint8 (h, w, 3), red first."""
+    while True:
+        more, frame = video.read()
+        if not more:
+            return
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def _writer(path, frames_per_second, shape):
+    height, width = shape[:2]
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"mp4v"), frames_per_second or 25.0, (width, height)
+    )
+    if not writer.isOpened():
+        raise ValueError(
+            "`predict` writes videos as mp4, which this OpenCV cannot. "
+            f"Received: '{path}'. Install opencv-python-headless from its wheel."
+        )
+    return writer

@@ -1,0 +1,155 @@
+"""Pictures or volumes in, label maps out: a path or an array, grey or colour, of any size."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from keras_seg.inference.compiled import compiled, logits_model
+from keras_seg.inference.predictor import Predictor
+from keras_seg.inference.stride import output_stride
+
+SMALLEST_SIDE = 32  # pixels; the models' own lower limit
+MAX_COMPILED = 8  # input shapes whose compiled function is kept
+
+
+class Segmenter(Predictor):
+    """Give every pixel of a picture its class, at the speed of a compiled graph.
+
+    The first picture of a size compiles a function for it; the last eight sizes are kept.
+    Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) makes a
+    segmenter of volumes, which takes (d, h, w) and (d, h, w, c) where pictures are said here.
+
+    Args:
+        model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
+            (b, d, h, w, num_classes).
+        class_names: one name per class; `class 0`, `class 1`, ... if None.
+        palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
+        freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
+            `refresh()` after changing them, or say `freeze=False` to follow a model in training.
+
+    Raises:
+        ValueError: if the model is no segmentation model, or names or colours do not fit it.
+
+    >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
+    >>> segmenter = Segmenter(model)
+    >>> labels = segmenter(np.zeros((37, 51, 3), "uint8"))
+    >>> labels.shape, labels.dtype
+    ((37, 51), dtype('uint8'))
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        class_names: Sequence[str] | None = None,
+        palette: Sequence[tuple[int, int, int]] | None = None,
+        freeze: bool = True,
+    ):
+        self.model = model
+        self.freeze = freeze
+        self.network = logits_model(model)
+        self.num_classes = self.network.output_shape[-1]
+        self.num_channels = self.network.input_shape[-1]
+        size = self.network.input_shape[1:-1]
+        self.dimensions = len(size)
+        self.fixed_size = None if None in size else size
+        if self.num_classes > 255:
+            raise ValueError(
+                "A label map is uint8 and holds at most 255 classes beside the ignored one. "
+                f"Received: a model with {self.num_classes} classes. Merge classes, "
+                "or take the argmax of the model's logits yourself."
+            )
+        if class_names is None:
+            class_names = [f"class {index}" for index in range(self.num_classes)]
+        for what, values in (("class_names", class_names), ("palette", palette)):
+            if values is not None and (isinstance(values, str) or not hasattr(values, "__len__")):
+                raise TypeError(
+                    f"`{what}` needs a list with one entry per class. Received: {what}={values!r}. "
+                    f"Pass the dataset's `{what}`, without the ignored class."
+                )
+        self.class_names = tuple(class_names)
+        self.palette = None if palette is None else [tuple(np.atleast_1d(c)) for c in palette]
+        for what, values in (("class_names", self.class_names), ("palette", self.palette)):
+            if values is not None and len(values) != self.num_classes:
+                raise ValueError(
+                    f"`{what}` needs one entry for each of the model's {self.num_classes} "
+                    f"classes. Received: {len(values)} entries. Pass the dataset's `{what}`, "
+                    "without the ignored class."
+                )
+        colours = np.asarray(self.palette or [(0, 0, 0)])
+        whole = colours.dtype.kind in "ui" and colours.shape[1:] == (3,)
+        if not whole or not 0 <= colours.min() <= colours.max() <= 255:
+            raise ValueError(
+                "`palette` needs one colour (r, g, b) of whole numbers 0..255 per class. "
+                f"Received: palette={self.palette}. Multiply shares of 1 by 255 and round them."
+            )
+        self._compiled: OrderedDict[tuple, Callable] = OrderedDict()
+
+    @cached_property
+    def output_stride(self) -> int:
+        """Pixels of input per pixel of the network's coarsest map."""
+        return output_stride(self.network)
+
+    def labels(self, batch) -> np.ndarray:
+        """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
+
+        Args:
+            batch: uint8 pixels (b, h, w, num_channels); of volumes (b, d, h, w, num_channels).
+
+        Returns:
+            uint8 class ids (b, h, w), or (b, d, h, w).
+        """
+        return self._run("labels", batch)
+
+    def logits(self, batch) -> np.ndarray:
+        """Return the float32 logits (b, h, w, num_classes) of a batch like that of `labels`."""
+        return self._run("logits", batch)
+
+    def _probabilities(self, batch) -> np.ndarray:
+        return self._run("probabilities", batch)
+
+    def refresh(self) -> None:
+        """Forget every compiled function, so that the model's present weights are used."""
+        self._compiled.clear()
+
+    def _run(self, head: str, batch) -> np.ndarray:
+        """Pad to the smallest size, unless the model has its own; call the function; crop back."""
+        batch = self._checked(batch)
+        sizes = batch.shape[1:-1]
+        missing = [
+            max(SMALLEST_SIDE - size, 0) if free is None else 0
+            for size, free in zip(sizes, self.network.input_shape[1:-1], strict=True)
+        ]
+        if any(missing):
+            batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
+        found = self._function(head, batch.shape)(batch)
+        return found[:, *(slice(size) for size in sizes)]
+
+    def _function(self, head: str, shape: tuple[int, ...]) -> Callable:
+        """Return the function for this shape; the shape not used for longest makes room."""
+        key = (head, shape)
+        if key not in self._compiled:
+            self._compiled[key] = compiled(self.network, head, shape, self.freeze)
+            if len(self._compiled) > MAX_COMPILED:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
+        return self._compiled[key]
+
+    def _checked(self, batch) -> np.ndarray:
+        batch = super()._checked(batch)
+        fixed = self.network.input_shape[1:-1]
+        if any(
+            want not in (None, have) for want, have in zip(fixed, batch.shape[1:-1], strict=True)
+        ):
+            axes = "height x width" if self.dimensions == 2 else "depth x height x width"
+            free = ", ".join(["None"] * self.dimensions)
+            raise ValueError(
+                f"This model was built for pictures of {'x'.join(map(str, fixed))} pixels ({axes}) "
+                f"only. Received: shape={batch.shape}. Resize them, or build the model with "
+                f"input_shape=({free}, {self.num_channels}) and load the same weights."
+            )
+        return batch

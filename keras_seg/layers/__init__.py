@@ -1,0 +1,17 @@
+"""Layers that need state or an unknown size; everything else is a function."""
+
+from keras_seg.layers.attention import PositionAttention
+from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
+from keras_seg.layers.pooling import AveragePooling2D
+from keras_seg.layers.recompute import Recompute
+from keras_seg.layers.resize import CropLike, ResizeLike
+
+__all__ = [
+    "AveragePooling2D",
+    "BatchNormalization",
+    "BatchStatistics",
+    "CropLike",
+    "PositionAttention",
+    "Recompute",
+    "ResizeLike",
+]

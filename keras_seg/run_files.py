@@ -1,0 +1,75 @@
+"""What a run keeps in files, and the pictures that it shows."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+
+def pick_examples(data, split, count):
+    """Pictures and labels spread evenly over a split.
+
+    Args:
+        data: a data set.
+        split: name of a split.
+        count: how many pictures, fewer if the split has fewer.
+
+    Returns:
+        list of uint8 (h, w, c), list of uint8 (h, w).
+
+    >>> import tensorflow as tf
+    >>> from keras_seg.training.plain_data import PlainData
+    >>> pixels, labels = tf.zeros((9, 32, 32, 3), "uint8"), tf.zeros((9, 32, 32), "uint8")
+    >>> batches = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(3)
+    >>> len(pick_examples(PlainData(batches), "train", 4)[0])
+    4
+    """
+    total = len(data.paths(split))
+    wanted = np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+    if hasattr(data, "example"):  # Reads these files and no other.
+        picked = [data.example(split, index) for index in wanted]
+    else:
+        picked = [
+            (np.asarray(image)[0], np.asarray(label)[0])
+            for index, (image, label) in enumerate(data.eval_batches(split, 1))
+            if index in wanted
+        ]
+    return [image for image, _ in picked], [label for _, label in picked]
+
+
+def read_history(folder):
+    """The history of a run, one row per epoch.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        pandas DataFrame, without rows before the first epoch has ended.
+
+    >>> from keras_seg.run import find_run
+    >>> history = read_history(find_run("contextnet_cn14-camvid"))
+    >>> {"epoch", "loss", "val_mean_iou"} <= set(history.columns)
+    True
+    """
+    path = Path(folder) / "history.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def write_text(path, text):
+    """Write a text file at once: a reader sees the old one or the new one, never a part.
+
+    Args:
+        path: the file.
+        text: what to write.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> write_text(path, "one")
+    >>> path.read_text()
+    'one'
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,1 @@
+"""Training: a network, a data set and a recipe in, a run out."""

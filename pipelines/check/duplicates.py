@@ -1,0 +1,88 @@
+"""Pictures that stand twice in a dataset, or look alike in two of its splits."""
+
+import heapq
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from pipelines.check.examine import looks
+from pipelines.examples import Examples
+from pipelines.faults import FileFault
+
+_BITS = 6  # of 64 that may differ
+_DIFFERENCE = 6.0  # mean difference of 32x32 cells, of 255, at which two pictures look alike
+_COMPARED = 500  # candidates that are looked at closely
+_BLOCK = 2_000_000
+_COLUMNS = ["split", "path", "other_split", "other_path", "bits", "equal"]
+
+
+def find_duplicates(data: Examples, prints: dict[str, list[tuple[int, int]]]) -> pd.DataFrame:
+    """Find equal pictures anywhere, and pictures that look alike in different splits.
+
+    Candidates have fingerprints that differ in few bits; the nearest 500 of them are then
+    compared cell by cell, so that pictures which share little but a layout are no find.
+
+    Args:
+        data: the dataset.
+        prints: split -> (fingerprint, checksum) of each picture; checksum -1 if unreadable.
+
+    Returns:
+        table of pairs: split and path of both, differing bits, and whether they are equal.
+    """
+    rows = [(*pair, 0, True) for pair in _equal(prints)]
+    known = {pair[:4] for pair in rows}
+    splits = list(prints)
+    candidates = (
+        (bits, (first, i, second, j))
+        for position, first in enumerate(splits)
+        for second in splits[position + 1 :]
+        for bits, i, j in _near(prints[first], prints[second])
+    )
+    # Black pictures are all alike: there may be millions of candidates.
+    for bits, pair in heapq.nsmallest(_COMPARED, candidates):
+        if pair not in known and _look_alike(data, *pair):
+            rows.append((*pair, bits, False))
+    return pd.DataFrame(
+        [
+            (first, data.paths(first)[i][0], second, data.paths(second)[j][0], bits, equal)
+            for first, i, second, j, bits, equal in rows
+        ],
+        columns=_COLUMNS,
+    )
+
+
+def _equal(prints: dict[str, list[tuple[int, int]]]) -> list[tuple[str, int, str, int]]:
+    """Return pairs of pictures with the same fingerprint and checksum, each with its first."""
+    first: dict[tuple[int, int], tuple[str, int]] = {}
+    pairs = []
+    for split, numbers in prints.items():
+        for index, number in enumerate(numbers):
+            if number[1] < 0:
+                continue
+            if number in first:
+                pairs.append((*first[number], split, index))
+            else:
+                first[number] = split, index
+    return pairs
+
+
+def _near(first: list, second: list) -> Iterator[tuple[int, int, int]]:
+    """Yield (bits, i, j) of fingerprints of two splits that differ in few bits, in blocks."""
+    theirs = np.array([number for number, _ in second], np.uint64)
+    mine = np.array([number for number, _ in first], np.uint64)
+    valid = np.array([checksum >= 0 for _, checksum in second])
+    step = max(1, _BLOCK // max(len(theirs), 1))
+    for start in range(0, len(mine), step):
+        bits = np.bitwise_count(mine[start : start + step, None] ^ theirs[None])
+        for i, j in np.argwhere((bits <= _BITS) & valid).tolist():
+            if first[start + i][1] >= 0:
+                yield int(bits[i, j]), start + i, j
+
+
+def _look_alike(data: Examples, split: str, i: int, other: str, j: int) -> bool:
+    try:
+        mine, theirs = (looks(data.example(*place)[0]) for place in ((split, i), (other, j)))
+    except FileFault:
+        return False
+    return float(np.abs(mine - theirs).mean()) < _DIFFERENCE

@@ -1,0 +1,166 @@
+"""What was found in a data set, in words: findings, what they mean, and what to do."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines import faults
+from pipelines.check import examine as exam
+from pipelines.check.tally import Tally
+from pipelines.examples import Examples
+
+_RARE = 0.001
+_MUCH_VOID = 0.5
+_KINDS = {
+    faults.MISSING: (
+        "Missing files", "Copy them there, or take them off the list."),
+    faults.UNREADABLE: (
+        "Files that are damaged, truncated or no pictures",
+        "Copy them again, or take them out; on_error='skip' trains without them."),
+    faults.KIND: (
+        "Files that are whole, but of a kind that cannot be used",
+        "Column `message` of `faults` says why."),
+    faults.SIZE: (
+        "Masks of another size than their picture",
+        "Resize them with nearest neighbour, or check that the two belong together."),
+    faults.UNKNOWN_IDS: (
+        "Masks with ids that are no class",
+        "Add the ids to `classes`, or to `ignore`. Is label_offset right?"),
+    faults.COLORS: (
+        "Masks with colours that are no class",
+        "Add the colours to `classes`; those named None count for nothing."),
+    exam.BINARY: (
+        "Masks of 0 and 255 only",
+        "Give two classes, so that 255 is the second; or classes={0: ..., 255: ...}."),
+    exam.SMOOTHED_BINARY: (
+        "Masks of 0 and 255 with grey edges, as JPEG and smooth resizing leave them",
+        "`check(fix=folder)` takes the nearer of the two."),
+    exam.SMOOTHED: (
+        "Masks that look anti-aliased: many strange values between the classes",
+        "Save masks as PNG, resize with nearest neighbour; `check(fix=folder)` takes the nearest."),
+}  # fmt: skip
+
+
+class Finding(NamedTuple):
+    """One paragraph of a report.
+
+    Attributes:
+        severity: "fault" stops a training or falsifies its scores; "notice" is good to know.
+        finding: what was found.
+        advice: what to do.
+        examples: the files.
+    """
+
+    severity: str
+    finding: str
+    advice: str
+    examples: tuple[str, ...] = ()
+
+
+def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> list[Finding]:
+    """Put what was counted into sentences, the grave ones first."""
+    found = [*_of_faults(tables["faults"]), *_of_duplicates(tables["duplicates"])]
+    found += _of_masks(data, tallies)
+    if data.unmatched:
+        found.append(Finding(
+            "notice", f"Files without a partner, which are left out ({len(data.unmatched)})",
+            "Name pictures and masks alike, or leave it so.", tuple(data.unmatched),
+        ))  # fmt: skip
+    if len(tables["void_only"]):
+        found.append(Finding(
+            "notice",
+            f"Pictures with nothing but ignored pixels ({len(tables['void_only'])})",
+            "Nothing can be learned from them; take them out, unless their masks are secret.",
+            tuple(tables["void_only"]["path"]),
+        ))  # fmt: skip
+    found += [
+        Finding("notice", f"Split {split!r} does not show: {', '.join(names)}",
+                "Its IoU there will be nan, and left out of the mean.")
+        for split, names in absent.items()
+        if names and tallies[split].sizes and not _unlabelled(tallies[split])
+    ]  # fmt: skip
+    found += _of_shares(data, tallies, tables)
+    return found + [Finding("notice", note.rstrip("."), "") for note in data.notes]
+
+
+def _of_faults(table) -> list[Finding]:
+    found = []
+    for kind, rows in table.groupby("kind", sort=False):
+        title, advice = _KINDS[kind]
+        files = [
+            f"{path} ({detail})" if detail else path
+            for path, detail in zip(rows["path"], rows["detail"], strict=True)
+        ]
+        found.append(Finding("fault", f"{title} ({len(rows)})", advice, tuple(files)))
+    return found
+
+
+def _of_duplicates(table) -> list[Finding]:
+    across = table[table["split"] != table["other_split"]]
+    found = []
+    for equal, title in (
+        (True, "Equal pictures in different splits"),
+        (False, "Pictures in different splits that look alike"),
+    ):
+        rows = across[across["equal"] == equal]
+        pairs = [
+            f"{path} ({split}) and {other} ({other_split})"
+            for split, path, other_split, other in rows.iloc[:, :4].itertuples(index=False)
+        ]
+        if pairs:
+            found.append(Finding(
+                "fault" if equal else "notice", f"{title} ({len(pairs)})",
+                "Scores would be too good. Divide by `group`, or keep each in one split.",
+                tuple(pairs),
+            ))  # fmt: skip
+    inside = table[table["split"] == table["other_split"]]
+    if len(inside):
+        found.append(Finding(
+            "notice", f"Pictures that stand twice within a split ({len(inside)})",
+            "They count double; take one of each out.", tuple(inside["other_path"]),
+        ))  # fmt: skip
+    return found
+
+
+def _of_masks(data: Examples, tallies: dict[str, Tally]) -> list[Finding]:
+    """Sound files that are still suspicious, over all splits."""
+    pixels = np.sum([tally.pixels for tally in tallies.values()], axis=0)
+    found = []
+    if data.num_classes > 1 and pixels[0] and pixels[255] and not pixels[1:255].any():
+        found.append(Finding(
+            "fault",
+            f"All masks hold only {data.class_names[0]!r} and ignored pixels: "
+            "they may be 0/255 masks, whose 255 means the object",
+            "Give classes={0: 'background', 255: 'object'} and ignore=().",
+        ))  # fmt: skip
+    dark = sum(tally.dark for tally in tallies.values())
+    if dark > sum(len(tally.prints) for tally in tallies.values()) / 2:
+        found.append(Finding(
+            "notice", f"Pictures that are nearly black, with no value above 31 of 255 ({dark})",
+            "If the files have 16 bits, give `value_range`, such as (0, 4095) for 12 bits.",
+        ))  # fmt: skip
+    return found
+
+
+def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
+    split = "train" if "train" in tallies else next(iter(tallies))
+    shares = tables["classes"].loc[split]["pixels"]
+    rare = [f"{name} ({100 * share:.3f} %)" for name, share in shares.items() if 0 < share < _RARE]
+    found = []
+    if rare:
+        found.append(Finding(
+            "notice", f"Rare classes in {split!r}, by pixels: {', '.join(rare)}",
+            "Use class weights, or crops that are centred on rare classes.",
+        ))  # fmt: skip
+    for name, tally in tallies.items():
+        share = tally.pixels[data.ignore_class] / max(tally.pixels.sum(), 1)
+        if share > _MUCH_VOID and not _unlabelled(tally):
+            found.append(Finding(
+                "notice", f"{100 * share:.0f} % of the pixels of {name!r} are ignored",
+                "Are all ids named in `classes`?",
+            ))  # fmt: skip
+    return found
+
+
+def _unlabelled(tally: Tally) -> bool:
+    return len(tally.void) == len(tally.prints)

@@ -1,0 +1,155 @@
+"""A report on a dataset: what it holds, in which shares, and what is wrong with it."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from pipelines.check.duplicates import find_duplicates
+from pipelines.check.examine import Exam, examine
+from pipelines.check.findings import findings_of
+from pipelines.check.tally import Tally, crop_of, shares_of, table_of_splits
+from pipelines.class_weights import median_frequency
+from pipelines.examples import Examples
+from pipelines.find.sources import Source
+
+_NUM_THREADS = max(2, os.cpu_count() or 2)
+_CHUNK = 64  # pairs that are handed out at a time, so that memory does not grow
+_SHOWN = 5  # files of a finding in the text
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `Dataset.check` found. `print` it to read it; its tables are pandas objects.
+
+    Attributes:
+        name: the dataset's name.
+        splits: table by split: pictures, sizes (height x width), share of ignored pixels, faults.
+        classes: table by split and class: share of pixels and of pictures, 0..1; ignored
+            pixels do not count.
+        absent: split -> names of classes that no picture of it holds.
+        faults: table of files that cannot be used: split, kind, path, detail (such as the ids
+            that were seen) and the message that a training would stop with.
+        duplicates: table of pictures that are equal or look alike: split and path of both,
+            differing bits of their fingerprints, and whether they are equal.
+        void_only: table of pictures whose pixels are all ignored: split and path.
+        findings: table of what was found: severity, finding, advice, examples (files).
+        crop: suggested height and width (of volumes depth first) of crops for training, or None.
+        class_weights: suggested weight by class: median frequency (SegNet).
+        fixed: the repaired dataset, if `fix` was asked for.
+    """
+
+    name: str
+    splits: pd.DataFrame
+    classes: pd.DataFrame
+    absent: dict[str, list[str]]
+    faults: pd.DataFrame
+    duplicates: pd.DataFrame
+    void_only: pd.DataFrame
+    findings: pd.DataFrame
+    crop: tuple[int, ...] | None
+    class_weights: pd.Series
+    fixed: Examples | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found that stops a training or falsifies its scores."""
+        return not (self.findings["severity"] == "fault").any()
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{row.pictures} in {split}" for split, row in self.splits.iterrows())
+        faulty = int(self.splits["faults"].sum())
+        if faulty:
+            verdict = f"{faulty} {'file' if faulty == 1 else 'files'} cannot be used"
+        elif self.healthy:
+            verdict = "every file was read, no fault was found"
+        else:
+            verdict = "every file was read, but there is something to fix"
+        parts = [f"Dataset {self.name!r} ({counts}): {verdict}.", self.splits.to_string()]
+        for severity, title in (("fault", "Fix before training:"), ("notice", "Good to know:")):
+            rows = self.findings[self.findings["severity"] == severity]
+            if len(rows):
+                parts.append("\n".join([title, *(_paragraph(row) for row in rows.itertuples())]))
+        shares = (self.classes * 100).round(2).unstack("split").to_string()
+        parts.append(f"Share of pixels, and of pictures that show the class, in percent:\n{shares}")
+        if self.crop:
+            weights = ", ".join(f"{name} {value:.3g}" for name, value in self.class_weights.items())
+            parts.append(
+                f"Suggested for training: crops of {'x'.join(map(str, self.crop))} and, if rare "
+                f"classes matter, these class weights (median frequency): {weights}."
+            )
+        if self.fixed is not None:
+            parts.append(f"A repaired dataset is in `report.fixed`: {self.fixed!r}.")
+        return "\n\n".join(parts)
+
+    __repr__ = __str__
+
+
+def check(data: Examples) -> Report:
+    """Read every file of a dataset, count, and list what is wrong; see `Dataset.check`."""
+    tallies: dict[str, Tally] = {}
+    for split in data.splits:
+        tallies[split] = tally = Tally(data.num_classes)
+        for index, exam in enumerate(_exams(data.source(split), f"{data.name} {split}")):
+            tally.add(index, exam)
+    shares = {split: shares_of(data, tally) for split, tally in tallies.items()}
+    absent = {
+        split: [data.class_names[i] for i in np.flatnonzero(tally.pixels[: data.num_classes] == 0)]
+        for split, tally in tallies.items()
+    }
+    void = [(split, i) for split, tally in tallies.items() for i in tally.void]
+    tables = {
+        "splits": table_of_splits(tallies, data.ignore_class),
+        "classes": pd.concat(shares, names=["split"]),
+        "faults": pd.DataFrame(
+            [(split, *fault) for split, tally in tallies.items() for fault in tally.faults],
+            columns=["split", "kind", "path", "detail", "message"],
+        ),
+        "duplicates": find_duplicates(data, {s: t.prints for s, t in tallies.items()}),
+        "void_only": pd.DataFrame(
+            [(split, data.paths(split)[i][0]) for split, i in void], columns=["split", "path"]
+        ),
+    }
+    first = tallies.get("train", next(iter(tallies.values())))
+    findings = findings_of(data, tallies, absent, tables)
+    return Report(
+        data.name,
+        absent=absent,
+        findings=pd.DataFrame(findings, columns=["severity", "finding", "advice", "examples"]),
+        crop=crop_of(first.sizes),
+        class_weights=_weights(data, first),
+        **tables,
+    )
+
+
+def _exams(source: Source, title: str) -> Iterator[Exam]:
+    """Look at every pair, in order, a few at a time in threads."""
+    with (
+        ThreadPoolExecutor(_NUM_THREADS) as pool,
+        tqdm(total=len(source), desc=title, unit="pair", leave=False) as bar,
+    ):
+        for start in range(0, len(source), _CHUNK):
+            indices = range(start, min(start + _CHUNK, len(source)))
+            for exam in pool.map(lambda index: examine(source, index), indices):
+                bar.update()
+                yield exam
+
+
+def _weights(data: Examples, tally: Tally) -> pd.Series:
+    weights = median_frequency(tally.pixels[: data.num_classes], tally.around[: data.num_classes])
+    return pd.Series(weights, pd.Index(data.class_names, name="class"), name="weight")
+
+
+def _paragraph(row) -> str:
+    """Write one finding: what, up to five files, and what to do."""
+    lines = [f"- {row.finding}{':' if row.examples else '.'}"]
+    lines += [f"    {example}" for example in row.examples[:_SHOWN]]
+    if len(row.examples) > _SHOWN:
+        lines.append(f"    and {len(row.examples) - _SHOWN} more")
+    if row.advice:
+        lines.append(f"  {row.advice}")
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""What is counted of a split while its pairs are examined, and the tables that come of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pipelines.check.examine import Exam
+from pipelines.examples import Examples
+
+_LARGEST_CROP, _LARGEST_VOLUME, _STEP = 512, 128, 32
+
+
+@dataclass
+class Tally:
+    """What is counted of one split while its pairs go by."""
+
+    num_classes: int
+    sizes: Counter = field(default_factory=Counter)
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    pictures: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    around: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    prints: list[tuple[int, int]] = field(default_factory=list)
+    void: list[int] = field(default_factory=list)
+    faults: list[tuple[str, str, str, str]] = field(default_factory=list)
+    dark: int = 0
+
+    def add(self, index: int, exam: Exam) -> None:
+        """Count one pair."""
+        self.prints.append((exam.print, exam.checksum) if exam.size else (0, -1))
+        self.faults += exam.faults
+        if exam.size is None or exam.counts is None:
+            return
+        self.sizes[exam.size] += 1
+        self.pixels += exam.counts
+        self.pictures += exam.counts > 0
+        # SegNet counts, for each class, all pixels of the pictures that hold it, ignored ones too.
+        self.around += (exam.counts > 0) * int(exam.counts.sum())
+        if not exam.counts[: self.num_classes].any():
+            self.void.append(index)
+        self.dark += exam.brightest < 32
+
+
+def shares_of(data: Examples, tally: Tally) -> pd.DataFrame:
+    """Return the share of pixels and of pictures of each class, 0..1."""
+    pixels = tally.pixels[: data.num_classes]
+    read = max(sum(tally.sizes.values()), 1)
+    shares = {
+        "pixels": pixels / max(pixels.sum(), 1),
+        "pictures": tally.pictures[: data.num_classes] / read,
+    }
+    return pd.DataFrame(shares, index=pd.Index(data.class_names, name="class"))
+
+
+def table_of_splits(tallies: dict[str, Tally], ignore_class: int) -> pd.DataFrame:
+    """Return pictures, sizes, share of ignored pixels and faults of each split."""
+    rows = {
+        split: {
+            "pictures": len(tally.prints),
+            "sizes": _describe(tally.sizes),
+            "ignored": round(tally.pixels[ignore_class] / max(tally.pixels.sum(), 1), 4),
+            "faults": len(tally.faults),
+        }
+        for split, tally in tallies.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+
+
+def _describe(sizes: Counter) -> str:
+    """Write the sizes of pictures: one, or the smallest and largest."""
+    if not sizes:
+        return "none read"
+    if len(sizes) == 1:
+        return "x".join(map(str, next(iter(sizes))))
+    low, high = np.min(list(sizes), axis=0), np.max(list(sizes), axis=0)
+    ranges = (f"{least}..{most}" for least, most in zip(low, high, strict=True))
+    return f"{len(sizes)} sizes, {' x '.join(ranges)}"
+
+
+def crop_of(sizes: Counter) -> tuple[int, ...] | None:
+    """Return the largest crop that 95 % of pictures have room for, in steps of 32.
+
+    Up to 512 pixels, or up to 128 for volumes, which are as large for a network.
+    """
+    if not sizes:
+        return None
+    heights = np.repeat(np.array(list(sizes)), list(sizes.values()), axis=0)
+    low = np.percentile(heights, 5, axis=0, method="lower")
+    largest = _LARGEST_CROP if len(low) == 2 else _LARGEST_VOLUME
+    return tuple(int(np.clip(side // _STEP * _STEP, _STEP, largest)) for side in low)

@@ -1,0 +1,1 @@
+"""Land from above."""

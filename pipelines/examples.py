@@ -1,0 +1,165 @@
+"""What a dataset keeps of its splits: where pictures come from, and how they are read."""
+
+import copy
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from pipelines.arguments import check_reading, check_sources
+from pipelines.find.classes import IGNORE_CLASS
+from pipelines.find.sources import Source
+
+if TYPE_CHECKING:
+    from pipelines.graph.store import Store
+
+
+class Examples:
+    """Pictures and masks in splits; `Dataset` adds batches and reports.
+
+    Attributes:
+        name: short name.
+        splits: names of the splits.
+    """
+
+    name: str
+    class_names: Any
+    num_classes: int
+    num_channels: int
+    dimensions: int
+    splits: tuple[str, ...]
+    ignore_class: int = IGNORE_CLASS
+    notes: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    _sources: dict[str, Source]
+    _reading: dict[str, Any]
+    _stores: "dict[str, Store]"
+    _lock: Any
+
+    def paths(self, split: str) -> list[tuple[str, str]]:
+        """Return the paths of each picture and its mask, in order.
+
+        Args:
+            split: a name from `splits`.
+
+        Returns:
+            list of (picture, mask); made-up names for datasets that have no files.
+
+        Raises:
+            ValueError: if there is no such split.
+        """
+        return self._source(split).paths()
+
+    def num_examples(self, split: str) -> int:
+        """Return the number of pictures in a split."""
+        return len(self._source(split))
+
+    def example(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
+        return self._source(split).read(index)
+
+    def skipped(self, split: str) -> dict[str, str]:
+        """Return the pictures that `on_error="skip"` leaves out, each with what is wrong.
+
+        Args:
+            split: a name from `splits`.
+
+        Returns:
+            path of the picture -> the error; empty with on_error="raise".
+
+        Raises:
+            ValueError: if there is no such split, or a file is faulty and not skipped.
+        """
+        self._source(split)
+        paths = self._sources[split].paths()
+        return {str(paths[i][0]): fault for i, fault in self._store(split).skipped.items()}
+
+    def reading(
+        self,
+        cache: str | None = "same",
+        cache_limit: int | str | None = "same",
+        on_error: str = "same",
+    ) -> Self:
+        """Return the same dataset, read in another way; "same" leaves a setting as it is.
+
+        Args:
+            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
+                every epoch. "disk" means a folder of raw pixels, which goes with the program.
+            cache_limit: most bytes to keep for a split; None for a share of what is free: 40 % of
+                the memory, 80 % of the disk. If pictures do not fit, that is logged, and files
+                are read in every epoch.
+            on_error: "raise" stops at a file that cannot be read, "skip" leaves the pair out,
+                logs it, and lists it in `skipped`.
+
+        Returns:
+            a new dataset of the same files; every dataset has this method, however it was made.
+
+        Raises:
+            ValueError: if an argument is not one of these.
+
+        >>> arrays = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
+        >>> from pipelines import Dataset
+        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"train": arrays})
+        >>> data.reading(cache="disk", on_error="skip").num_examples("train")
+        4
+        """
+        asked = {"cache": cache, "cache_limit": cache_limit, "on_error": on_error}
+        changed = {name: value for name, value in asked.items() if value != "same"}
+        data = copy.copy(self)
+        data._reading = {**self._reading, **changed}
+        check_reading(**data._reading)
+        data._stores, data._lock = {}, Lock()
+        return data
+
+    def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return sizes int64 (n, 2) and pixels per picture and class int64 (n, 256) of a split.
+
+        Column 255 counts ignored pixels. Reads every file, once.
+        """
+        self._source(split)
+        store = self._store(split)
+        return store.sizes, store.counts
+
+    def weights(self, split: str) -> np.ndarray | None:
+        """Return how often each picture of a split is drawn, float64 (n,); None for alike."""
+        return self.source(split).weights
+
+    def source(self, split: str) -> Source:
+        """Return what a split is read from, faulty files included."""
+        self._known(split)
+        return self._sources[split]
+
+    def with_sources(self, sources: Mapping[str, Source]) -> Self:
+        """Return the same dataset with other pairs in its splits.
+
+        Raises:
+            ValueError: if there is no split, one is empty, or they differ in their channels.
+        """
+        check_sources(self.name, sources)
+        data = copy.copy(self)
+        data._sources, data.splits = dict(sources), tuple(sources)
+        data._stores, data._lock = {}, Lock()
+        return data
+
+    def _known(self, split: str) -> None:
+        if split not in self._sources:
+            raise ValueError(
+                f"Dataset {self.name!r} has no split {split!r}. Received: split={split!r}. "
+                f"Available: {list(self.splits)}."
+            )
+
+    def _source(self, split: str) -> Source:
+        self._known(split)
+        if self._reading["on_error"] == "skip":
+            return self._store(split).sound
+        return self._sources[split]
+
+    def _store(self, split: str) -> "Store":
+        from pipelines.graph.store import Store
+
+        with self._lock:
+            if split not in self._stores:
+                title = f"{self.name} {split}"
+                self._stores[split] = Store(self._sources[split], title, **self._reading)
+            return self._stores[split]

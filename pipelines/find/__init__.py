@@ -1,0 +1,1 @@
+"""Which files belong together, which classes they hold, and how they are divided into splits."""

@@ -1,0 +1,160 @@
+"""What masks hold, where nobody has said it: binary masks, classes by id or by colour."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from tqdm import tqdm
+
+from pipelines import _decode
+from pipelines.faults import FileFault
+from pipelines.files import read_colors, read_label
+from pipelines.find.class_tables import color_classes, id_classes
+from pipelines.find.classes import IGNORE_CLASS, MAX_CLASSES, Classes, color_codes, color_of
+
+_NUM_THREADS = 8
+_SAMPLE = 32
+_MAX_COLORS = 4096
+_EDGE, _FEW = 12, 8
+_MIDDLE = 128
+_WHITES = (255, 65535)  # of 8 and of 16 bits
+
+
+def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
+    """Recognise masks of 0 and 255, or 65535, where there are two classes; white is the second.
+
+    Masks that were stored as JPEG, or made smaller smoothly, have further greys along the edges:
+    those below 128 are the first class, the others the second.
+
+    Looks at 32 masks, spread evenly. A mask that does not fit is refused by name when it is read.
+
+    Args:
+        classes: what the person has said.
+        labels: paths of the masks.
+
+    Returns:
+        the classes, and a sentence that says so, or "".
+    """
+    if classes.colors or classes.file_ids != (0, 1) or classes.ignored_ids != (IGNORE_CLASS,):
+        return classes, ""
+    chosen = np.unique(np.linspace(0, len(labels) - 1, _SAMPLE).astype(int))
+    counts = np.zeros(_WHITES[-1] + 1, np.int64)
+    for index in chosen.tolist():
+        try:
+            ids = read_label(labels[int(index)])
+        except FileFault:
+            continue  # `check` and training name it
+        if ids.min() < 0 or ids.max() >= len(counts):
+            return classes, ""
+        counts += np.bincount(ids.reshape(-1), minlength=len(counts))
+    first, second = classes.names
+    if not counts[256:].any() and is_smoothed(counts[:256]):
+        return _halves(classes), (
+            "The masks hold 0 and 255 with grey edges, as JPEG leaves them: below 128 is read as "
+            f"{first!r}, the rest as {second!r}."
+        )
+    white = next((value for value in _WHITES if counts[value]), 0)
+    if not white or counts.sum() > counts[0] + counts[white]:
+        return classes, ""
+    return replace(classes, file_ids=(0, white), ignored_ids=()), (
+        f"The masks hold 0 and {white}: 0 is read as {first!r}, {white} as {second!r}."
+    )
+
+
+def is_smoothed(counts: np.ndarray) -> bool:
+    """Say whether pixels by value, int64 (256,), are those of 0/255 masks with soft edges.
+
+    Values near both ends, but not at them, are what no table of classes has.
+    """
+    near = counts[: _EDGE + 1].sum() + counts[255 - _EDGE :].sum()
+    both = counts[1 : _EDGE + 1].any() and counts[255 - _EDGE : 255].any()
+    return bool(both and np.count_nonzero(counts) > _FEW and near > 0.7 * counts.sum())
+
+
+def _halves(classes: Classes) -> Classes:
+    """Return two classes that share the values 0..255."""
+    rest = ((i, int(i >= _MIDDLE)) for i in range(1, 255))
+    return replace(classes, file_ids=(0, 255), ignored_ids=(), merged=tuple(rest))
+
+
+def discover(labels: Sequence[str]) -> tuple[Classes, str]:
+    """Find the classes of masks by reading them all.
+
+    Args:
+        labels: paths of the masks.
+
+    Returns:
+        the classes, named after their ids or colours, and a sentence that says so.
+
+    Raises:
+        ValueError: if there are more than 255, as in smoothed masks.
+    """
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        bar = tqdm(pool.map(_values, labels), "classes", len(labels), leave=False, unit="mask")
+        found = [values for values in bar if values is not None]
+    colored = any(is_color for is_color, _ in found)
+    if colored:
+        codes = {code for is_color, values in found for code in values if is_color}
+        codes |= {
+            value * 0x010101 for is_color, values in found for value in values if not is_color
+        }
+    else:
+        codes = {value for _, values in found for value in values}
+    kind = "colours" if colored else "ids"
+    if not colored and len(codes) == 2 and max(codes) in _WHITES and 0 in codes:
+        ids = (0, max(codes))
+        classes = Classes(("background", "foreground"), ((0, 0, 0), (255, 255, 255)), ids, ())
+        return classes, f"The masks hold 0 and {ids[1]}: read as 'background' and 'foreground'."
+    if not colored and len(codes) > _FEW:
+        two = Classes.make(("background", "foreground"), palette=((0, 0, 0), (255, 255, 255)))
+        classes, note = binary(two, labels)
+        if note:
+            return classes, note
+    codes -= set() if colored else {IGNORE_CLASS}
+    if not 1 <= len(codes) <= MAX_CLASSES:
+        raise ValueError(
+            f"Masks must hold 1..{MAX_CLASSES} different {kind} for classes to be found in them. "
+            f"Received: {len(codes)} {kind} in {len(found)} masks, the first {labels[0]!r}. "
+            "Give `classes`; masks that were smoothed or stored as JPEG have too many."
+        )
+    note = f"{len(codes)} classes were found in the {kind} of {len(found)} masks. "
+    if colored:
+        return color_classes([color_of(code) for code in sorted(codes)]), (
+            note + "Give `classes` as {(red, green, blue): name} to name them."
+        )
+    return id_classes(sorted(codes), _palette(labels[0])), (
+        note + "255, if there, is ignored. Give `classes` as {id: name} to name them."
+    )
+
+
+def holds_colors(path: str) -> bool:
+    """Say whether a mask can be read, and holds colours rather than ids."""
+    values = _values(path)
+    return values is not None and values[0]
+
+
+def _values(path: str) -> tuple[bool, set[int]] | None:
+    """Return whether a mask holds colours, and its ids or colour codes; None if unreadable."""
+    try:
+        return False, set(np.unique(read_label(path)).tolist())
+    except FileFault:
+        pass
+    try:
+        codes = np.unique(color_codes(read_colors(path)))
+    except FileFault:
+        return None  # `check` and training name it
+    return True, set(codes[:_MAX_COLORS].tolist())
+
+
+def _palette(path: str) -> dict:
+    """Return the colours of a palette PNG by index, or nothing."""
+    if _decode.is_npy(path):
+        return {}
+    try:
+        with _decode.opened(path) as picture:
+            colors = picture.getpalette() if picture.mode == "P" else None
+    except FileFault:
+        return {}
+    triples = np.reshape(colors or [], (-1, 3))
+    return {i: tuple(int(value) for value in color) for i, color in enumerate(triples)}

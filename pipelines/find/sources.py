@@ -1,0 +1,233 @@
+"""Where the examples of one split come from: files, or arrays in memory.
+
+A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
+a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
+axis more in front, the depth, and their source says `dimensions` 3.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from pipelines import _volumes
+from pipelines.faults import SIZE, FileFault
+from pipelines.files import Range, read_colors, read_header, read_image, read_label
+from pipelines.find.classes import IGNORE_CLASS, Classes
+
+NUM_THREADS = 8
+Pair = tuple[str | tuple[str, ...], str]
+
+
+class Source(Protocol):
+    """What a split is read from."""
+
+    num_channels: int
+    weights: np.ndarray | None
+
+    def __len__(self) -> int: ...
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the names of each picture and mask, as errors and tables show them."""
+        ...
+
+    def sizes(self) -> np.ndarray:
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3), without decoding."""
+        ...
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return picture and mask number `index`."""
+        ...
+
+
+class FileSource:
+    """Pairs of picture and mask files."""
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        classes: Classes,
+        num_channels: int | None = None,
+        value_range: Range = None,
+        weights: Sequence[float] | None = None,
+    ):
+        """Keep the pairs; nothing is read yet.
+
+        Args:
+            pairs: paths of picture and mask. A picture may be a tuple of files, whose channels
+                are put together. A mask may be "": all of its pixels are then ignored.
+            classes: the classes that ids in the masks stand for.
+            num_channels: 1 for grey, 3 for RGB, any number for files that have it, None for what
+                the files hold (RGB if some have colour and some have not).
+            value_range: numbers of the files that become 0 and 255, None for their whole range.
+            weights: how often each picture is drawn for training, above 0; None for alike.
+        """
+        self._pairs = list(pairs)
+        self.classes = classes
+        self._value_range = value_range
+        self._sizes: np.ndarray | None = None
+        self.weights = None if weights is None else np.asarray(weights, np.float64)
+        self.plain: set[str] = set()  # masks that hold class ids and 255, whatever `classes` says
+        self.num_channels = num_channels or self._find_channels()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @cached_property
+    def dimensions(self) -> int:
+        """3 for volumes, 2 for pictures: what the first mask that can be read has."""
+        masks = (label for _, label in self._pairs if label and label not in self.plain)
+        for is_volume, files in (
+            (_volumes.is_label, masks),
+            (_volumes.is_image, (first_path(image) for image, _ in self._pairs)),
+        ):
+            for path in files:
+                try:
+                    return 3 if is_volume(path) else 2
+                except FileFault:
+                    continue  # `check` and training name it
+        return 2
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Paths of each picture, or of the files of its channels, and of its mask."""
+        return list(self._pairs)
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the paths of each picture (its first channel's) and mask ("" for none)."""
+        return [(first_path(image), label) for image, label in self._pairs]
+
+    def sizes(self) -> np.ndarray:
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3), from the headers."""
+        if self._sizes is None:
+            with ThreadPoolExecutor(NUM_THREADS) as pool:
+                headers = pool.map(self._header, [image for image, _ in self._pairs])
+                self._sizes = np.array([header[:-1] for header in headers], np.int64)
+        return self._sizes
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read one pair.
+
+        Raises:
+            FileFault: a ValueError that names the file, if one is unreadable, holds unknown ids,
+                or the sizes differ.
+        """
+        image_path, label_path = self._pairs[index]
+        image = read_image(image_path, self.num_channels, self._value_range, self.dimensions)
+        if not label_path:
+            return image, np.full(image.shape[:-1], IGNORE_CLASS, np.uint8)
+        label = self.read_classes(label_path)
+        if image.shape[:-1] != label.shape:
+            raise FileFault(
+                SIZE, label_path,
+                "A mask must have the size of its picture. "
+                f"Received: {first_path(image_path)!r} of {image.shape[:-1]} and {label_path!r} of "
+                f"{label.shape} (height, width). Resize the mask with nearest neighbour, "
+                "or check that the two belong together.",
+                f"{label.shape}, its picture {image.shape[:-1]}",
+            )  # fmt: skip
+        return image, label
+
+    def read_classes(self, path: str) -> np.ndarray:
+        """Read one mask as class ids uint8 (h, w), 255 where ignored.
+
+        Raises:
+            FileFault: a ValueError that names the file, if it does not fit.
+        """
+        if path in self.plain:
+            return read_label(path).astype(np.uint8)
+        if self.classes.colors:
+            return self.classes.from_colors(read_colors(path), path)
+        return self.classes.from_file_ids(read_label(path), path)
+
+    def subset(self, indices: Sequence[int], repaired: Mapping[int, str]) -> "FileSource":
+        """Return a source of some of the pairs, a few of them with masks of class ids and 255."""
+        pairs = [(self._pairs[i][0], repaired.get(i, self._pairs[i][1])) for i in indices]
+        weights = None if self.weights is None else self.weights[list(indices)].tolist()
+        part = FileSource(pairs, self.classes, self.num_channels, self._value_range, weights)
+        part.plain = self.plain | set(repaired.values())
+        return part
+
+    def _find_channels(self) -> int:
+        """Return the channels that the readable files have; the others are named when read."""
+        with ThreadPoolExecutor(NUM_THREADS) as pool:
+            found = set(pool.map(self._channels, [image for image, _ in self._pairs])) - {0}
+        several = found - {1, 3}
+        if len(several) > 1 or (several and len(found) > 1 and several != {4}):
+            raise ValueError(
+                "All pictures of a dataset need the same number of channels. "
+                f"Received: pictures of {sorted(found)} channels, the first "
+                f"{self.paths()[0][0]!r}. Give `num_channels`, or divide them into two datasets."
+            )
+        if several:
+            return 3 if 3 in found or 1 in found else several.pop()
+        return 3 if 3 in found or not found else 1
+
+    def _header(self, image: str | Sequence[str]) -> tuple[int, ...]:
+        return read_header(image, self.dimensions)
+
+    def _channels(self, image: str | Sequence[str]) -> int:
+        try:
+            return self._header(image)[-1]
+        except FileFault:
+            return 0
+
+
+def first_path(image: str | Sequence[str]) -> str:
+    """Return a picture's path, or that of its first channel."""
+    return image if isinstance(image, str) else image[0]
+
+
+class ArraySource:
+    """Pictures or volumes of one size, and their masks, that are in memory already."""
+
+    def __init__(self, name: str, images: np.ndarray, labels: np.ndarray, num_classes: int):
+        """Check and keep the arrays, without a copy.
+
+        Args:
+            name: what to call them in errors, such as "street_scenes/train".
+            images: uint8 (n, h, w, c) with 1 or more channels; volumes (n, d, h, w, c).
+            labels: uint8 (n, h, w), class ids and 255 for ignored pixels; volumes (n, d, h, w).
+            num_classes: ids must be below it.
+
+        Raises:
+            ValueError: if shapes, types or ids do not fit.
+        """
+        images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels)
+        fits = images.ndim in (4, 5) and images.shape[:-1] == labels.shape and len(images) > 0
+        if not fits or images.dtype != np.uint8 or labels.dtype != np.uint8:
+            raise ValueError(
+                "Arrays need images uint8 (n, h, w, c) and labels uint8 (n, h, w), n from 1 up, "
+                "or volumes (n, d, h, w, c) and labels (n, d, h, w). "
+                f"Received: images {images.dtype} {images.shape}, labels {labels.dtype} "
+                f"{labels.shape} in {name!r}. Convert with astype('uint8') or stack them."
+            )
+        strangers = [int(i) for i in np.unique(labels) if num_classes <= i < 255]
+        if strangers:
+            raise ValueError(
+                f"Labels must be class ids 0..{num_classes - 1}, or 255 for ignored pixels. "
+                f"Received: ids {strangers} in {name!r}. Map them to 255, or name their classes."
+            )
+        self.images, self.labels = images, labels
+        self.weights: np.ndarray | None = None
+        self.num_channels = images.shape[-1]
+        self.dimensions = labels.ndim - 1
+        self._name = name
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return a name for each picture and mask; there are no files."""
+        names = [f"{self._name}/{index:05d}" for index in range(len(self))]
+        return [(name, name) for name in names]
+
+    def sizes(self) -> np.ndarray:
+        """Return heights and widths, int64 (n, 2), or with depths (n, 3)."""
+        return np.tile(np.array(self.labels.shape[1:], np.int64), (len(self), 1))
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return one picture and its mask."""
+        return self.images[index], self.labels[index]

@@ -1,0 +1,1 @@
+"""From pairs of pictures and masks to tf.data graphs of batches."""

@@ -1,0 +1,130 @@
+"""From a store of pictures to tf.data graphs of batches."""
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.graph.store import Store
+from pipelines.ops.example import Example, Op, fold_in, uniform
+
+# Two independent streams of random numbers from one seed.
+_SHUFFLE, _AUGMENT = 0, 1
+
+
+def train_batches(
+    store: Store,
+    batch_size: int,
+    ops: Sequence[Op],
+    seed: int,
+    epochs: range,
+) -> tf.data.Dataset:
+    """Shuffle, change and batch pictures for training; see `Dataset.train_batches`."""
+    count = len(store)
+    kept = count // batch_size * batch_size
+    read = store.reader()
+    repeats = math.prod(getattr(op, "repeats", 1) for op in ops)
+    single = [op for op in ops if not getattr(op, "on_batch", False)]
+    together = ops[len(single) :]
+
+    def order(epoch):
+        epoch_seed = fold_in([seed, _SHUFFLE], epoch)
+        indices = draw(epoch_seed, count, store.weights)
+        places = tf.range(kept)
+        # A picture's copies follow one another; each is an example with a number of its own.
+        indices, copies = tf.gather(indices, places // repeats), places % repeats
+        # With weights a picture comes up anywhere again, so its place is the number.
+        numbers = indices + copies * count if store.weights is None else places
+        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, kept), indices, numbers))
+
+    def example(epoch, index, number):
+        example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), number)
+        image, label = read(index)
+        return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
+
+    def mix(batch):
+        # The first example's seed is the batch's, with numbers that no op on examples has had.
+        return apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
+
+    graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    graph = graph.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    _check_one_size(graph, batch_size)
+    graph = graph.batch(batch_size, drop_remainder=True)
+    if together:
+        graph = graph.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    graph = graph.map(lambda batch: (batch["image"], batch["label"]))
+    steps = count // batch_size * len(epochs)
+    return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def draw(seed, count: int, weights: np.ndarray | None) -> tf.Tensor:
+    """Return the pictures of an epoch in random order, int32 (count,).
+
+    Without weights, each comes once. With weights, one comes `count * weight / sum of weights`
+    times, rounded up or down at random so that the mean over epochs is exact.
+    """
+    order = tf.argsort(uniform(seed, count), stable=True)
+    if weights is None:
+        return order
+    # Weights laid end to end in that order, and a comb of `count` teeth over them.
+    ends = tf.cumsum(tf.gather(weights / weights.sum() * count, order))
+    start = tf.cast(uniform(fold_in(seed, 1), 1), tf.float64)
+    places = tf.minimum(start + tf.range(count, dtype=tf.float64), ends[-1])
+    drawn = tf.gather(order, tf.minimum(tf.searchsorted(ends, places, side="right"), count - 1))
+    return tf.gather(drawn, tf.argsort(uniform(fold_in(seed, 2), count), stable=True))
+
+
+def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
+    """Batch pictures of equal size in file order; see `Dataset.eval_batches`."""
+    read = store.reader()
+    chunks = _chunks(store.sizes, batch_size)
+    spec = tuple(
+        tf.TensorSpec(shape, tf.uint8)
+        for shape in ((*store.static_size, store.num_channels), store.static_size)
+    )
+
+    def batch(indices):
+        return tf.map_fn(read, indices[indices >= 0], fn_output_signature=spec)
+
+    graph = tf.data.Dataset.from_tensor_slices(chunks)
+    graph = graph.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return graph.prefetch(tf.data.AUTOTUNE)
+
+
+def apply_ops(example: Example, ops: Sequence[Op], start: int = 0) -> Example:
+    """Run ops one after the other, each with a seed of its own, numbered from `start`."""
+    seed = example["seed"]
+    for position, op in enumerate(ops, start):
+        example = op({**example, "seed": fold_in(seed, position)})
+    return {**example, "seed": seed}
+
+
+def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the indices of each batch, int64 (num_batches, batch_size), -1 where it is short."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, size in enumerate(sizes.tolist()):
+        groups.setdefault(tuple(size), []).append(index)
+    batches = [
+        group[start : start + batch_size]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size)
+    ]
+    batches.sort(key=lambda batch: batch[0])
+    chunks = np.full((len(batches), batch_size), -1, np.int64)
+    for row, batch in enumerate(batches):
+        chunks[row, : len(batch)] = batch
+    return chunks
+
+
+def _check_one_size(graph: tf.data.Dataset, batch_size: int) -> None:
+    """Refuse batches of pictures whose sizes may differ."""
+    shape = cast(dict[str, tf.TensorSpec], graph.element_spec)["image"].shape
+    if batch_size > 1 and not shape.is_fully_defined():
+        raise ValueError(
+            "Pictures of one batch need one size, but theirs differ or an op changes them. "
+            f"Received: batch_size={batch_size} with pictures of shape {tuple(shape)}. "
+            "End `ops` with random_crop(height, width) or resize(height, width), "
+            "or use batch_size=1."
+        )

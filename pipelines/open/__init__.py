@@ -1,0 +1,1 @@
+"""Data sets from folders and tables of pictures and masks."""

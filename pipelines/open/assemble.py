@@ -1,0 +1,103 @@
+"""From pairs of files and what a person says of them to a dataset."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipelines.dataset import Dataset
+from pipelines.files import Range
+from pipelines.find.class_tables import Table, as_classes
+from pipelines.find.classes import IGNORE_CLASS, Classes
+from pipelines.find.discover import binary, discover, holds_colors
+from pipelines.find.sources import FileSource, Pair
+from pipelines.find.splits import NAMES, Group, by_fractions, by_groups, by_lists, groups_of
+
+FRACTIONS = (0.8, 0.1, 0.1)
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become pictures and classes; the words of `from_folders`."""
+
+    ignore: int | Sequence[int] = IGNORE_CLASS
+    label_offset: int = 0
+    num_channels: int | None = None
+    value_range: Range = None
+    cache: str | None = "memory"
+
+    def __post_init__(self):
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise ValueError(
+                "`value_range` must be two numbers, the lower one first. "
+                f"Received: value_range={self.value_range!r}. Give for example (0, 4095)."
+            )
+
+
+def assemble(
+    name: str,
+    parts: Mapping[str, Sequence[Pair]],
+    table: Table | None,
+    reading: Reading,
+    weights: Mapping[str, Sequence[float]] | None = None,
+) -> Dataset:
+    """Make a dataset of divided pairs.
+
+    Args:
+        name: its name.
+        parts: split -> pairs.
+        table: classes as `as_classes` takes them; None to find them in the masks.
+        reading: how files are read.
+        weights: split -> weight of each picture.
+
+    Returns:
+        the dataset; its notes say what was found out.
+    """
+    labels = [label for pairs in parts.values() for _, label in pairs if label]
+    classes, note = _classes(labels, table, reading)
+    channels = reading.num_channels
+    if channels is None:
+        every = [pair for pairs in parts.values() for pair in pairs]
+        channels = FileSource(every, classes).num_channels
+    sources = {
+        split: FileSource(
+            pairs, classes, channels, reading.value_range, weights[split] if weights else None
+        )
+        for split, pairs in parts.items()
+    }
+    data = Dataset(name, classes, sources, reading.cache)
+    if note:
+        _logger.warning("%s: %s", name, note)
+        data.notes = (note,)
+    return data
+
+
+def divide(
+    pairs: Sequence[Pair], splits: Any, images: Any, seed: int, group: Group | None
+) -> dict[str, list[Pair]]:
+    """Divide pairs by shares, by groups or by lists; see `from_folders`."""
+    if not isinstance(splits, Mapping):
+        if not 1 <= len(splits) <= len(NAMES):
+            raise ValueError(
+                f"Shares are for {', '.join(NAMES)}, in this order. Received: splits={splits!r}. "
+                "Give one to three numbers, or a dict of names."
+            )
+        splits = dict(zip(NAMES, splits, strict=False))
+    if not all(isinstance(share, int | float) for share in splits.values()):
+        return by_lists(pairs, splits, images)
+    if group is None:
+        return by_fractions(pairs, splits, seed)
+    return by_groups(pairs, splits, groups_of(pairs, group, images), seed)
+
+
+def _classes(labels: list[str], table: Table | None, reading: Reading) -> tuple[Classes, str]:
+    if table is None:
+        return discover(labels)
+    is_table = isinstance(table, str | os.PathLike | pd.DataFrame)
+    by_color = is_table and any(holds_colors(label) for label in labels[:1])
+    classes = as_classes(table, reading.ignore, reading.label_offset, by_color)
+    return binary(classes, labels) if labels else (classes, "")

@@ -1,0 +1,163 @@
+"""Anybody's pictures and masks, as a dataset."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipelines.dataset import Dataset
+from pipelines.files import Range
+from pipelines.find.class_tables import Table
+from pipelines.find.classes import IGNORE_CLASS
+from pipelines.find.pairs import Folders, base_of, match_what_fits, picture_files, require_partners
+from pipelines.find.sources import Pair
+from pipelines.find.splits import Group, by_subfolders, split_name
+from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
+
+_PLAIN_FOLDERS = (
+    "images", "image", "imgs", "img", "pictures", "jpegimages", "train", "training", "data",
+)  # fmt: skip
+
+
+def from_folders(  # noqa: PLR0913 - each is one thing in which people's data differ
+    images: Folders | Mapping[str, Folders],
+    labels: str | os.PathLike | Mapping[str, str | os.PathLike],
+    classes: Table | None = None,
+    splits: Sequence[float] | Mapping | None = None,
+    *,
+    ignore: int | Sequence[int] = IGNORE_CLASS,
+    label_offset: int = 0,
+    seed: int = 0,
+    group: Group | None = None,
+    num_channels: int | None = None,
+    value_range: Range = None,
+    on_unmatched: str = "error",
+    cache: str | None = "memory",
+) -> Dataset:
+    """Make a dataset of a folder of pictures and a folder of masks.
+
+    Pictures and masks belong together by name; a mask may carry a suffix such as `_label`,
+    `_mask`, `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also
+    with many channels) or npy arrays (h, w) or (h, w, c); masks may be MATLAB's mat, too. Masks
+    hold class ids, as grey values or as indices of a palette, or colours. Two classes in masks of
+    0 and 255 are recognised, also with the grey edges that JPEG leaves.
+
+    Masks with three axes (depth, height, width) make a dataset of volumes: npy or npz arrays, NIfTI
+    files (nii, nii.gz; with the package nibabel) or stacks of TIFF pages, whose pictures are such
+    files of (d, h, w), (d, h, w, c) or (c, d, h, w) with at most 16 channels. A mask array whose
+    first axis is 1, or whose last one is 1 to 4, is one of a picture with its channels kept.
+
+    Args:
+        images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders
+            whose files of one name are channels; or {"train": folder, "val": folder, ...}.
+        labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png"; may be that of
+            the pictures, if names (`a_mask.png`) or folders in it (`masks`, `train_labels`) say
+            which are masks; or {"train": folder, ...}. A split without masks is all ignored.
+        classes: names in the order of their ids from 0; or {id: name}; or
+            {(red, green, blue): name} or {"#804080": name} for colour-coded masks; or a CSV or
+            JSON file or pandas table with a column name and id, color or red, green, blue; or a
+            text file of names; or how many. Ids or colours of one name are one class; those named
+            None count for nothing. None finds ids or colours in the masks.
+        splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
+            or {"train": list of names or text file, ...}. None takes the subfolders train, val
+            and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1).
+        ignore: id or ids in the masks that count for nothing.
+        label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
+        seed: seed of a division by shares.
+        group: keeps pictures of one group in one split when dividing by shares: a function of
+            the path below `images`, a regular expression (its first bracket), or a list.
+        num_channels: 3 for RGB, 1 for grey, 4 to keep alpha, None for what the pictures have.
+        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: all of
+            what 8 or 16 bits hold.
+        on_unmatched: "error" refuses files without a partner, "skip" leaves them out.
+        cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
+            For a limit, or to skip faulty files, see `Dataset.reading`.
+
+    Returns:
+        the dataset; its name is the folder's.
+
+    Raises:
+        ValueError: if a folder is missing or empty, a file has no partner, or the splits or
+            classes do not work; names the file.
+
+    >>> import tempfile; from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp(), "shapes"); folder.mkdir()
+    >>> for i in range(4):
+    ...     Image.new("RGB", (32, 32)).save(folder / f"{i}.jpg")
+    ...     Image.new("L", (32, 32)).save(folder / f"{i}_mask.png")
+    >>> from_folders(folder, folder, ["background", "shape"], splits=(0.75, 0.25))
+    <Dataset 'shapes': 2 classes, train=3, val=1>
+    """
+    if on_unmatched not in ("error", "skip"):
+        raise ValueError(
+            "`on_unmatched` must be 'error' or 'skip'. "
+            f"Received: on_unmatched={on_unmatched!r}. Leave it out to be told of such files."
+        )
+    reading = Reading(ignore, label_offset, num_channels, value_range, cache)
+    skip = on_unmatched == "skip"
+    if isinstance(images, Mapping):
+        parts, lonely, notes = _by_split(images, labels, splits, skip)
+        folder = os.path.commonpath([_first(one) for one in images.values()])
+    elif isinstance(labels, Mapping):
+        raise _not_both_by_split(images, labels)
+    else:
+        pairs, lonely, notes = _match(images, labels, skip)
+        folder = _first(images)
+        found = by_subfolders(pairs, folder) if splits is None else None
+        parts = found or divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
+    data = assemble(_name(folder), parts, classes, reading)
+    data.unmatched = tuple(lonely)
+    data.notes += tuple(notes)
+    return data
+
+
+def _match(
+    images: Folders, labels: str | os.PathLike, skip: bool
+) -> tuple[list[Pair], list[str], list[str]]:
+    """Return pairs, files without a partner if they are to be left out, and notes."""
+    found = match_what_fits(images, labels)
+    if not skip or not found.pairs:
+        require_partners(found, images, labels)
+    return found.pairs, [file for _, file in found.lonely], [found.note] if found.note else []
+
+
+def _by_split(
+    images: Mapping, labels, splits, skip: bool
+) -> tuple[dict[str, list[Pair]], list[str], list[str]]:
+    """Return what `_match` does of folders that are given by split."""
+    if not isinstance(labels, Mapping) or set(labels) - set(images):
+        raise _not_both_by_split(images, labels)
+    if splits is not None:
+        raise ValueError(
+            "Folders by split are divided already. "
+            f"Received: splits={splits!r} with folders of {list(images)}. Leave `splits` out."
+        )
+    parts, lonely, notes = {}, [], []
+    for split, folder in images.items():
+        name = split_name(split)
+        if split in labels:
+            parts[name], alone, said = _match(folder, labels[split], skip)
+            lonely += alone
+            notes += said
+        else:
+            parts[name] = [(str(file), "") for file in picture_files(folder)]
+    return parts, lonely, notes
+
+
+def _not_both_by_split(images, labels) -> ValueError:
+    return ValueError(
+        "`images` and `labels` must both be folders, or both be {split: folder}. "
+        f"Received: images={images!s:.200}, labels={labels!s:.200}. "
+        "Give for example images={'train': ...} and labels={'train': ...}."
+    )
+
+
+def _first(images: Folders) -> Path:
+    """Return the folder of the pictures, or that of the first channel."""
+    return base_of(images if isinstance(images, str | os.PathLike) else images[0])
+
+
+def _name(images: str | os.PathLike) -> str:
+    folder = Path(images).resolve()
+    while folder.name.lower() in _PLAIN_FOLDERS and folder.parent != folder:
+        folder = folder.parent
+    return folder.name

@@ -1,0 +1,207 @@
+"""The command line, as a person types it."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_seg import models, recipes
+from keras_seg.cli import table
+from keras_seg.cli.arguments import HELP, parser
+from keras_seg.cli.main import COMMANDS, main
+
+
+@pytest.fixture(scope="module")
+def plots(tmp_path_factory):
+    """Ten pictures of 64x64 whose right half is brighter, and their masks."""
+    folder = tmp_path_factory.mktemp("plots")
+    random = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    mask = np.repeat([[0] * 32 + [1] * 32], 64, axis=0).astype("uint8")
+    for index in range(10):
+        image = (random.integers(0, 60, (64, 64, 3)) + 150 * mask[..., None]).astype("uint8")
+        Image.fromarray(image).save(folder / "images" / f"{index}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
+    return folder
+
+
+def test_every_command_has_its_words():
+    assert list(COMMANDS) == list(HELP)
+
+
+def data_words(folder):
+    images, masks = str(folder / "images"), str(folder / "masks")
+    return ["--images", images, "--labels", masks, "--classes", "soil,crop"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"example:\n  python -m keras_seg {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_of_every_command_can_be_parsed(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    example = capsys.readouterr().out.split("python -m keras_seg ")[-1]
+    assert parser().parse_args(example.split())
+
+
+def test_models_lists_every_architecture(capsys):
+    assert main(["models"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == models.names()
+
+
+def test_table_goes_between_the_marks_of_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n")
+    assert main(["models", "--into", str(page)]) == 0
+    lines = page.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("above", "below")
+    assert "old" not in lines
+    assert sum("`contextnet_cn14`" in line for line in lines) == 1
+
+
+def test_page_without_marks_is_left_alone(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    assert main(["models", "--into", str(page)]) == 2
+    assert "needs two lines to put the table between" in capsys.readouterr().err
+    assert page.read_text() == "no marks"
+
+
+def test_check_reports_on_folders(plots, capsys):
+    assert main(["check", *data_words(plots)]) == 0
+    assert "soil" in capsys.readouterr().out
+
+
+def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
+    folder = tmp_path / "broken"
+    shutil.copytree(plots, folder)
+    Image.fromarray(np.zeros((32, 32), "uint8")).save(folder / "masks" / "0.png")  # half its size
+    words = ["check", *data_words(folder), "--fix", str(tmp_path / "fixed")]
+    assert main(words) == 0
+    assert "A repaired dataset" in capsys.readouterr().out
+    assert (tmp_path / "fixed" / "repairs.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check"], "one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` and"),
+        (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
+        (["check", "--data", "camvid", "--images", "x"], "Give one of the three"),
+        (["check", "--images", "x"], "Received: --images x"),
+        (["check", "--data", "camvid", "--labels", "x"], "Received: --data camvid --labels x."),
+        (["fit", "contextnet_cn14", "--data", "street_scenes", "--epochs", "0"], "epochs=0"),
+        (["predict", "no_such_run", "a.png"], "Unknown run"),
+        (["evaluate", "no_such_run"], "Unknown run"),
+        (["evaluate", "contextnet_cn14-camvid"], "Received: none of them"),
+        (["evaluate", "contextnet_cn14-camvid", "--table", "x.csv"], "x.csv"),
+        (["export", "contextnet_cn14-camvid", "int8"], "Received: none of them"),
+        (["export", "contextnet_cn14-camvid", "fp32", "--root", "x"], "Received: none of them"),
+        (
+            ["check", "--images", "x", "--labels", "y", "--root", "z"],
+            "`--images` takes --classes --ignore --label-offset and no `--root`. "
+            "Received: --root z. Leave it out.",
+        ),
+        (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),
+        (["check", "--data", "camvid", "--label-offset", "0"], "Received: --label-offset 0."),
+        (
+            ["fit", "contextnet_cn14", "--data", "street_scenes", "--set", "loss=3"],
+            "needs a name, a Keras loss, or a list of pairs",
+        ),
+    ],
+)
+def test_an_error_is_one_message_without_traceback(words, message, capsys):
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("keras_seg: ")
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_size_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "run", "fp32", "--size", "big"])
+    assert "or depth x height x width. Received: 'big'" in capsys.readouterr().err
+
+
+def test_any_field_of_a_recipe_can_be_set():
+    words = [
+        "fit",
+        "contextnet_cn14",
+        "--set",
+        "patience=3",
+        "loss=focal",
+        "precision=mixed_float16",
+    ]
+    fields = parser().parse_args([*words, "--crop-size", "32x48x64"])
+    assert fields.set == [("patience", 3), ("loss", "focal"), ("precision", "mixed_float16")]
+    assert fields.crop_size == (32, 48, 64)
+
+
+def test_fields_of_several_sets_add_up():
+    words = ["fit", "contextnet_cn14", "--set", "patience=3", "--set", "loss=focal"]
+    assert parser().parse_args(words).set == [("patience", 3), ("loss", "focal")]
+
+
+def test_field_without_a_value_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "contextnet_cn14", "--set", "patience"])
+    assert "needs FIELD=VALUE, such as precision=mixed_bfloat16" in capsys.readouterr().err
+
+
+def test_check_reports_on_a_table(plots, tmp_path, capsys):
+    rows = [f"images/{i}.png,masks/{i}.png" for i in range(10)]
+    table = tmp_path / "pairs.csv"
+    table.write_text("\n".join(["image,label", *rows]))
+    words = ["check", "--table", str(table), "--root", str(plots)]
+    assert main([*words, "--classes", "soil,crop"]) == 0
+    assert "soil" in capsys.readouterr().out
+
+
+def test_unknown_architecture_is_named_with_the_nearest_known(plots, capsys):
+    assert main(["fit", "contextnet_cn41", *data_words(plots)]) == 2
+    assert "Received: name='contextnet_cn41'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys):
+    where = ["--folder", str(tmp_path), "--tag", "t", "--epochs", "1", "--batch-size", "4"]
+    assert main(["fit", "contextnet_cn14_160", *data_words(plots), *where]) == 0
+    (run,) = tmp_path.glob("*/run.json")
+    assert json.loads(run.read_text())["class_names"] == ["soil", "crop"]
+    folder = str(run.parent)
+    assert folder in capsys.readouterr().out
+
+    assert main(["evaluate", folder, "--split", "test", *data_words(plots)]) == 0
+    assert "mean IoU" in capsys.readouterr().out
+
+    assert main(["predict", folder, str(plots / "images"), "--out", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").glob("*_labels.png"))) == 10
+    (one, *_) = (plots / "images").iterdir()
+    words = ["--flip", "--tile", "32", "--out", str(tmp_path / "tiles")]
+    assert main(["predict", folder, str(one), *words]) == 0
+    assert len(list((tmp_path / "tiles").glob("*_labels.png"))) == 1
+
+    capsys.readouterr()
+    assert main(["export", folder, "saved_model", "fp32", "int8", *data_words(plots)]) == 0
+    shown = capsys.readouterr().out
+    assert [shown.count(word) for word in ("SavedModel:", "TFLite fp32:", "TFLite int8:")] == [
+        1
+    ] * 3
+
+
+def test_help_names_every_recipe(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    assert set(recipes.RECIPES) <= set(re.findall(r"\w+", capsys.readouterr().out))

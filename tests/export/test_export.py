@@ -1,0 +1,217 @@
+"""What both exports share: the report, the proof, the publishing, the model that is exported."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from keras_seg.export import ExportReport, saved_model, tflite
+from keras_seg.export import comparison as proof_part
+from keras_seg.export import exportable as model_part
+from keras_seg.export import publish as publish_part
+
+
+def tiny(num_classes=3, size=(None, None), dtype=None):
+    """A model with an auxiliary output."""
+    image = keras.Input((*size, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, dtype=dtype)(image)
+    x = layers.Conv2D(4, 3, padding="same", dtype=dtype)(x)
+    logits = layers.Conv2D(num_classes, 1, dtype="float32", name="logits")(x)
+    aux = layers.Conv2D(num_classes, 1, dtype="float32", name="aux_context")(x)
+    return keras.Model(image, {"logits": logits, "aux_context": aux})
+
+
+def proof(agreement=1.0, difference=0.0, keras_mean_iou=None, mean_iou=None):
+    return proof_part.Proof("2 noise pictures", agreement, difference, keras_mean_iou, mean_iou)
+
+
+def test_report_names_size_operations_agreement_and_both_scores():
+    report = ExportReport(
+        "model.tflite", "TFLite int8", 1_130_000, {"ADD": 10, "CONV_2D": 33},
+        {"image": "uint8 (1, 360, 480, 3)"}, {"logits": "int8 (1, 360, 480, 11)"},
+        "101 labelled pictures", 0.9934, 0.25, 0.6512, 0.6498,
+    )  # fmt: skip
+    text = str(report)
+    for words in ("1.13 MB", "CONV_2D 33, ADD 10", "99.340 %", "101 labelled", "0.6498", "0.6512"):
+        assert words in text
+
+
+def test_report_row_is_flat():
+    report = ExportReport("a/b", "SavedModel", 1, {"A": 2, "B": 3}, {"x": "t"}, {}, "none", 1.0, 0)
+    assert report.row()["operations"] == 5
+    assert report.row()["inputs"] == "x: t"
+
+
+@pytest.mark.parametrize("export", [saved_model, tflite])
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_are_told_to_save_and_reload(export, backend, monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    with pytest.raises(ValueError, match=r"Received: backend='\w+'.*KERAS_BACKEND=tensorflow"):
+        export(tiny(), tmp_path / "1")
+
+
+def test_auxiliary_outputs_and_their_weights_are_dropped():
+    model = tiny()
+    exported = model_part.logits_model(model)
+    assert exported.output_shape == (None, None, None, 3)
+    assert exported.count_params() == model.count_params() - (4 * 3 + 3)
+
+
+def test_model_made_with_a_list_of_one_input_takes_the_tensor():
+    image = keras.Input((32, 32, 3))
+    model = keras.Model([image], [layers.Conv2D(3, 1)(image)])
+    exported = model_part.logits_model(model)
+    assert exported(np.zeros((1, 32, 32, 3), "float32")).shape == (1, 32, 32, 3)
+
+
+def test_mixed_precision_is_rebuilt_in_float32_with_the_same_weights():
+    model = tiny(dtype="mixed_bfloat16")
+    exported = model_part.logits_model(model)
+    assert {layer.compute_dtype for layer in exported.layers} == {"float32"}
+    kept = [weight for weight in model.get_weights() if weight.shape != (1, 1, 4, 3)]
+    for ours in kept:
+        assert any(np.array_equal(ours, theirs) for theirs in exported.get_weights())
+    image = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
+    # bfloat16 keeps 8 bits, 3 decimal digits.
+    np.testing.assert_allclose(exported(image), model(image)["logits"], atol=0.05)
+
+
+def test_model_with_two_inputs_is_refused():
+    one, two = keras.Input((32, 32, 3)), keras.Input((32, 32, 3))
+    with pytest.raises(ValueError, match=r"one input.*with 2 inputs"):
+        model_part.logits_model(keras.Model([one, two], layers.Add()([one, two])))
+
+
+@pytest.mark.parametrize("name", ["class_names", "palette"])
+def test_class_names_and_palette_need_one_entry_for_each_class(name):
+    values = {"class_names": None, "palette": None, name: [(0, 0, 0)] * 2}
+    with pytest.raises(ValueError, match=rf"one entry of {name}.*2 entries for 3 classes"):
+        model_part.class_notes(3, **values)
+
+
+def test_proof_counts_pixels_and_scores_both():
+    logits = np.zeros((1, 2, 2, 2), "float32")
+    logits[..., 1] = [[1, 1], [-1, -1]]  # Keras: 1 1 / 0 0
+    found = np.array([[[1, 0], [0, 0]]], "uint8")
+    label = np.array([[[1, 1], [0, 255]]], "uint8")
+    result = proof_part.compare(
+        lambda image: logits, lambda image: (found, logits + 0.5), [(np.zeros(1), label)], "such"
+    )
+    assert result.agreement == 0.75
+    assert result.max_difference == 0.5
+    assert result.keras_mean_iou == 1.0
+    # Class 0: 1 right of 2 found; class 1: 1 right of 2 there.
+    assert result.mean_iou == 0.5
+    assert result.pictures == "1 such"
+
+
+def test_data_without_any_picture_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"at least one batch.*data without any.*used up"):
+        saved_model(tiny(), tmp_path / "1", data=iter(()))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (proof(agreement=0.9), r"labels as in Keras on at least 99.90%.*agreement=0.90000"),
+        (proof(difference=np.inf), r"scores to be finite.*max_difference=inf"),
+        (proof(keras_mean_iou=0.65, mean_iou=0.6), r"loss of mean IoU.*0.6000 after 0.6500"),
+        (proof(keras_mean_iou=0.65, mean_iou=np.nan), r"loss of mean IoU"),
+    ],
+)
+def test_failed_proof_says_what_it_needed_and_found(result, words):
+    with pytest.raises(ValueError, match=words):
+        proof_part.require("tflite", "a.tflite", result, 0.999, max_iou_drop=0.015)
+
+
+def test_pictures_come_from_arrays_batches_and_labelled_batches():
+    batch = np.zeros((2, 8, 8, 3), "uint8")
+    sources = [batch, list(batch), [batch, batch], [(batch, batch[..., 0])]]
+    sources.append(tf.data.Dataset.from_tensors((batch, batch[..., 0])))
+    counts = [len(proof_part.take_pictures("f", source, 3, (4, 6, 3))) for source in sources]
+    assert counts == [2, 2, 3, 2, 2]
+    assert proof_part.take_pictures("f", batch, 1, (4, 6, 3))[0].shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((1, 8, 8, 3)), np.zeros((1, 8, 8, 1), "uint8"), []])
+def test_pictures_of_another_kind_are_refused(wrong):
+    with pytest.raises(ValueError, match="needs uint8 pictures"):
+        proof_part.take_pictures("tflite", wrong, 3, (8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (np.zeros((1, 8, 8, 3), "uint8"), "batches of .image, label.*type ndarray"),
+        ((np.zeros((1, 8, 8, 3), "uint8"), np.zeros((1, 4, 8), "uint8")), "of the size of their"),
+    ],
+)
+def test_data_of_another_kind_is_refused(item, words):
+    with pytest.raises(ValueError, match=words):
+        list(proof_part.labelled_batches("tflite", [item], (8, 8, 3), (8, 8)))
+
+
+def test_resizing_keeps_class_ids():
+    label = np.array([[0, 255], [7, 3]], "uint8").reshape(1, 2, 2, 1)
+    assert set(np.unique(proof_part.resized(label, (5, 7), nearest=True))) == {0, 3, 7, 255}
+
+
+def test_published_file_appears_at_the_end_and_replaces_only_ours(tmp_path):
+    path = tmp_path / "model.tflite"
+    for content in (b"one", b"two"):
+        with publish_part.published("tflite", path) as draft:
+            draft.write_bytes(content)
+            publish_part.write_notes(draft, {"class_names": ["road"], "palette": None})
+        assert path.read_bytes().startswith(content)
+    assert publish_part.read_notes(path) == {"class_names": ["road"], "palette": None}
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+def test_published_folder_replaces_ours_whole(tmp_path):
+    folder = tmp_path / "run" / "1"
+    for name in ("old", "new"):
+        with publish_part.published("saved_model", folder) as draft:
+            draft.mkdir()
+            (draft / name).touch()
+            publish_part.write_notes(draft, {"class_names": None})
+    assert sorted(file.name for file in folder.iterdir()) == ["assets.extra", "new"]
+    assert [file.name for file in folder.parent.iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_not_ours_is_never_replaced(tmp_path, kind):
+    path = tmp_path / "1"
+    path.write_text("mine") if kind == "file" else path.mkdir()
+    with pytest.raises(ValueError, match=r"nothing else.*holds something else"):
+        with publish_part.published("saved_model", path):
+            pytest.fail("must not come here")
+    assert path.exists()
+
+
+def test_an_error_leaves_the_earlier_export_and_no_draft(tmp_path):
+    path = tmp_path / "model.tflite"
+    with publish_part.published("tflite", path) as draft:
+        draft.write_bytes(b"good")
+        publish_part.write_notes(draft, {})
+
+    def fail():
+        with publish_part.published("tflite", path) as draft:
+            draft.write_bytes(b"bad")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_bytes().startswith(b"good")
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_earlier_one(tmp_path):
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "mine").touch()
+    with pytest.raises(FileNotFoundError, match="no_draft"):
+        publish_part._move(tmp_path / "no_draft", folder)
+    assert [file.name for file in tmp_path.iterdir()] == ["1"]
+    assert (folder / "mine").is_file()

@@ -1,0 +1,396 @@
+import os
+import struct
+import zlib
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image, TiffImagePlugin
+
+from keras_seg import models
+from keras_seg.inference import blocks, tiled
+from keras_seg.inference._sources import open_picture
+from keras_seg.inference.segmenter import Segmenter
+from keras_seg.inference.stride import output_stride
+
+
+def picture(height, width, channels=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def local_model(input_shape=(None, None, 3), num_classes=4):
+    """Sees 13 pixels to each side: 2 + 1 in full size, (1 + 1) * 4 + 2 in a quarter of it."""
+    image = keras.Input(input_shape)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+    full = layers.Conv2D(6, 5, padding="same", activation="relu")(x)
+    x = layers.AveragePooling2D(4)(full)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+    x = layers.UpSampling2D(4)(x)
+    x = layers.Concatenate()([full, x])
+    return keras.Model(image, layers.Conv2D(num_classes, 3, padding="same")(x))
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    keras.utils.set_random_seed(1)
+    return Segmenter(local_model())
+
+
+def whole(segmenter, image, **tiling):
+    """All blocks put together."""
+    found = np.full((*image.shape[:2], segmenter.num_classes), np.nan, np.float32)
+    for rows, columns, values in blocks(segmenter, image, **tiling):
+        assert np.isnan(found[rows, columns]).all()  # Each pixel once.
+        found[rows, columns] = values
+    return found
+
+
+@pytest.mark.parametrize("blend", ["gaussian", "linear"])
+@pytest.mark.parametrize(("height", "width"), [(200, 132), (64, 196), (40, 36)])
+def test_tiles_equal_the_whole_picture(segmenter, blend, height, width):
+    image = picture(height, width)
+    tiling = {"tile": 64, "overlap": 40, "blend": blend, "margin": 13}
+    expected = segmenter.probabilities(image)
+    # Float32 sums in another order.
+    np.testing.assert_allclose(whole(segmenter, image, **tiling), expected, atol=1e-5)
+    np.testing.assert_array_equal(segmenter.tiles(image, **tiling), segmenter(image))
+
+
+def test_an_overlap_of_the_receptive_field_is_enough(segmenter):
+    image = picture(128, 128)  # 13 + 1 + 13 pixels.
+    found = whole(segmenter, image, tile=64, overlap=27, margin=13)
+    np.testing.assert_allclose(found, segmenter.probabilities(image), atol=1e-5)
+
+
+def test_without_a_margin_the_edges_of_tiles_show(segmenter):
+    image = picture(128, 128)
+    found = whole(segmenter, image, tile=64, overlap=0)
+    difference = np.abs(found - segmenter.probabilities(image)).max(axis=-1)
+    assert difference[60:68].max() > 1e-3
+    assert difference[:50, :50].max() < 1e-5
+
+
+def test_the_default_of_a_large_network_is_near_the_whole_picture():
+    """Deep networks see further than an overlap; what matters is that no tile's edge shows."""
+    keras.utils.set_random_seed(0)
+    segmenter = Segmenter(models.build("contextnet_cn14_160", num_classes=3))
+    image = cv2.resize(picture(8, 12), (384, 256), interpolation=cv2.INTER_CUBIC)
+    found = whole(segmenter, image, tile=128)
+    expected = segmenter.probabilities(image)
+    assert np.abs(found - expected).max() < 0.1
+    # Nowhere are steps between neighbouring pixels larger than those of the whole picture.
+    steps, whole_steps = (np.abs(np.diff(values, axis=1)).max() for values in (found, expected))
+    assert steps < 1.5 * whole_steps
+
+
+def test_other_sizes_are_continued_by_their_edge(segmenter):
+    image = picture(131, 70)  # Its coarse grid has a stride of 4: 132 rows, 72 columns.
+    continued = np.pad(image, ((0, 1), (0, 2), (0, 0)), mode="edge")
+    found = whole(segmenter, image, tile=48, overlap=28, margin=13)
+    expected = segmenter.probabilities(continued)[:131, :70]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_picture_smaller_than_a_tile_is_one_tile(segmenter):
+    image = picture(40, 52)
+    np.testing.assert_array_equal(segmenter.tiles(image), segmenter(image))
+    assert segmenter.tiles(picture(1, 1)).shape == (1, 1)
+
+
+def test_a_seam_of_a_far_seeing_network_is_a_slope():
+    """A class probability that jumps from tile to tile changes by small steps in between."""
+
+    class Jump(Segmenter):
+        def _probabilities(self, batch):
+            value = batch[:, :1, :1, :1] / np.float32(255)  # The tile's first pixel, everywhere.
+            share = np.broadcast_to(value, (*batch.shape[:3], 1))
+            return np.concatenate([share, 1 - share], axis=-1)
+
+    image = np.zeros((64, 112, 3), np.uint8)
+    image[:, 48:] = 255
+    jump = Jump(local_model(num_classes=2))
+    for blend, largest in (("linear", 1 / 9), ("gaussian", 0.3)):
+        row = whole(jump, image, tile=64, overlap=16, blend=blend)[0, :, 0]
+        # Tiles at 0 and 48: pixels 48..63 are shared, the outer 4 of which are margin.
+        assert (row[:52] == 0).all()
+        assert (row[60:] == 1).all()
+        steps = np.diff(row)
+        assert (steps >= 0).all()
+        assert steps.max() <= largest + 1e-6  # Linear: eight pixels, nine steps.
+
+
+def test_blocks_are_distributions(segmenter):
+    found = whole(segmenter, picture(150, 170), tile=64, overlap=16)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_a_tiled_segmenter_takes_batches(segmenter):
+    batch = np.stack([picture(100, 132, seed=seed) for seed in range(2)])
+    by_tiles = tiled(segmenter, tile=64, overlap=40, margin=13)
+    np.testing.assert_array_equal(by_tiles.labels(batch), segmenter.labels(batch))
+    np.testing.assert_allclose(
+        by_tiles.probabilities(batch), segmenter.probabilities(batch), atol=1e-5
+    )
+    fixed = tiled(Segmenter(local_model((40, 48, 3))))
+    assert fixed(batch[0]).shape == (100, 132)
+
+
+def test_a_tiled_segmenter_takes_no_picture_for_a_batch(segmenter):
+    with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, h, w, 3\)"):
+        tiled(segmenter, tile=64).labels(np.zeros((40, 50, 3), "uint8"))
+
+
+def test_a_network_of_one_size_gives_its_tile():
+    segmenter = Segmenter(local_model((40, 48, 3)))
+    assert segmenter.tiles(picture(100, 130), overlap=9).shape == (100, 130)
+    with pytest.raises(ValueError, match=r"built for pictures of 40x48.*picture of 39x130"):
+        segmenter.tiles(picture(39, 130))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"blend": "cosine"}, "Unknown blend.*Available"),
+        ({"overlap": -1}, "needs overlap to be a whole number"),
+        ({"margin": 10, "overlap": 16}, "margin of at most half the overlap.*margin=10"),
+        ({"tile": 64, "overlap": 62}, "overlap smaller than a tile.*overlap=62"),
+        ({"tile": 0}, "needs tile to be a whole number"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(segmenter, wrong, words):
+    with pytest.raises(ValueError, match=words):
+        segmenter.tiles(picture(200, 200), **wrong)
+
+
+# Files
+
+
+@pytest.mark.parametrize("ending", ["npy", "png", "tif", "bmp"])
+def test_labels_go_from_disk_to_disk(segmenter, tmp_path, ending):
+    image, source = picture(150, 131), tmp_path / f"map.{ending}"
+    if ending == "npy":
+        np.save(source, image)
+    else:
+        cv2.imwrite(str(source), image[..., ::-1])
+    tiling = {"tile": 64, "overlap": 16}
+    expected = segmenter.tiles(image, **tiling)
+    segmenter.palette = [(1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)]
+    assert segmenter.tiles(source, tmp_path / "out.npy", **tiling) == tmp_path / "out.npy"
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+    segmenter.tiles(str(source), tmp_path / "out.png", **tiling)
+    written = Image.open(tmp_path / "out.png")
+    assert written.mode == "P"
+    np.testing.assert_array_equal(np.asarray(written), expected)
+    colours = np.asarray(segmenter.palette)[expected]
+    np.testing.assert_array_equal(np.asarray(written.convert("RGB")), colours)
+    segmenter.palette = None
+    assert sorted(os.listdir(tmp_path)) == sorted([source.name, "out.npy", "out.png"])
+
+
+def test_output_is_not_overwritten_and_has_a_known_ending(segmenter, tmp_path):
+    (tmp_path / "out.npy").write_bytes(b"dear")
+    with pytest.raises(ValueError, match=r"replaces no files.*out\.npy"):
+        segmenter.tiles(picture(40, 40), tmp_path / "out.npy")
+    assert (tmp_path / "out.npy").read_bytes() == b"dear"
+    with pytest.raises(ValueError, match=r"as \.npy or \.png.*out\.jpg"):
+        segmenter.tiles(picture(40, 40), tmp_path / "out.jpg")
+
+
+def test_output_may_lie_in_a_new_folder(segmenter, tmp_path):
+    assert segmenter.tiles(picture(40, 40), tmp_path / "new" / "out.png").is_file()
+
+
+def test_what_stops_half_way_leaves_no_file(tmp_path):
+    class Broken(Segmenter):
+        def _probabilities(self, batch):
+            raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        Broken(local_model()).tiles(picture(100, 100), tmp_path / "out.npy", tile=64)
+    assert not os.listdir(tmp_path)
+
+
+def check_rows(path, expected, num_channels=3):
+    """Rows read in overlapping bands, as tiles read them, are those of the whole picture."""
+    source = open_picture(path, num_channels)
+    height, width = expected.shape[:2]
+    assert (source.height, source.width) == (height, width)
+    for top, bottom in [(0, 40), (25, 90), (25, 26), (80, height), (0, height)]:
+        np.testing.assert_array_equal(source.read(top, bottom), expected[top:bottom])
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_tiffs_are_read_by_strips(tmp_path, compression, mode):
+    image = picture(150, 131, {"L": 1, "RGB": 3, "RGBA": 4}[mode])
+    path = tmp_path / "map.tif"
+    options = {"tiffinfo": {317: 2}} if compression == "tiff_lzw" else {}
+    strips = {"strip_size": 5000}
+    Image.fromarray(image.squeeze()).save(path, compression=compression, **options, **strips)
+    expected = np.repeat(image, 3, axis=-1) if mode == "L" else image[..., :3]
+    check_rows(path, expected)
+
+
+def test_tiffs_of_jpeg_pieces_and_bigtiffs_are_read(tmp_path):
+    image = cv2.resize(picture(20, 17), (131, 150))
+    Image.fromarray(image).save(tmp_path / "jpeg.tif", compression="jpeg", quality=90)
+    check_rows(tmp_path / "jpeg.tif", np.asarray(Image.open(tmp_path / "jpeg.tif")))
+    Image.fromarray(image).save(tmp_path / "big.tif", big_tiff=True)
+    check_rows(tmp_path / "big.tif", image)
+
+
+def tiled_tiff(path, image, side=64):
+    """Write a TIFF of deflated tiles by hand: TIFF 6.0, section 15."""
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, -height % side), (0, -width % side), (0, 0)))
+    tiles = [
+        zlib.compress(padded[y : y + side, x : x + side].tobytes())
+        for y in range(0, height, side)
+        for x in range(0, width, side)
+    ]
+    tiles[1] = b""  # As GDAL leaves out tiles of zeros.
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    offsets, position = [], 8
+    for tile in tiles:
+        offsets.append(position if tile else 0)
+        position += len(tile)
+    short = {256: width, 257: height, 259: 8, 262: 2, 277: 3, 322: side, 323: side}
+    for tag, value in short.items():
+        directory[tag] = value
+    directory[258] = (8, 8, 8)
+    directory[324] = tuple(offsets)
+    directory[325] = tuple(len(tile) for tile in tiles)
+    header = struct.pack("<2sHI", b"II", 42, position)
+    path.write_bytes(header + b"".join(tiles) + directory.tobytes(position))
+
+
+def test_tiffs_of_tiles_are_read(tmp_path):
+    image = picture(150, 131)
+    image[:64, 64:128] = 0
+    tiled_tiff(tmp_path / "map.tif", image)
+    check_rows(tmp_path / "map.tif", image)
+
+
+def plain_tiff(path, image, rows, counts):
+    """Write a TIFF of plain strips by hand, with these lengths, or with none if that is None."""
+    height, width = image.shape[:2]
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in {256: width, 257: height, 259: 1, 262: 2, 277: 3, 278: rows}.items():
+        directory[tag] = value
+    directory[258] = (8, 8, 8)
+    # Pillow adds where the directory ends, and the strips begin.
+    directory[273] = tuple(top * width * 3 for top in range(0, height, rows))
+    if counts is not None:
+        directory[279] = counts
+    header = struct.pack("<2sHI", b"II", 42, 8)
+    path.write_bytes(header + directory.tobytes(8) + image.tobytes())
+
+
+def test_tiffs_of_plain_strips_without_lengths_and_with_holes_are_read(tmp_path):
+    image = picture(150, 130)
+    plain_tiff(tmp_path / "old.tif", image, 60, None)
+    check_rows(tmp_path / "old.tif", image)
+    # As GDAL leaves out strips of zeros: they are 0 bytes long, whatever lies there.
+    plain_tiff(tmp_path / "holes.tif", image, 60, (60 * 390, 0, 30 * 390))
+    image[60:120] = 0
+    check_rows(tmp_path / "holes.tif", image)
+
+
+def test_rarer_tiffs_are_read_at_once(tmp_path):
+    image = picture(150, 131)
+    Image.fromarray(image).save(tmp_path / "turned.tif", tiffinfo={274: 3})
+    check_rows(tmp_path / "turned.tif", image[::-1, ::-1])
+    deep = image[..., ::-1].astype(np.uint16) * 257
+    cv2.imwrite(str(tmp_path / "deep.tif"), deep)
+    check_rows(tmp_path / "deep.tif", image)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA"])
+def test_pngs_are_read_by_rows(tmp_path, mode):
+    # Smooth, so that the writer uses all five filters.
+    image = Image.fromarray(cv2.resize(picture(20, 17), (131, 150))).convert(mode)
+    image.save(tmp_path / "map.png")
+    expected = np.asarray(image.convert("L" if mode == "LA" else "RGB"))
+    expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=-1)
+    check_rows(tmp_path / "map.png", expected)
+
+
+def test_rarer_pngs_are_read_at_once(tmp_path):
+    deep = picture(150, 131)[..., ::-1].astype(np.uint16) * 257
+    cv2.imwrite(str(tmp_path / "deep.png"), deep)
+    check_rows(tmp_path / "deep.png", (deep[..., ::-1] // 257).astype(np.uint8))
+
+
+def test_large_jpegs_give_the_same_pixels(tmp_path, monkeypatch):
+    image = cv2.resize(picture(20, 17), (131, 150))
+    for name, pixels in (("colour.jpg", image), ("grey.jpg", image[..., 0])):
+        Image.fromarray(pixels).save(tmp_path / name, quality=90)
+        expected = open_picture(tmp_path / name, 3).read(0, 150)
+        with monkeypatch.context() as patch:
+            patch.setattr("keras_seg.inference._sources.LARGE_JPEG", 0)
+            check_rows(tmp_path / name, expected)
+
+
+def test_memory_maps_are_read_by_rows(tmp_path):
+    image = picture(150, 131)
+    np.save(tmp_path / "map.npy", image)
+    check_rows(np.load(tmp_path / "map.npy", mmap_mode="r"), image)
+    np.save(tmp_path / "turned.npy", np.asfortranarray(image))
+    check_rows(tmp_path / "turned.npy", image)
+    np.save(tmp_path / "grey.npy", image[..., 0])
+    check_rows(tmp_path / "grey.npy", image[..., :1], num_channels=1)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    image = picture(150, 131)
+    Image.fromarray(image).save(tmp_path / "half.png")
+    Image.fromarray(image).save(tmp_path / "half.tif", compression="tiff_lzw")
+    for name in ("half.png", "half.tif"):
+        data = (tmp_path / name).read_bytes()
+        broken = data[:30000] + (b"" if name == "half.png" else bytes(5000) + data[35000:])
+        (tmp_path / name).write_bytes(broken)
+        with pytest.raises(ValueError, match=rf"must be complete.*{name}"):
+            open_picture(tmp_path / name, 3).read(0, 150)
+    (tmp_path / "text.npy").write_bytes(b"no array")
+    with pytest.raises(ValueError, match=r"one array of numbers.*text\.npy"):
+        open_picture(tmp_path / "text.npy", 3)
+
+
+def test_pieces_must_be_bytes_of_one_picture(tmp_path):
+    np.save(tmp_path / "floats.npy", np.zeros((40, 40, 3)))
+    with pytest.raises(ValueError, match=r"must be uint8 \(h, w\).*dtype=float64"):
+        open_picture(tmp_path / "floats.npy", 3)
+    np.save(tmp_path / "five.npy", np.zeros((40, 40, 5), np.uint8))
+    with pytest.raises(ValueError, match="takes pictures with 3 channels"):
+        open_picture(tmp_path / "five.npy", 3)
+
+
+# Strides
+
+
+def test_the_stride_is_that_of_the_coarsest_map(segmenter):
+    assert segmenter.output_stride == 4
+    inner = keras.Sequential([keras.Input((None, None, 4)), layers.MaxPooling2D(6)])
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same")(image)
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)  # Sees all: has no grid.
+    x = layers.UpSampling2D(12)(inner(layers.Multiply()([x, pooled])))
+    assert output_stride(keras.Model(image, x)) == 12
+    assert output_stride(keras.Model(image, layers.Conv2D(2, 3)(image))) == 1
+
+
+@pytest.mark.parametrize("name", ["contextnet_cn14", "contextnet_cn18", "fc_densenet_mobile"])
+def test_the_stride_is_the_architectures(name):
+    if name not in models.names():
+        pytest.skip(f"needs {name}")
+    assert output_stride(models.build(name, num_classes=3)) == models.facts(name).output_stride
+
+
+def test_numbers_are_refused_before_the_first_picture(segmenter):
+    with pytest.raises(ValueError, match=r"tile to be a whole number.*Received: tile=128\.5"):
+        tiled(segmenter, 128.5)
+    with pytest.raises(ValueError, match=r"one side for all 2 axes.*Received: tile=\(64,\)"):
+        tiled(segmenter, (64,))

@@ -1,0 +1,378 @@
+"""The contract that every network keeps. All are found by scan; nothing is listed here.
+
+Counts and facts are tested at full size; everything else on small networks of the same structure
+(`tiny` in the facts), each structure once.
+`GOLDEN=write pytest tests/models/test_architectures.py -m golden` writes tests/models/golden anew.
+"""
+
+import functools
+import inspect
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_seg import analyse, export, models, recipes
+from keras_seg.export.litert import labels_from_scores
+from keras_seg.models.registry import Facts, Variant, architecture
+
+GOLDEN = Path(__file__).parent / "golden"
+NUM_CLASSES = 5
+
+each_network = pytest.mark.parametrize("name", models.names())
+
+
+def structures():
+    """One name for each structure: variants that `tiny` makes equal count once."""
+    found = {}
+    for name in models.names():
+        facts = models.facts(name)
+        parameters = inspect.signature(getattr(models, name)).parameters
+        options = {x.name: x.default for x in parameters.values() if x.kind is x.KEYWORD_ONLY}
+        key = (facts.family, facts.dimensions[0], str(sorted((options | facts.tiny).items())))
+        found.setdefault(key, name)
+    return sorted(found.values())
+
+
+each_structure = pytest.mark.parametrize("name", structures())
+
+
+def shape(name, height, width, channels=3):
+    """Shape without batch: volumes of 32 slices for those that only take volumes."""
+    return (*(32,) * (models.facts(name).dimensions[0] - 2), height, width, channels)
+
+
+def tiny(name, input_shape=None, num_classes=NUM_CLASSES, **options):
+    return models.build(name, input_shape, num_classes, **{**models.facts(name).tiny, **options})
+
+
+@functools.cache
+def built(name):
+    """The small network for any size; built once."""
+    keras.utils.set_random_seed(0)
+    return tiny(name)
+
+
+def pixels(name, height=37, width=51, batch=1, channels=3):
+    random = np.random.default_rng(0)
+    size = (batch, *shape(name, height, width, channels))
+    return random.integers(0, 256, size).astype("uint8")
+
+
+@each_network
+def test_numbers_of_parameters_are_the_published_ones(name):
+    facts = models.facts(name)
+    assert facts.counts
+    for count in facts.counts:
+        any_size = (*(None,) * facts.dimensions[0], count.channels)
+        model = models.build(name, any_size, count.num_classes, **count.options)
+        if count.trainable is not None:
+            assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == count.trainable
+        if count.total is not None:
+            assert model.count_params() == count.total
+        if count.folded is not None:
+            # Normalization merged into the convolutions: kernels, and a bias per channel.
+            kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
+            folded = sum(int(np.prod(x.kernel.shape)) + x.output.shape[-1] for x in kernels)
+            assert folded == count.folded
+
+
+@each_network
+def test_facts_stand_beside_the_code(name):
+    facts = models.facts(name)
+    assert facts.name == name
+    assert facts.tiny
+    assert name in models.names(facts.task)
+    assert re.search(r"\b(19|20)\d\d\b", facts.paper)
+    assert facts.output_stride >= 1
+    assert facts.recipe is None or facts.recipe in recipes.RECIPES
+    for dataset, split, score in facts.scores:
+        assert isinstance(dataset, str)
+        assert split in ("val", "test")
+        assert 0 < score <= 100
+
+
+@each_network
+def test_options_are_keywords_and_documented(name):
+    builder = getattr(models, name)
+    assert builder.__name__ == name
+    parameters = list(inspect.signature(builder).parameters.values())
+    assert [parameter.name for parameter in parameters[:2]] == ["input_shape", "num_classes"]
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters[2:])
+    assert builder.__doc__.splitlines()[0].endswith(".")
+    for parameter in parameters:
+        assert re.search(rf"^ *{parameter.name}: ", builder.__doc__, re.MULTILINE), parameter.name
+
+
+@each_network
+def test_wrong_arguments_are_refused_with_words(name):
+    smallest = models.facts(name).smallest
+    for arguments, words in (
+        ({"num_classes": 0}, f"`{name}` needs num_classes to be a whole number"),
+        (
+            {"input_shape": shape(name, smallest - 1, 64)},
+            rf"`{name}` needs input_shape=.*Enlarge or pad",
+        ),
+        ({"input_shape": (64, 64)}, rf"`{name}` needs input_shape=.*Pass for example"),
+        (
+            {"input_shape": shape(name, 64, 64, channels=None)},
+            "number of channels must be known",
+        ),
+        ({"depths": 3}, f"Unknown option of `{name}`.*option='depths'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            models.build(name, **arguments)
+
+
+@each_structure
+def test_logits_have_the_size_of_the_image_also_when_it_is_odd(name):
+    for size in ((37, 51), (32, 32)):
+        x = pixels(name, *size)
+        logits = built(name)(x.astype("float32"))
+        assert tuple(logits.shape) == (*x.shape[:-1], NUM_CLASSES)
+        assert logits.dtype == tf.float32
+        assert np.isfinite(logits).all()
+
+
+@each_structure
+def test_a_known_size_gives_the_same_logits_as_an_unknown_one(name):
+    x = pixels(name, 45, 61).astype("float32")
+    known = tiny(name, x.shape[1:])
+    known.set_weights(built(name).get_weights())
+    expected = np.array(built(name)(x))
+    np.testing.assert_allclose(known(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    # And in a graph, where the unknown size is no number while the function is traced.
+    spec = tf.TensorSpec((None, *built(name).input_shape[1:]), tf.float32)
+    function = tf.function(lambda image: built(name)(image), input_signature=[spec])
+    np.testing.assert_allclose(function(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+@each_structure
+def test_any_number_of_channels_and_classes_and_a_known_size(name):
+    model = tiny(name, shape(name, 64, 48, channels=5), num_classes=2)
+    assert model.output_shape == (None, *shape(name, 64, 48, channels=2))
+    assert model.input_shape == (None, *shape(name, 64, 48, channels=5))
+    assert model.name == name
+
+
+@each_structure
+def test_gradient_reaches_every_weight(name):
+    model = built(name)
+    before = model.get_weights()
+    # On a map of one pixel, normalization takes out whatever an offset before it adds.
+    side = max(64, 2 * models.facts(name).output_stride)
+    x = tf.cast(pixels(name, side, side, batch=2), "float32")
+    with tf.GradientTape() as tape:
+        logits = model(x, training=True)
+        weights = np.random.default_rng(1).normal(size=logits.shape).astype("float32")
+        loss = tf.reduce_mean(logits * weights)
+    variables = [variable.value for variable in model.trainable_variables]
+    gradients = tape.gradient(loss, variables)
+    model.set_weights(before)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, f"none for {variable.path}"
+        assert np.isfinite(gradient).all(), f"not finite for {variable.path}"
+        assert np.any(gradient), f"only zeros for {variable.path}"
+
+
+@each_structure
+def test_call_is_inference_and_changes_nothing(name):
+    # Some Keras layers in the middle of a model switch those behind them to training.
+    model = built(name)
+    before = [variable.numpy() for variable in model.variables]
+    x = pixels(name).astype("float32")
+    np.testing.assert_array_equal(model(x), model(x, training=False))
+    for a, b in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(a, b.numpy())
+
+
+@each_structure
+def test_network_survives_saving(name, tmp_path):
+    model, x = built(name), pixels(name).astype("float32")
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.name == name
+    # The same operations on the same numbers.
+    np.testing.assert_array_equal(model(x), again(x))
+
+
+@each_structure
+def test_pixels_may_be_bytes(name):
+    model, x = built(name), pixels(name)
+    np.testing.assert_array_equal(model(x), model(x.astype("float32")))
+
+
+@each_structure
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_logits_of_mixed_precision_are_float32(name, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = tiny(name, shape(name, 32, 32))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.output.dtype == "float32"
+    dtypes = {layer.compute_dtype for layer in model.layers if hasattr(layer, "kernel")}
+    assert policy.removeprefix("mixed_") in dtypes
+
+
+@each_structure
+def test_auxiliary_heads_are_built_only_when_asked_for(name):
+    assert isinstance(built(name).output, keras.KerasTensor)
+    if not models.has_option(name, "auxiliary_head"):
+        return
+    model = tiny(name, shape(name, 64, 64), auxiliary_head=True)
+    heads = dict(model.output)
+    assert heads.pop("logits").shape == (None, *shape(name, 64, 64, channels=NUM_CLASSES))
+    assert heads
+    for head, output in heads.items():
+        assert head.startswith("aux_")
+        assert (output.shape[-1], output.dtype) == (NUM_CLASSES, "float32")
+    names = {weight.path for weight in built(name).weights}
+    assert names <= {weight.path for weight in model.weights}
+
+
+@each_structure
+def test_no_layer_is_left_to_keras_to_name(name):
+    # Names that Keras counts up differ from build to build; weights are found by name.
+    layers = built(name).layers
+    again = {
+        layer.name for layer in layers if re.search(r"^(conv|batch|add|re_lu|activ)", layer.name)
+    }
+    assert not again
+
+
+@each_structure
+def test_costs_and_receptive_field_are_known(name):
+    size = shape(name, 64, 64)
+    table = analyse.summary(built(name), size)
+    assert table.loc["total", "parameters"] == built(name).count_params()
+    assert table.loc["total", "macs"] > 0
+    fields = analyse.receptive_field(built(name))
+    assert (fields[["height", "width"]].iloc[-1] >= 3).all()
+
+
+@pytest.mark.export
+@each_structure
+def test_saved_model_and_tflite_give_the_labels_of_keras(name, tmp_path):
+    known = tiny(name, shape(name, 64, 64))
+    known.set_weights(built(name).get_weights())
+    report = export.saved_model(built(name), tmp_path / "1")
+    assert report.agreement > 0.999
+    if models.facts(name).dimensions[0] > 2:
+        return  # LiteRT has no convolutions of volumes, which `tflite` says.
+    x = [pixels(name, 64, 64)[0]] * 2
+    for mode, atol in (("fp32", 1e-4), ("int8", 0.25)):
+        path = tmp_path / f"model_{mode}.tflite"
+        export.tflite(known, path, mode, calibration=x, min_agreement=0.0)
+        found = export.LiteRTSegmenter(path).scores(x[0][None])
+        expected = np.array(known(x[0][None].astype("float32")))
+        # Untrained logits lie close together: their values are compared, not the labels.
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=atol * scale)
+        if mode == "fp32":
+            same = labels_from_scores(found) == expected.argmax(-1)
+            assert same.mean() > 0.999
+
+
+@pytest.mark.golden
+@each_structure
+def test_logits_are_those_of_the_stored_numbers(name):
+    path = GOLDEN / f"{name}.npz"
+    keras.utils.set_random_seed(0)
+    found = np.array(tiny(name)(pixels(name, 32, 32).astype("float32")))
+    found = found[(slice(None), *(slice(4, None, 8),) * (found.ndim - 2))]
+    if os.environ.get("GOLDEN") == "write":
+        np.savez_compressed(path, logits=found)
+    expected = np.load(path)["logits"]
+    # Other processors add in another order.
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+def test_names_are_sorted_and_buildable():
+    assert models.names() == sorted(models.names())
+    assert all(callable(getattr(models, name)) for name in models.names())
+
+
+def test_unknown_names_are_refused():
+    for ask in (models.build, models.facts, lambda name: models.has_option(name, "x")):
+        with pytest.raises(
+            ValueError, match=r"Unknown architecture\. Did you mean 'contextnet_cn1"
+        ):
+            ask("contextnet_cn1")
+    with pytest.raises(ValueError, match=r"Unknown task\. Did you mean 'segmentation'"):
+        models.names("segmentations")
+
+
+def test_every_structure_has_golden_numbers():
+    assert {path.stem for path in GOLDEN.glob("*.npz")} == set(structures())
+
+
+def dense_head(image, num_classes):
+    """A network that pools too early."""
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    return keras.layers.Dense(num_classes)(x)
+
+
+def half_size(image, num_classes):
+    """A network that forgets to enlarge."""
+    return keras.layers.Conv2D(num_classes, 3, strides=2, padding="same")(image)
+
+
+def low_precision(image, num_classes):
+    """A network whose logits have 16 bits."""
+    return keras.layers.Conv2D(num_classes, 1, dtype="float16")(image)
+
+
+def unnamed_head(image, num_classes):
+    """A network with a head of another name."""
+    logits = keras.layers.Conv2D(num_classes, 1)(image)
+    return {"logits": logits, "deep": logits}
+
+
+@pytest.mark.parametrize("function", [dense_head, half_size, low_precision, unnamed_head])
+def test_a_network_that_breaks_the_contract_is_refused_when_it_is_built(function, monkeypatch):
+    monkeypatch.setattr("keras_seg.models.registry._BUILDERS", {})
+    monkeypatch.setattr("keras_seg.models.registry._FACTS", {})
+    architecture(paper="Nobody 2026")(function)
+    with pytest.raises(
+        ValueError, match=rf"`{function.__name__}` is registered for segmentation and must return"
+    ):
+        models.build(function.__name__, (64, 64, 3), 4)
+
+
+def test_a_classifier_may_be_small_and_gives_logits_per_image(monkeypatch):
+    monkeypatch.setattr("keras_seg.models.registry._BUILDERS", {})
+    monkeypatch.setattr("keras_seg.models.registry._FACTS", {})
+    facts = {"paper": "Nobody 2026", "task": "classification", "smallest": 28}
+    architecture(**facts)(dense_head)
+    assert models.build("dense_head", (28, 28, 1), 10).output_shape == (None, 10)
+
+
+def test_variants_of_a_family_have_their_own_defaults_and_docstrings(monkeypatch):
+    monkeypatch.setattr("keras_seg.models.registry._BUILDERS", {})
+    monkeypatch.setattr("keras_seg.models.registry._FACTS", {})
+
+    def family(image, num_classes, *, width=8):
+        """A family.
+
+        Args:
+            width: channels.
+        """
+        x = keras.layers.Conv2D(width, 1, name="inside")(image)
+        return keras.layers.Conv2D(num_classes, 1)(x)
+
+    rows = (Variant("one", "The first."), Variant("two", "The second.", {"width": 16}))
+    architecture(variants=rows, paper="Nobody 2026")(family)
+    assert models.names() == ["one", "two"]
+    assert models.build("two").get_layer("inside").filters == 16
+    assert models.build("two", width=4).get_layer("inside").filters == 4
+    build = models.registry.builders()["two"]
+    assert inspect.signature(build).parameters["width"].default == 16
+    assert build.__doc__.splitlines()[0] == "The second."
+    assert "width: channels." in build.__doc__
+    assert models.facts("two") == Facts("two", "Nobody 2026", family="family")

@@ -1,0 +1,170 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from keras_seg import models, recipes, schedules
+from keras_seg.training.recipes import Recipe, recipe
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.build("contextnet_cn14_160", (64, 64, 3), num_classes=4)
+
+
+def test_recipe_of_the_contextnet_paper_has_its_numbers(network):
+    # Poudel et al., section 3.1.
+    paper = recipe("contextnet")
+    optimizer = recipes.optimizer(paper, network, steps_per_epoch=10)
+    assert isinstance(optimizer, keras.optimizers.RMSprop)
+    assert (optimizer.rho, optimizer.momentum, optimizer.epsilon) == (0.9, 0.9, 1.0)
+    assert paper.auxiliary_weight == 0.4
+    schedule = optimizer._learning_rate
+    assert isinstance(schedule, schedules.Poly)
+    assert (schedule.initial_learning_rate, schedule.power) == (0.045, 0.98)
+    assert schedule.decay_steps == 1000 * 10
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_every_recipe_makes_an_optimizer_and_names_ops_that_exist(name, network):
+    from pipelines import ops
+
+    recipes.optimizer(recipe(name), network, steps_per_epoch=10)
+    for op, arguments in recipe(name).augmentation:
+        if "crop" in op:
+            arguments = {**arguments, "height": 64, "width": 64}
+        assert callable(getattr(ops, op)(**arguments))
+
+
+def test_weight_decay_spares_depthwise_kernels_biases_and_normalisation(network):
+    optimizer = recipes.optimizer(recipe("contextnet"), network, steps_per_epoch=10)
+    optimizer.build(network.trainable_variables)
+    decayed = {v.path for v in network.trainable_variables if optimizer._use_weight_decay(v)}
+    kernels = {
+        layer.kernel.path
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)
+        and not isinstance(layer, keras.layers.DepthwiseConv2D)
+    }
+    assert decayed == kernels
+
+
+def test_weight_decay_reaches_into_models_within_the_model():
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.DepthwiseConv2D(3)])
+    outer = keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Conv2D(2, 1)])
+    optimizer = recipes.optimizer(recipe("contextnet"), outer, steps_per_epoch=10)
+    optimizer.build(outer.trainable_variables)
+    decayed = [v.name for v in outer.trainable_variables if optimizer._use_weight_decay(v)]
+    assert decayed == ["kernel"]
+
+
+@pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
+def test_weight_decay_of_zero_changes_no_weight(optimizer, network):
+    made = recipes.optimizer(recipe("small_data", optimizer=optimizer, weight_decay=0), network, 10)
+    weight = keras.Variable(np.ones((3, 3)))
+    made.build([weight])
+    made.apply([np.zeros((3, 3), "float32")])
+    np.testing.assert_array_equal(weight.numpy(), np.ones((3, 3)))
+
+
+def test_average_spans_its_share_of_the_training(network):
+    # 3 % of 150 epochs of 10 steps are 45 steps: momentum 1 - 1/45.
+    made = recipes.optimizer(recipe("small_data", averaging=0.03, epochs=150), network, 10)
+    assert made.use_ema
+    assert made.ema_momentum == pytest.approx(1 - 1 / 45)
+    assert not recipes.optimizer(recipe("small_data", averaging=0), network, 10).use_ema
+
+
+@pytest.mark.parametrize("schedule", recipes.SCHEDULES)
+@pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
+def test_schedule_and_optimizer_can_be_changed_alone(schedule, optimizer, network):
+    changed = recipe("contextnet", schedule=schedule, optimizer=optimizer, warmup_epochs=1)
+    made = recipes.optimizer(changed, network, steps_per_epoch=10)
+    assert isinstance(made, recipes.OPTIMIZERS[optimizer])
+    # Warm-up of 10 steps to 0.045: the first step has a tenth.
+    assert float(made.learning_rate) == pytest.approx(0.0045, rel=1e-5)
+
+
+def test_options_of_the_same_optimizer_stay():
+    assert recipe("contextnet", optimizer="rmsprop").optimizer_options["rho"] == 0.9
+    assert recipe("contextnet", optimizer="sgd").optimizer_options == {}
+    given = recipe("contextnet", optimizer="sgd", optimizer_options={"momentum": 0.9})
+    assert given.optimizer_options == {"momentum": 0.9}
+
+
+def rate(step, **changes):
+    made = recipe("small_data", learning_rate=1.0, warmup_epochs=0, epochs=4, **changes)
+    return float(recipes.learning_rate(made, steps_per_epoch=10)(step))
+
+
+def test_each_schedule_spans_the_training():
+    assert rate(39, schedule="constant") == 1
+    assert rate(20, schedule="poly", schedule_options={"power": 2}) == pytest.approx(0.25)
+    assert rate(40, schedule="poly") == 0
+    assert rate(20, schedule="exponential", schedule_options={"rate": 0.5}) == pytest.approx(0.25)
+    assert rate(20, schedule="cosine") == pytest.approx(0.5, abs=1e-6)
+    assert rate(10, schedule="cosine", schedule_options={"period_steps": 10}) == 1
+
+
+def test_recipe_is_changed_by_field_and_left_as_it_was():
+    mine = Recipe("mine", epochs=3, batch_size=2)
+    assert recipe(mine, epochs=5) == dataclasses.replace(mine, epochs=5)
+    assert mine.epochs == 3
+    assert recipe(mine) == mine
+
+
+def test_class_weight_points_to_the_loss():
+    with pytest.raises(ValueError, match=r"no class_weight.*live in the loss: pass `class_weights"):
+        recipe("small_data", class_weight={0: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epoch": 3}, r"Unknown argument of `fit`\. Did you mean 'epochs'\?"),
+        ({"optimizer": "adamax"}, r"Unknown optimizer\. Did you mean 'adamw'\?"),
+        ({"schedule": "step"}, r"Unknown schedule\..*'constant'"),
+        ({"epochs": 0}, "`recipe 'small_data'` needs epochs"),
+        ({"batch_size": 2.5}, "needs batch_size to be a whole number"),
+        ({"patience": 0}, "needs patience to be a whole number"),
+        ({"label_smoothing": 1}, "needs label_smoothing from 0 below 1"),
+        ({"averaging": -0.1}, "needs averaging from 0 below 1"),
+        ({"options": 3}, "needs options as a dict .* Received: options=3"),
+        ({"class_weights": "median"}, "needs class_weights as one number per class, or .*'median'"),
+        ({"class_weights": 2}, "needs class_weights as one number .*class_weights=2"),
+        ({"learning_rate": -1}, "needs learning_rate to be a finite number of at least 0"),
+        ({"learning_rate": float("nan")}, "needs learning_rate to be a finite"),
+        ({"warmup_epochs": "two"}, "needs warmup_epochs to be a finite"),
+        ({"weight_decay": float("inf")}, "needs weight_decay to be a finite"),
+        ({"auxiliary_weight": None}, "needs auxiliary_weight to be a finite"),
+        (
+            {"crop_size": 480},
+            r"crop_size=\(height, width\) of at least 32.*Received: crop_size=480",
+        ),
+        ({"crop_size": (16, 480)}, "at least 32 pixels each"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_with_words(changes, words):
+    with pytest.raises(ValueError, match=words):
+        recipe("small_data", **changes)
+
+
+def test_unknown_recipe_is_refused():
+    with pytest.raises(ValueError, match=r"Unknown recipe\. Did you mean 'contextnet'"):
+        recipe("context_net")
+
+
+@pytest.mark.parametrize("wrong", [3, "random_flip", ["random_flip"], [("random_flip", 3)]])
+def test_augmentation_that_is_no_list_of_ops_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"augmentation as a list of ops, or of pairs"):
+        recipe("small_data", augmentation=wrong)
+
+
+def test_options_of_another_schedule_are_refused():
+    mine = recipe("small_data", schedule_options={"powr": 0.9})
+    with pytest.raises(
+        ValueError, match=r"Unknown option of schedule 'poly'. Did you mean 'power'"
+    ):
+        recipes.learning_rate(mine, 10)

@@ -1,0 +1,454 @@
+import io
+import json
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import keras_seg
+import pipelines
+from keras_seg import callbacks, schedules
+from keras_seg.training.plain_data import PlainData
+
+CLASSES = ["road", "sky", "car"]
+QUICK = {"epochs": 3, "batch_size": 2, "averaging": 0.5}
+
+
+def squares(count, seed, size=32):
+    """Noise whose class shows in the colour: learnable by a single convolution."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 3, (count, 4, 4)).repeat(size // 4, 1).repeat(size // 4, 2)
+    images = 80 * labels[..., None] + random.integers(0, 60, (count, size, size, 3))
+    labels[:, :2] = 255
+    return images.astype("uint8"), labels.astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def data():
+    splits = {"train": squares(6, 0), "val": squares(2, 1)}
+    return pipelines.Dataset.from_arrays("toy", CLASSES, None, splits)
+
+
+def tiny(name="tiny", num_classes=3, auxiliary=False):
+    """A small network with all that has a state: normalisation, dropout."""
+    image = keras.Input((None, None, 3), name="image")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Dropout(0.2)(x)
+    logits = keras.layers.Conv2D(num_classes, 1, name="logits")(x)
+    if auxiliary:
+        logits = {"logits": logits, "aux_x": keras.layers.Conv2D(num_classes, 1, strides=4)(x)}
+    return keras.Model(image, logits, name=name)
+
+
+class Breaks(keras.callbacks.Callback):
+    """Raises before a certain step of a certain epoch, both counted from 1, or does anything."""
+
+    def __init__(self, epoch, step, do=None):
+        super().__init__()
+        self.at, self.do = (epoch, step), do or self.stop
+
+    def stop(self):
+        raise KeyboardInterrupt
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch + 1) == self.at:
+            self.do()
+
+
+class Epochs(keras.callbacks.Callback):
+    """Remembers which epochs were trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(epoch + 1)
+
+
+def seconds_aside(history):
+    return history.drop(columns=["seconds", "train_seconds"])
+
+
+def check_same(run, other):
+    # Bit by bit: nothing in a step of these networks adds in an order that threads decide.
+    for a, b in zip(run.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    pd.testing.assert_frame_equal(
+        seconds_aside(run.history), seconds_aside(other.history), check_exact=True
+    )
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """An uninterrupted run."""
+    keras.utils.set_random_seed(7)
+    return keras_seg.fit(tiny(), data, folder=tmp_path_factory.mktemp("runs"), **QUICK)
+
+
+def test_run_has_a_history_of_losses_rates_and_scores(run):
+    columns = ["loss", "learning_rate", "val_mean_iou", "val_pixel_accuracy", "epoch", "seconds"]
+    assert {*columns, *(f"iou/{name}" for name in CLASSES)} <= set(run.history)
+    assert run.history["epoch"].tolist() == [1, 2, 3]
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    assert "Unnamed: 0" not in run.history
+
+
+def test_learning_rate_of_the_history_is_that_of_the_schedule(run):
+    # small_data: 2 epochs of warm-up, then a polynomial of power 0.9 from 3e-3; 3 steps an epoch.
+    schedule = schedules.Poly(3e-3, 3, power=0.9, warmup_steps=6)
+    expected = [float(schedule(step)) for step in (3, 6, 9)]
+    assert run.history["learning_rate"].tolist() == pytest.approx(expected, abs=1e-9)
+
+
+def test_folder_holds_all_that_is_needed_later_and_nothing_else(run):
+    assert run.folder.name == "tiny-toy"
+    names = sorted(path.name for path in run.folder.iterdir())
+    assert names == ["figures", "history.csv", "model.keras", "run.json"]
+    assert len(list((run.folder / "figures").iterdir())) == 3
+
+
+def test_run_json_is_complete(run):
+    settings = json.loads((run.folder / "run.json").read_text())
+    assert settings["class_names"] == CLASSES
+    assert settings["num_classes"] == len(settings["palette"]) == 3
+    assert settings["ignore_class"] == 255
+    assert settings["architecture"] == "tiny"
+    assert settings["crop_size"] == [32, 32]
+    assert settings["epochs_done"] == 3
+    assert settings["finished"] is True
+    assert settings["seconds"] > 0
+    assert {"python", "keras", "numpy"} <= set(settings["versions"])
+    assert {"backend", "git_commit", "machine"} <= set(settings)
+    assert settings["setup"]["seed"] == 0
+    assert settings["setup"]["recipe"]["batch_size"] == 2
+    best = run.history.loc[run.history["val_mean_iou"].idxmax()]
+    assert settings["best"] == {"epoch": best["epoch"], "val_mean_iou": best["val_mean_iou"]}
+
+
+def test_model_kept_holds_no_state_of_the_optimizer(run):
+    with zipfile.ZipFile(run.folder / "model.keras") as file:
+        assert not json.loads(file.read("config.json")).get("compile_config")
+        weights = h5py.File(io.BytesIO(file.read("model.weights.h5")))
+    assert "optimizer" not in weights
+
+
+def test_model_kept_is_the_best_one(run):
+    assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
+
+
+def test_built_model_is_trained_in_place(data, tmp_path):
+    model = tiny()
+    before = model.get_weights()
+    run = keras_seg.fit(model, data, folder=tmp_path, epochs=1, batch_size=2)
+    for a, b in zip(model.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_same_seed_gives_the_same_run_and_another_seed_another(data, run, tmp_path):
+    keras.utils.set_random_seed(7)
+    check_same(run, keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK))
+    keras.utils.set_random_seed(7)
+    other = keras_seg.fit(tiny(), data, folder=tmp_path, seed=1, **QUICK)
+    assert other.folder.name == "tiny-toy-2"
+    assert other.history["loss"].tolist() != run.history["loss"].tolist()
+
+
+@pytest.mark.parametrize("moment", [(1, 2), (3, 3)], ids=str)
+def test_interrupted_training_continues_and_ends_with_the_same_weights(
+    data, run, tmp_path, moment, caplog
+):
+    keras.utils.set_random_seed(7)
+    model = tiny()
+    with pytest.raises(KeyboardInterrupt, match=f"{moment[0] - 1} epochs are kept in '.*tiny-toy'"):
+        keras_seg.fit(model, data, folder=tmp_path, callbacks=[Breaks(*moment)], **QUICK)
+    trained = Epochs()
+    # The model is handed in as the interruption left it.
+    again = keras_seg.fit(model, data, folder=tmp_path, callbacks=[trained], **QUICK)
+    assert again.folder.name == "tiny-toy"
+    assert trained.seen == list(range(moment[0], 4))
+    assert ("Continuing" in caplog.text) == (moment[0] > 1)
+    check_same(run, again)
+
+
+def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
+    data, run, tmp_path
+):
+    keras.utils.set_random_seed(7)
+    late = keras.callbacks.LambdaCallback(on_train_end=lambda logs: Breaks(0, 0).do())
+    with pytest.raises(KeyboardInterrupt):
+        keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=late, **QUICK)
+    again = keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK)
+    assert again.settings["finished"]
+    check_same(run, again)
+
+
+@pytest.mark.slow
+def test_network_by_name_continues_with_the_same_weights(tiny_streets, tmp_path):
+    options = {"epochs": 2, "batch_size": 4, "crop_size": (64, 64), "seed": 3}
+    whole = keras_seg.fit("contextnet_cn14_160", tiny_streets, folder=tmp_path / "a", **options)
+    with pytest.raises(KeyboardInterrupt):
+        keras_seg.fit(
+            "contextnet_cn14_160",
+            tiny_streets,
+            folder=tmp_path / "b",
+            callbacks=[Breaks(2, 2)],
+            **options,
+        )
+    keras.utils.set_random_seed(99)
+    again = keras_seg.fit("contextnet_cn14_160", tiny_streets, folder=tmp_path / "b", **options)
+    check_same(whole, again)
+    assert isinstance(again.model.output, keras.KerasTensor), "no auxiliary head is kept"
+    assert {"logits_loss", "aux_context_loss"} <= set(again.history)
+
+
+KILLED = """
+import os, signal, sys
+import keras, pipelines, keras_seg
+data = pipelines.street_scenes(num_images=12, size=(64, 96), seed=0)
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.epoch == 1 and batch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+callbacks = [Kill()] if sys.argv[2] == "kill" else []
+keras_seg.fit("contextnet_cn14_160", data, folder=sys.argv[1], callbacks=callbacks,
+              epochs=3, batch_size=4, crop_size=(64, 64))
+"""
+
+
+@pytest.mark.slow
+def test_killed_process_loses_only_the_epoch_under_way(tmp_path):
+    def process(folder, what):
+        command = [sys.executable, "-c", textwrap.dedent(KILLED), str(folder), what]
+        return subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode
+
+    assert process(tmp_path / "a", "kill") == -signal.SIGKILL
+    (folder,) = (tmp_path / "a").iterdir()
+    assert json.loads((folder / "run.json").read_text())["epochs_done"] == 1
+    assert process(tmp_path / "a", "continue") == 0
+    assert process(tmp_path / "b", "whole") == 0
+    runs = [keras_seg.Run(tmp_path / part / folder.name) for part in "ab"]
+    check_same(*runs)
+
+
+def test_kill_between_history_and_state_repeats_that_epoch(data, run, tmp_path, monkeypatch):
+    from keras_seg.training import state
+
+    keras.utils.set_random_seed(7)
+    save = state.save
+
+    def killed(path, model, epochs_done, *more):
+        if epochs_done == 2:
+            raise KeyboardInterrupt
+        save(path, model, epochs_done, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK)
+    assert len(keras_seg.Run(tmp_path / "tiny-toy").history) == 2
+    trained = Epochs()
+    again = keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=[trained], **QUICK)
+    assert trained.seen == [2, 3]
+    check_same(run, again)
+
+
+def test_finished_run_is_not_trained_again(data, run, caplog):
+    trained = Epochs()
+    model = tiny()
+    again = keras_seg.fit(model, data, folder=run.folder.parent, callbacks=[trained], **QUICK)
+    assert trained.seen == []
+    assert again.folder == run.folder
+    assert "Already trained" in caplog.text
+    np.testing.assert_array_equal(model.get_weights()[0], run.model.get_weights()[0])
+
+
+def test_another_recipe_gets_a_folder_of_its_own(data, run):
+    other = keras_seg.fit(tiny(), data, folder=run.folder.parent, epochs=1, batch_size=3)
+    assert other.folder.name == "tiny-toy-2"
+    assert len(run.history) == 3
+
+
+def test_folder_of_that_name_without_a_run_is_left_alone(data, tmp_path):
+    (tmp_path / "tiny-toy-mine").mkdir()
+    (tmp_path / "tiny-toy-mine" / "notes.txt").write_text("mine")
+    run = keras_seg.fit(tiny(), data, folder=tmp_path, tag="mine", epochs=1, batch_size=2)
+    assert run.folder.name == "tiny-toy-mine-2"
+    assert [path.name for path in (tmp_path / "tiny-toy-mine").iterdir()] == ["notes.txt"]
+
+
+def test_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_weights(data, tmp_path):
+    model = tiny()
+    ruin = Breaks(2, 2, lambda: model.set_weights([w * np.nan for w in model.get_weights()]))
+    words = r"finite loss.*epoch 2, step 2\. Finished epochs are kept in '.*tiny-toy'\. Lower"
+    with pytest.raises(FloatingPointError, match=words):
+        keras_seg.fit(model, data, folder=tmp_path, callbacks=[ruin], **QUICK)
+    run = keras_seg.Run(tmp_path / "tiny-toy", data)
+    assert all(np.isfinite(weight).all() for weight in run.model.get_weights())
+    again = keras_seg.fit(model, data, folder=tmp_path, **QUICK)
+    assert len(again.history) == 3
+    assert np.isfinite(again.history["loss"]).all()
+
+
+def test_averaged_weights_are_what_is_scored_and_kept(data, tmp_path):
+    shown = []
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: shown.append(look.model.get_weights())
+    )
+    run = keras_seg.fit(
+        tiny(), data, folder=tmp_path, callbacks=[look], averaging=0.9, epochs=1, batch_size=2
+    )
+    for a, b in zip(shown[-1], run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_interrupted_training_without_averages_ends_with_the_same_weights(data, tmp_path):
+    runs = []
+    for folder, breaks in (("a", []), ("b", [Breaks(2, 2)])):
+        keras.utils.set_random_seed(7)
+        options = {**QUICK, "folder": tmp_path / folder, "averaging": 0}
+        try:
+            runs.append(keras_seg.fit(tiny(), data, callbacks=breaks, **options))
+        except KeyboardInterrupt:
+            runs.append(keras_seg.fit(tiny(), data, **options))
+    check_same(*runs)
+
+
+def test_early_stopping_ends_a_run_for_good(data, tmp_path):
+    options = {"folder": tmp_path, "epochs": 50, "batch_size": 2, "patience": 1}
+    run = keras_seg.fit(tiny(), data, learning_rate=0.0, **options)
+    assert len(run.history) < 50
+    assert run.settings["finished"]
+    scores = run.history["val_mean_iou"]
+    assert scores.iloc[-1] <= scores.iloc[:-1].max()
+
+
+def test_auxiliary_head_is_trained_and_not_kept(data, tmp_path):
+    run = keras_seg.fit(tiny(auxiliary=True), data, folder=tmp_path, epochs=1, batch_size=2)
+    row = run.history.iloc[0]
+    # Recipe: 0.4 of the auxiliary loss.
+    total = row["logits_loss"] + 0.4 * row["aux_x_loss"]
+    assert row["loss"] == pytest.approx(total, rel=1e-5)
+    assert run.model.output_shape == (None, None, None, 3)
+
+
+def plain(count=4, seed=0):
+    return tf.data.Dataset.from_tensor_slices(squares(count, seed)).batch(2)
+
+
+def test_plain_datasets_are_trained_on_as_they_are(tmp_path):
+    run = keras_seg.fit(tiny(), (plain(), plain(2, 1)), folder=tmp_path, epochs=2, averaging=0)
+    assert run.folder.name == "tiny-data"
+    assert {"iou/class 0", "val_mean_iou"} <= set(run.history)
+    assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
+
+
+def test_without_validation_the_last_weights_are_kept(tmp_path):
+    run = keras_seg.fit(tiny(), (plain(), None), folder=tmp_path, epochs=2)
+    assert "val_mean_iou" not in run.history
+    assert run.settings["best"] == {}
+    assert run.model.output_shape[-1] == 3
+    assert not (run.folder / "figures").exists()
+
+
+def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
+    images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
+    grey = pipelines.Dataset.from_arrays("grey", ["a", "b"], None, {"train": (images, labels)})
+    run = keras_seg.fit("contextnet_cn14_160", grey, folder=tmp_path, epochs=1, batch_size=2)
+    assert run.settings["crop_size"] == [37, 51]
+    assert run.model.input_shape == (None, None, None, 1)
+
+
+def test_damaged_state_is_named(data, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=[Breaks(2, 1)], **QUICK)
+    (tmp_path / "tiny-toy" / "state.npz").write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"must be readable.*tiny-toy/state\.npz.*Delete it"):
+        keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK)
+    (tmp_path / "tiny-toy" / "state.npz").unlink()
+    assert len(keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK).history) == 3
+
+
+def test_class_weight_of_keras_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match=r"`fit` has no class_weight.*`class_weights="):
+        keras_seg.fit(tiny(), data, folder=tmp_path, class_weight={0: 2.0})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epoch": 3}, r"Unknown argument of `fit`\. Did you mean 'epochs'"),
+        ({"recipe": "small"}, "Unknown recipe"),
+        ({"seed": -1}, "`fit` needs seed to be a whole number of at least 0"),
+        ({"class_weights": [1, 2]}, "one weight per class, 3 in all"),
+        ({"callbacks": [callbacks.ExponentialDecay()]}, "learning rate is a number"),
+    ],
+    ids=["epoch", "recipe", "seed", "class_weights", "callbacks"],
+)
+def test_wrong_arguments_are_refused_with_words(data, tmp_path, changes, words):
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(tiny(), data, folder=tmp_path, **{"batch_size": 2, **changes})
+
+
+def test_unknown_architecture_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match=r"Unknown architecture\. Did you mean 'contextnet_cn14'"):
+        keras_seg.fit("contextnet_c14", data, folder=tmp_path)
+
+
+def test_model_that_does_not_fit_the_data_is_refused(data, tmp_path):
+    words = r"3 channels and 3 classes, as in data set 'toy'.*3 channels and 5 classes"
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(tiny(num_classes=5), data, folder=tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["camvid", plain(), (plain(), plain(), 3)], ids=lambda x: type(x))
+def test_what_is_no_data_set_is_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match=r"data set of `pipelines`, or.*Received: data of type"):
+        keras_seg.fit(tiny(), wrong, folder=tmp_path)
+
+
+def test_plain_datasets_need_a_built_model(tmp_path):
+    with pytest.raises(ValueError, match=r"needs a built model.*Received: model='contextnet_cn14'"):
+        keras_seg.fit("contextnet_cn14", (plain(), None), folder=tmp_path)
+
+
+def test_number_of_batches_must_be_known(tmp_path):
+    unknown = plain().filter(lambda image, label: True)
+    with pytest.raises(ValueError, match=r"number of batches that is known. Received: -2 batches"):
+        keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
+
+
+def test_data_without_a_picture_are_refused(tmp_path):
+    none = plain().filter(lambda image, label: False)
+    with pytest.raises(ValueError, match=r"at least one picture.*whose split 'train' has none"):
+        keras_seg.fit(tiny(), (none, None), folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_learning_is_real(data, tmp_path):
+    # 120 steps: Keras's own normalisation takes a hundred to forget the variance it began with.
+    run = keras_seg.fit(
+        tiny(), data, folder=tmp_path, epochs=40, batch_size=2, learning_rate=0.02, augmentation=()
+    )
+    # One colour per class: guessing gives at most 1/3.
+    assert run.history["val_mean_iou"].max() > 0.6
+    assert not math.isnan(run.history["loss"].iloc[-1])
