@@ -2,7 +2,7 @@
 
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
-from keras_seg.layers.pooling import AveragePooling2D
+from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
 from keras_seg.layers.recompute import Recompute
 from keras_seg.layers.resize import CropLike, ResizeLike
 
@@ -11,6 +11,7 @@ __all__ = [
     "BatchNormalization",
     "BatchStatistics",
     "CropLike",
+    "DilatedPooling2D",
     "PositionAttention",
     "Recompute",
     "ResizeLike",

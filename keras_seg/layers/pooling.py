@@ -1,4 +1,6 @@
-"""Average pooling that is the same on all backends."""
+"""Pooling: averages that are the same on all backends, and windows with gaps."""
+
+import functools
 
 import keras
 from keras import layers, ops
@@ -40,3 +42,67 @@ class AveragePooling2D(layers.AveragePooling2D):
             for x in (inputs, ops.ones_like(inputs[:1, :, :, :1]))
         )
         return total / count
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class DilatedPooling2D(layers.Layer):
+    """Pooling with stride 1 whose taps are apart, for networks that keep their maps large.
+
+    Where a pooling layer gives up its stride, those behind it must skip pixels, as dilated
+    convolutions do. Keras has no such pooling.
+
+    Args:
+        pool_size: side of the window in taps.
+        dilation: pixels from one tap to the next.
+        mode: "max" or "average"; the mean is over the taps that lie within the map.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float (b, h, w, c).
+
+    Returns:
+        Tensor of the input's shape. A window of 3 taps is centred on its pixel, one of 2 begins
+        there.
+
+    Raises:
+        ValueError: the mode is neither of the two.
+
+    >>> x = keras.ops.reshape(keras.ops.arange(5.0), (1, 1, 5, 1))
+    >>> keras.ops.convert_to_numpy(DilatedPooling2D(2, 2)(x)).ravel().tolist()
+    [2.0, 3.0, 4.0, 3.0, 4.0]
+    """
+
+    def __init__(self, pool_size, dilation, mode="max", **kwargs):
+        super().__init__(**kwargs)
+        if mode not in ("max", "average"):
+            raise ValueError(
+                "`DilatedPooling2D` needs mode 'max' or 'average'. "
+                f"Received: mode={mode!r}. Choose one of them."
+            )
+        self.pool_size, self.dilation, self.mode = pool_size, dilation, mode
+
+    def call(self, inputs):
+        before = self.dilation * ((self.pool_size - 1) // 2)
+        after = self.dilation * (self.pool_size - 1) - before
+        around = ((0, 0), (before, after), (before, after), (0, 0))
+        # Lower than any value that 16 bits hold; infinity would not survive quantization.
+        fill = -3e4 if self.mode == "max" else 0.0
+        padded = ops.pad(inputs, around, constant_values=fill)
+        height, width = ops.shape(inputs)[1:3]
+        places = [self.dilation * tap for tap in range(self.pool_size)]
+        taps = [padded[:, y : y + height, x : x + width] for y in places for x in places]
+        if self.mode == "max":
+            return functools.reduce(ops.maximum, taps)
+        inside = ops.pad(ops.ones_like(inputs[:1, :, :, :1]), around)
+        counts = [inside[:, y : y + height, x : x + width] for y in places for x in places]
+        return sum(taps[1:], taps[0]) / sum(counts[1:], counts[0])
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        own = {"pool_size": self.pool_size, "dilation": self.dilation, "mode": self.mode}
+        return {**super().get_config(), **own}

@@ -52,6 +52,10 @@ class Facts:
         recipe: name of the paper's own recipe in `keras_seg.recipes`.
         tiny: options of a small network of the same structure, for tests.
         family: name of the function that builds it and its relatives.
+        num_classes: the builder's default.
+        channels: channels of the builder's default input.
+        features: reductions of an encoder's feature maps, such as (2, 4, 8, 16, 32).
+        imagenet: name in `keras.applications` of the same network with weights, if there is one.
     """
 
     name: str
@@ -65,6 +69,10 @@ class Facts:
     recipe: str | None = None
     tiny: Mapping = dataclasses.field(default_factory=dict)
     family: str = ""
+    num_classes: int = 19
+    channels: int = 3
+    features: tuple[int, ...] = ()
+    imagenet: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +114,7 @@ def architecture(options=None, variants=(), **facts):
         checked.
 
     >>> sorted(Facts.__dataclass_fields__)[:3]
-    ['counts', 'dimensions', 'name']
+    ['channels', 'counts', 'dimensions']
     """
 
     def register(function):
@@ -124,12 +132,12 @@ def architecture(options=None, variants=(), **facts):
 
 def _builder(function, facts, options, changes):
     """The public builder of one network."""
-    any_size = (*(None for _ in range(facts.dimensions[0])), 3)
+    any_size = (*(None for _ in range(facts.dimensions[0])), facts.channels)
     defaults = options._replace(**changes) if options is not None else None
     known = _parameters(function, defaults, changes)
 
     @functools.wraps(function)
-    def build(input_shape=any_size, num_classes=19, **given):
+    def build(input_shape=any_size, num_classes=facts.num_classes, **given):
         _check.input_shape(facts.name, input_shape, facts.dimensions, facts.smallest)
         _check.positive_integer(facts.name, "num_classes", num_classes)
         for option in given:
@@ -143,7 +151,7 @@ def _builder(function, facts, options, changes):
         return keras.Model(image, outputs, name=facts.name)
 
     build.__name__ = build.__qualname__ = facts.name
-    build.__signature__ = _public_signature(any_size, known)  # pyright: ignore
+    build.__signature__ = _public_signature(any_size, facts.num_classes, known)  # pyright: ignore
     return build
 
 
@@ -176,13 +184,13 @@ def _parameters(function, defaults, changes):
     }
 
 
-def _public_signature(any_size, options):
+def _public_signature(any_size, num_classes, options):
     """`(input_shape=(None, None, 3), num_classes=19, *, options)`, for help() and editors."""
     ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Signature(
         [
             inspect.Parameter("input_shape", ordinary, default=any_size),
-            inspect.Parameter("num_classes", ordinary, default=19),
+            inspect.Parameter("num_classes", ordinary, default=num_classes),
             *options.values(),
         ]
     )

@@ -1,0 +1,125 @@
+"""Registers a family of encoders: its feature maps for decoders, and its classifiers."""
+
+import functools
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.models.encoders.strides import Strides
+from keras_seg.models.registry import architecture, facts
+
+
+class _Family(NamedTuple):
+    """What makes the feature maps of one network: a function and its options."""
+
+    function: object
+    options: tuple
+
+
+_ENCODERS = {}
+
+
+def encoder(options, variants, head=None, **family_facts):
+    """Register the networks of a family as encoders and as classifiers.
+
+    Args:
+        options: a NamedTuple with the family's defaults. Families that can keep their maps larger
+            have a field `output_stride`; those with a dropout before their classifier, a field
+            `dropout_rate`.
+        variants: `Variant`s of `keras_seg.models.registry`.
+        head: `f(maps, num_classes, options)` that returns logits (b, num_classes) for the maps by
+            reduction; global average pooling, dropout and a dense layer if None.
+        **family_facts: fields of `Facts` that all of them share, such as paper, features.
+
+    Returns:
+        A decorator. It takes `f(image, name, strides, options)`, which returns a dict of feature
+        maps by reduction for the KerasTensor `image` of pixels 0..255. `name` is the prefix of
+        all layer names, "" for classifiers; `strides` is a `Strides`.
+    """
+
+    def register(function):
+        @functools.wraps(function)
+        def classifier(image, num_classes, options):
+            strides = Strides(getattr(options, "output_stride", 32))
+            maps = function(image, "", strides, options)
+            return (head or pooled_head)(maps, num_classes, options)
+
+        own = {"task": "classification", "num_classes": 1000, **family_facts}
+        architecture(options, variants, **own)(classifier)
+        for variant in variants:
+            _ENCODERS[variant.name] = _Family(function, options._replace(**variant.options))
+        return function
+
+    return register
+
+
+def pooled_head(maps, num_classes, options):
+    """Global average pooling of the coarsest map, dropout, and a dense layer in float32.
+
+    Args:
+        maps: feature maps by reduction.
+        num_classes: classes to tell apart.
+        options: the family's options; `dropout_rate` is used if there is one.
+
+    Returns:
+        KerasTensor of logits (b, num_classes).
+    """
+    x = layers.GlobalAveragePooling2D(name="pool")(maps[max(maps)])
+    rate = getattr(options, "dropout_rate", 0.0)
+    if rate:
+        x = layers.Dropout(rate, name="dropout")(x)
+    return layers.Dense(num_classes, dtype="float32", name="predictions")(x)
+
+
+def names(reduction=None):
+    """The names of all encoders.
+
+    Args:
+        reduction: those that have a feature map of this reduction only; None for all.
+
+    Returns:
+        Sorted list of str.
+
+    >>> "resnet50" in names(reduction=2)
+    True
+    """
+    return sorted(n for n in _ENCODERS if reduction is None or reduction in facts(n).features)
+
+
+def features(name, image, output_stride=32, prefix="encoder_", **options):
+    """The feature maps of an encoder, as layers of the network that is being built.
+
+    Args:
+        name: one of `names()`.
+        image: KerasTensor of pixels 0..255 (b, h, w, c), any number of channels.
+        output_stride: 8, 16 or 32; with less than 32 the coarser maps keep their keys, and are
+            as large as that of the output stride.
+        prefix: what the layers' names begin with.
+        **options: options of the family in place of its defaults.
+
+    Returns:
+        dict of KerasTensors by nominal reduction: 2 for half the image's size, 4, 8, ...
+
+    Raises:
+        ValueError: the name or an option is not known, or the encoder cannot keep larger maps.
+
+    >>> import keras
+    >>> maps = features("resnet18", keras.Input((64, 96, 3)), output_stride=8)
+    >>> {reduction: tensor.shape[1:3] for reduction, tensor in maps.items()}
+    {2: (32, 48), 4: (16, 24), 8: (8, 12), 16: (8, 12), 32: (8, 12)}
+    """
+    _check.one_of("encoder", "encoder", name, _ENCODERS)
+    family = _ENCODERS[name]
+    for option in options:
+        _check.one_of(f"option of `{name}`", "option", option, family.options._fields)
+    if output_stride != 32 and "output_stride" not in family.options._fields:
+        able = [n for n, other in _ENCODERS.items() if "output_stride" in other.options._fields]
+        raise ValueError(
+            f"Encoder `{name}` cannot keep its maps larger. Received: "
+            f"output_stride={output_stride}. Leave it at 32, or take one of {sorted(able)}."
+        )
+    maps = family.function(
+        image, prefix, Strides(output_stride), family.options._replace(**options)
+    )
+    return dict(sorted(maps.items()))

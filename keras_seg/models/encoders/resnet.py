@@ -1,0 +1,216 @@
+"""Residual networks, and what grew out of them: wider, in groups, and with squeeze-and-excite.
+
+K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, CVPR 2016,
+arXiv 1512.03385 (ResNet). S. Zagoruyko, N. Komodakis: Wide Residual Networks, BMVC 2016,
+arXiv 1605.07146 (WRN-50-2). S. Xie, R. Girshick, P. Dollar, Z. Tu, K. He: Aggregated Residual
+Transformations for Deep Neural Networks, CVPR 2017, arXiv 1611.05431 (ResNeXt). J. Hu, L. Shen,
+S. Albanie, G. Sun, E. Wu: Squeeze-and-Excitation Networks, CVPR 2018, arXiv 1709.01507 (SE).
+"""
+
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.models.encoders.blocks import batch_norm, conv, pool, squeeze_excite
+from keras_seg.models.encoders.inputs import normalized
+from keras_seg.models.encoders.registry import encoder
+from keras_seg.models.registry import Count, Variant
+
+RESNET = "He, Zhang, Ren, Sun: Deep Residual Learning. CVPR 2016. arXiv:1512.03385"
+WIDE = "Zagoruyko, Komodakis: Wide Residual Networks. BMVC 2016. arXiv:1605.07146"
+RESNEXT = (
+    "Xie, Girshick, Dollar, Tu, He: Aggregated Residual Transformations. CVPR 2017. "
+    "arXiv:1611.05431"
+)
+SENET = "Hu, Shen, Albanie, Sun, Wu: Squeeze-and-Excitation Networks. CVPR 2018. arXiv:1709.01507"
+
+
+class Options(NamedTuple):
+    """The options that all variants share; `resnet` describes them.
+
+    >>> Options().blocks
+    (3, 4, 6, 3)
+    """
+
+    blocks: tuple = (3, 4, 6, 3)
+    bottleneck: bool = True
+    groups: int = 1
+    group_width: int = 64
+    squeeze_ratio: int = 0
+    stride_on: str = "1x1"
+    width: float = 1.0
+    bn_epsilon: float = 1e-5
+    dropout_rate: float = 0.0
+    output_stride: int = 32
+
+
+def _counts(trainable, statistics):
+    """Counts for 1000 classes: with the moving statistics and without."""
+    return (Count(1000, trainable=trainable, total=trainable + statistics),)
+
+
+VARIANTS = (
+    Variant(
+        "resnet18",
+        "ResNet with 18 layers, two 3x3 convolutions in each block.",
+        {"blocks": (2, 2, 2, 2), "bottleneck": False},
+        {"counts": _counts(11_689_512, 9_600)},
+    ),
+    Variant(
+        "resnet34",
+        "ResNet with 34 layers, two 3x3 convolutions in each block.",
+        {"bottleneck": False},
+        {"counts": _counts(21_797_672, 17_024)},
+    ),
+    Variant(
+        "resnet50",
+        "ResNet with 50 layers: 1x1, 3x3 and 1x1 convolutions in each block.",
+        {},
+        {"counts": _counts(25_557_032, 53_120), "imagenet": "ResNet50"},
+    ),
+    Variant(
+        "resnet101",
+        "ResNet with 101 layers.",
+        {"blocks": (3, 4, 23, 3)},
+        {"counts": _counts(44_549_160, 105_344), "imagenet": "ResNet101"},
+    ),
+    Variant(
+        "resnet152",
+        "ResNet with 152 layers.",
+        {"blocks": (3, 8, 36, 3)},
+        {"counts": _counts(60_192_808, 151_424), "imagenet": "ResNet152"},
+    ),
+    Variant(
+        "wrn_50_2",
+        "Wide ResNet-50-2: ResNet-50 whose 3x3 convolutions have twice the channels.",
+        {"group_width": 128, "stride_on": "3x3"},
+        {"counts": _counts(68_883_240, 68_224), "paper": WIDE},
+    ),
+    Variant(
+        "resnext50",
+        "ResNeXt-50 32x4d: the 3x3 convolutions work in 32 groups.",
+        {"groups": 32, "group_width": 4, "stride_on": "3x3"},
+        {"counts": _counts(25_028_904, 68_224), "paper": RESNEXT},
+    ),
+    Variant(
+        "resnext101",
+        "ResNeXt-101 32x8d: 101 layers, the 3x3 convolutions work in 32 groups.",
+        {"blocks": (3, 4, 23, 3), "groups": 32, "group_width": 8, "stride_on": "3x3"},
+        {"counts": (Count(1000, trainable=88_791_336),), "paper": RESNEXT},
+    ),
+    Variant(
+        "se_resnet50",
+        "SE-ResNet-50: squeeze-and-excite at the end of each block.",
+        {"squeeze_ratio": 16},
+        {"counts": _counts(28_088_024, 53_120), "paper": SENET},
+    ),
+)
+
+
+@encoder(
+    Options(),
+    VARIANTS,
+    paper=RESNET,
+    features=(2, 4, 8, 16, 32),
+    tiny={"blocks": (2, 1, 1, 1), "width": 0.125},
+)
+def resnet(image, name, strides, options):
+    """ResNet, any variant.
+
+    The paper puts the stride of a bottleneck on its first 1x1 convolution, and so does
+    `keras.applications`; torchvision puts it on the 3x3 (often called v1.5), as ResNeXt does.
+    `stride_on` has both. The paper's convolutions have no biases; those of `keras.applications`
+    have, which changes nothing behind batch normalization.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 32, or None.
+        num_classes: classes to tell apart.
+        blocks: number of blocks in each of the four stages.
+        bottleneck: whether a block is 1x1, 3x3, 1x1 with four times the channels at its end, or
+            two 3x3 convolutions.
+        groups: groups of the 3x3 convolutions of bottlenecks.
+        group_width: channels of each group in the first stage; they double with every stage.
+        squeeze_ratio: reduction of squeeze-and-excite; 0 for none.
+        stride_on: "1x1" or "3x3": the convolution of a bottleneck that makes the map smaller.
+        width: factor of all numbers of channels.
+        bn_epsilon: what batch normalization adds to the variance.
+        dropout_rate: share of values dropped before the classifier while training, 0..1.
+        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> from keras_seg import models
+    >>> models.resnet18((64, 64, 3), num_classes=10).output_shape
+    (None, 10)
+    """
+    _check_options(options)
+    maps = {}
+    x = normalized(image, "caffe", name)
+    x = conv(x, _scaled(64, options), 7, f"{name}conv1_conv", strides.step())
+    x = maps[2] = batch_norm(x, f"{name}conv1", epsilon=options.bn_epsilon)
+    x = pool(x, 3, f"{name}pool1_pool", strides.step())
+    for stage, count in enumerate(options.blocks):
+        step = strides.step() if stage else (1, strides.dilation)
+        filters = _scaled(64 * 2**stage, options)
+        inside = _scaled(options.group_width * 2**stage, options, options.groups)
+        for number in range(1, count + 1):
+            block = f"{name}conv{stage + 2}_block{number}"
+            x = _block(x, block, options, (filters, inside), (step, (1, strides.dilation)))
+            step = (1, strides.dilation)  # The others of the stage lie behind the stride.
+        maps[4 * 2**stage] = x
+    return maps
+
+
+def _block(x, name, options, channels, steps):
+    """One residual block; `steps` of the kernel that may be strided, and of those behind it."""
+    filters, inside = channels
+    step, behind = steps
+    out = filters * (4 if options.bottleneck else 1)
+    shortcut = x
+    if x.shape[-1] != out or step != behind:
+        shortcut = conv(x, out, 1, f"{name}_0_conv", (step[0], 1))
+        shortcut = batch_norm(shortcut, f"{name}_0", None, options.bn_epsilon)
+    if options.bottleneck:
+        first = options.stride_on == "1x1"
+        x = conv(x, inside, 1, f"{name}_1_conv", (step[0], 1) if first else (1, 1))
+        x = batch_norm(x, f"{name}_1", epsilon=options.bn_epsilon)
+        x = conv(x, inside, 3, f"{name}_2_conv", behind if first else step, options.groups)
+        x = batch_norm(x, f"{name}_2", epsilon=options.bn_epsilon)
+        x = conv(x, out, 1, f"{name}_3_conv")
+        x = batch_norm(x, f"{name}_3", None, options.bn_epsilon)
+    else:
+        x = conv(x, filters, 3, f"{name}_1_conv", step)
+        x = batch_norm(x, f"{name}_1", epsilon=options.bn_epsilon)
+        x = conv(x, filters, 3, f"{name}_2_conv", behind)
+        x = batch_norm(x, f"{name}_2", None, options.bn_epsilon)
+    if options.squeeze_ratio:
+        x = squeeze_excite(x, options.squeeze_ratio, name)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.Activation("relu", name=f"{name}_out")(x)
+
+
+def _scaled(channels, options, groups=1):
+    """Channels times the width; of all groups together."""
+    return max(1, round(channels * options.width)) * groups
+
+
+def _check_options(options):
+    name = "resnet"
+    _check.one_of(f"stride_on of `{name}`", "stride_on", options.stride_on, ("1x1", "3x3"))
+    _check.number(name, "width", options.width, above=0)
+    _check.share(name, "dropout_rate", options.dropout_rate)
+    for option in ("groups", "group_width"):
+        _check.positive_integer(name, option, getattr(options, option))
+    _check.positive_integer(name, "squeeze_ratio", options.squeeze_ratio, at_least=0)
+    blocks = options.blocks
+    whole = isinstance(blocks, tuple | list) and all(hasattr(x, "__index__") for x in blocks)
+    if not whole or len(blocks) != 4 or min(blocks) < 1:
+        raise ValueError(
+            f"`{name}` needs blocks to be four whole numbers from 1: the blocks of each stage. "
+            f"Received: blocks={blocks!r}. Pass for example (3, 4, 6, 3)."
+        )
