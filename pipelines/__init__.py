@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from pipelines.datasets.street_scenes import street_scenes
     from pipelines.download import download
     from pipelines.open.folders import from_folders
+    from pipelines.open.reopen import reopen
     from pipelines.open.tables import from_csv
 
 __all__ = [
-    "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "street_scenes",
+    "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "reopen",
+    "street_scenes",
 ]  # fmt: skip
 
 _HOMES = {
@@ -23,6 +25,7 @@ _HOMES = {
     "from_folders": "pipelines.open.folders",
     "load": "pipelines.datasets",
     "names": "pipelines.datasets",
+    "reopen": "pipelines.open.reopen",
     "street_scenes": "pipelines.datasets.street_scenes",
 }
 

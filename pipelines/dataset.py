@@ -36,6 +36,7 @@ class Dataset(Examples):
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
+        opened_by: how it was opened, for `pipelines.reopen`; None if JSON cannot hold that.
     """
 
     def __init__(

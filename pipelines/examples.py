@@ -32,6 +32,7 @@ class Examples:
     ignore_class: int = IGNORE_CLASS
     notes: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    opened_by: dict[str, Any] | None = None
     _sources: dict[str, Source]
     _reading: dict[str, Any]
     _stores: "dict[str, Store]"

@@ -1,7 +1,9 @@
-"""The words that the command line knows; what they do is in `keras_seg.__main__`."""
+"""Command-line arguments; the commands are in `keras_seg.cli.main`."""
 
 import argparse
 import json
+
+from keras_seg import __version__
 
 PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8")
@@ -27,6 +29,7 @@ def parser():
     False
     """
     root = argparse.ArgumentParser(PROGRAM, description="Semantic segmentation with Keras 3.")
+    root.add_argument("--version", action="version", version=f"keras_seg {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
 
     models = _add(commands, "models")
@@ -117,7 +120,9 @@ def _add_fit(fit):
 
 def _add_data(command):
     """The ways to name a data set."""
-    group = command.add_argument_group("data set")
+    group = command.add_argument_group(
+        "data set", "A trained run remembers its own: `evaluate` and `export` find it again."
+    )
     group.add_argument("--data", help="camvid, cityscapes, ..., or street_scenes, which is drawn")
     group.add_argument("--root", help="folder of a data set that has a name, or of a table's paths")
     group.add_argument("--images", help="folder of your pictures")
@@ -128,12 +133,27 @@ def _add_data(command):
         help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
         "row; masks with a palette or colours also go without",
     )
-    group.add_argument("--ignore", type=int, help="id that does not count (255)")
+    group.add_argument("--ignore", type=int, help="label id to ignore (255)")
     group.add_argument("--label-offset", type=int, help="id of the first class (0)")
+    group.add_argument(
+        "--splits", type=_shares, help="shares for train, val and test, such as 0.7,0.2,0.1"
+    )
+    group.add_argument(
+        "--group",
+        metavar="PATTERN",
+        help="regular expression: images with the same match stay in one split",
+    )
+    group.add_argument(
+        "--value-range",
+        type=_range,
+        metavar="LOW,HIGH",
+        help="numbers of the files that become 0 and 255, such as 0,4095 for 12 bits",
+    )
+    group.add_argument("--channels", type=int, help="3 for RGB, 1 for gray, 4 with alpha")
 
 
 def _size(text):
-    """Height and width from words such as 360x480; depth, height and width of volumes."""
+    """Height and width from text such as 360x480; depth, height and width of volumes."""
     sides = text.lower().split("x")
     if len(sides) not in (2, 3) or not all(side.isdecimal() for side in sides):
         raise argparse.ArgumentTypeError(
@@ -143,8 +163,31 @@ def _size(text):
     return tuple(int(side) for side in sides)
 
 
+def _numbers(text, what):
+    """Numbers that commas divide."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"needs {what}. Received: {text!r}.") from None
+
+
+def _shares(text):
+    """Shares of the splits from text such as 0.8,0.2."""
+    return _numbers(text, "shares with commas between them, such as 0.7,0.2,0.1")
+
+
+def _range(text):
+    """Two numbers from text such as 0,4095."""
+    found = _numbers(text, "two numbers LOW,HIGH, such as 0,4095")
+    if len(found) != 2:
+        raise argparse.ArgumentTypeError(
+            f"needs two numbers LOW,HIGH, such as 0,4095. Received: {text!r}."
+        )
+    return found
+
+
 def _field(text):
-    """A field of a recipe and its value, from words such as patience=20."""
+    """A field of a recipe and its value, from text such as patience=20."""
     name, sign, value = text.partition("=")
     if not sign:
         raise argparse.ArgumentTypeError(

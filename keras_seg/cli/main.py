@@ -4,10 +4,12 @@ import contextlib
 import importlib
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from keras_seg.cli.arguments import PROGRAM, parser
+from keras_seg.cli.dataset import names_dataset, open_dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow is imported.
 
@@ -19,20 +21,20 @@ def main(arguments=None):
         arguments: list of words; those of the command line if None.
 
     Returns:
-        exit code: 0, 2 for a wrong argument or file, 130 after Ctrl-C.
+        exit status: 0; 1 if `check` found files that cannot be used; 2 for a wrong argument or
+        file; 130 after Ctrl-C.
     """
     logging.basicConfig(format="%(message)s")
     options = parser().parse_args(arguments)
     _import_tensorflow_quietly()
     try:
-        COMMANDS[options.command](options)
+        return COMMANDS[options.command](options) or 0
     except (ValueError, OSError, TypeError, FloatingPointError, ImportError) as error:
         print(f"keras_seg: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("\nStopped.", *getattr(stop, "__notes__", ()), file=sys.stderr)
         return 130
-    return 0
 
 
 def models_command(options):
@@ -51,8 +53,10 @@ def models_command(options):
 
 
 def check_command(options):
-    """Reads every file of a data set and reports."""
-    print(_data(options).check(options.fix))
+    """Reads every file of a data set and reports; status 1 if files cannot be used."""
+    report = open_dataset(options).check(options.fix)
+    print(report)
+    return int(len(report.faults) > 0 and report.fixed is None)
 
 
 def fit_command(options):
@@ -66,7 +70,7 @@ def fit_command(options):
     changes |= dict(options.set)
     run = keras_seg.fit(
         options.architecture,
-        _data(options),
+        open_dataset(options),
         options.recipe,
         seed=options.seed,
         folder=options.folder,
@@ -78,14 +82,17 @@ def fit_command(options):
         print(run.evaluate("val"))
         run.show_pictures("val")
         write_card(run)
-    print(f"Everything is in {run.folder}. Use it: {PROGRAM} predict {run.folder} picture.jpg")
+    folder = shlex.quote(str(run.folder))
+    print(f"Everything is in {folder}. Use it: {PROGRAM} predict {folder} picture.jpg")
 
 
 def evaluate_command(options):
     """Scores a run on a split."""
     from keras_seg.run import Run, find_run
 
-    print(Run(find_run(options.run), _data(options)).evaluate(options.split))
+    run = Run(find_run(options.run))
+    data = open_dataset(options, run.settings.get("opened_by"))
+    print(run.evaluate(options.split, data))
 
 
 def predict_command(options):
@@ -108,8 +115,9 @@ def export_command(options):
 
     folder = find_run(options.run)
     # 8 bits are calibrated on training pictures; else a data set only makes the proof better.
-    wanted = _given(options) or _details(options) or "int8" in options.formats
-    run = Run(folder, _data(options) if wanted else None)
+    remembered = Run(folder).settings.get("opened_by")
+    wanted = names_dataset(options) or remembered or "int8" in options.formats
+    run = Run(folder, open_dataset(options, remembered) if wanted else None)
     for name in options.formats:
         if name == "saved_model":
             print(run.export_saved_model())
@@ -150,54 +158,3 @@ def _import_tensorflow_quietly():
         os.dup2(terminal, 2)
         os.close(terminal)
         os.close(nowhere)
-
-
-def _data(options):
-    """The data set that the options name."""
-    import pipelines
-
-    given = _given(options)
-    if tuple(given) not in (("data",), ("images", "labels"), ("table",)):
-        words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
-        raise ValueError(
-            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
-            f"and `--table FILE`. Received: {words}. Give one of the three."
-        )
-    kept = {"data": ("root",), "images": ("classes", "ignore", "label_offset")}
-    kept["table"] = ("root", *kept["images"])
-    more = _details(options)
-    (way, *_) = given
-    for name, value in more.items():
-        if name not in kept[way]:
-            raise ValueError(
-                f"A data set by `--{way}` takes {' '.join(map(_flag, kept[way]))} and no "
-                f"`{_flag(name)}`. Received: {_flag(name)} {value}. Leave it out."
-            )
-    if options.data:
-        return pipelines.load(options.data, options.root)
-    classes = more.pop("classes", None)
-    if classes and not Path(classes).is_file():
-        classes = [name.strip() for name in classes.split(",")]
-    if options.table:
-        return pipelines.from_csv(options.table, classes, **more)
-    return pipelines.from_folders(options.images, options.labels, classes, **more)
-
-
-def _given(options):
-    """Those of the options that say where the data set is, by name."""
-    ways = ("data", "images", "labels", "table")
-    return {name: getattr(options, name) for name in ways if getattr(options, name)}
-
-
-def _details(options):
-    """What else the options say of the data set, by name."""
-    names = ("root", "classes", "ignore", "label_offset")
-    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-
-
-def _flag(name):
-    return f"--{name.replace('_', '-')}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Callable
 
 from pipelines.dataset import Dataset
+from pipelines.open.reopen import remembered
 
 
 def names() -> list[str]:
@@ -46,6 +47,7 @@ def find(name: str) -> Callable:
     return getattr(importlib.import_module(f"{__name__}.{name}"), name)
 
 
+@remembered
 def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset:
     """Open a known dataset.
 
@@ -64,12 +66,18 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
     ('train', 'val', 'test')
     """
     make = find(name)
-    arguments = options if root is None else {"root": root, **options}
-    try:
-        inspect.signature(make).bind(**arguments)
-    except TypeError as error:
+    known = inspect.signature(make).parameters
+    needs = [key for key, x in known.items() if x.default is x.empty]
+    if root is None and "root" in needs:
         raise ValueError(
-            f"`load({name!r})` takes {name}{inspect.signature(make)}. "
-            f"Received: {sorted(arguments)} ({error}). Correct the arguments."
-        ) from error
-    return make(**arguments)
+            f"Dataset {name!r} is read from the folder that holds its files. Received: root=None. "
+            f"Give root=, on the command line `--root FOLDER`; `pipelines.download({name!r}, "
+            "folder)` fetches it where its owners allow that."
+        )
+    unknown = [key for key in options if key not in known or key == "root"]
+    if unknown or (root is not None and "root" not in known):
+        words = ", ".join(unknown or ["root"])
+        raise ValueError(
+            f"Dataset {name!r} takes {', '.join(known)}. Received: {words}. Leave that out."
+        )
+    return make(**options) if root is None else make(root=root, **options)

@@ -12,12 +12,14 @@ from pipelines.find.pairs import Folders, base_of, match_what_fits, picture_file
 from pipelines.find.sources import Pair
 from pipelines.find.splits import Group, by_subfolders, split_name
 from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
+from pipelines.open.reopen import remembered
 
 _PLAIN_FOLDERS = (
     "images", "image", "imgs", "img", "pictures", "jpegimages", "train", "training", "data",
 )  # fmt: skip
 
 
+@remembered
 def from_folders(  # noqa: PLR0913 - each is one thing in which people's data differ
     images: Folders | Mapping[str, Folders],
     labels: str | os.PathLike | Mapping[str, str | os.PathLike],

@@ -15,6 +15,7 @@ from pipelines.find.sources import Pair
 from pipelines.find.splits import split_name
 from pipelines.find.text import existing, read_table
 from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
+from pipelines.open.reopen import remembered
 
 # What tables call their columns, in lower case; the first that is there is taken.
 _COLUMNS = {
@@ -32,6 +33,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+@remembered
 def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
     table: str | os.PathLike | pd.DataFrame,
     classes: Table | None = None,

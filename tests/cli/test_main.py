@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import keras_seg
 from keras_seg import models, recipes
 from keras_seg.cli import table
 from keras_seg.cli.arguments import HELP, parser
+from keras_seg.cli.dataset import open_dataset
 from keras_seg.cli.main import COMMANDS, main
 
 
@@ -83,6 +85,43 @@ def test_check_reports_on_folders(plots, capsys):
     assert "soil" in capsys.readouterr().out
 
 
+def test_check_ends_with_status_1_where_files_cannot_be_used(plots, tmp_path, capsys):
+    folder = shutil.copytree(plots, tmp_path / "plots")
+    (folder / "images" / "3.png").write_bytes(b"no picture")
+    assert main(["check", *data_words(folder)]) == 1
+    assert "3.png" in capsys.readouterr().out
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"keras_seg {keras_seg.__version__}\n"
+
+
+def test_splits_groups_ranges_and_channels_reach_the_data_set(plots):
+    words = ["--splits", "0.5,0.3,0.2", "--group", "(.)", "--value-range", "0,4095"]
+    options = parser().parse_args(["check", *data_words(plots), *words, "--channels", "1"])
+    data = open_dataset(options)
+    assert [data.num_examples(split) for split in data.splits] == [5, 3, 2]
+    assert data.num_channels == 1
+    # 255 of 4095 is 15.9 of 255, and the brightest pixel has about 210.
+    assert data.example("train", 0)[0].max() < 16
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--splits", "half"], "needs shares with commas between them"),
+        (["--value-range", "0,1,2"], "needs two numbers LOW,HIGH"),
+    ],
+)
+def test_numbers_with_commas_are_explained(plots, words, message, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", *data_words(plots), *words])
+    assert message in capsys.readouterr().err
+
+
 def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
     folder = tmp_path / "broken"
     shutil.copytree(plots, folder)
@@ -110,7 +149,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["export", "contextnet_cn14-camvid", "fp32", "--root", "x"], "Received: none of them"),
         (
             ["check", "--images", "x", "--labels", "y", "--root", "z"],
-            "`--images` takes --classes --ignore --label-offset and no `--root`. "
+            "`--images` takes --classes --ignore --label-offset --splits --group --value-range --channels and no `--root`. "
             "Received: --root z. Leave it out.",
         ),
         (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),

@@ -1,0 +1,79 @@
+"""The data set that the command line names, or that a run remembers."""
+
+from pathlib import Path
+
+WAYS = ("data", "images", "labels", "table")
+DETAILS = (
+    "root", "classes", "ignore", "label_offset", "splits", "group", "value_range", "channels",
+)  # fmt: skip
+_OWN = DETAILS[1:]
+# Which details go with which way to name a data set.
+KNOWN = {
+    "data": ("root",),
+    "images": _OWN,
+    "table": ("root", *(name for name in _OWN if name != "group")),  # a column of the table says it
+}
+
+
+def names_dataset(options):
+    """Whether the options name a data set, or say anything about one.
+
+    Args:
+        options: what `keras_seg.cli.arguments.parser()` made of the command line.
+
+    Returns:
+        bool.
+    """
+    return bool(_given(options, WAYS) or _given(options, DETAILS))
+
+
+def open_dataset(options, remembered=None):
+    """Open the data set that the options name.
+
+    Args:
+        options: what `keras_seg.cli.arguments.parser()` made of the command line.
+        remembered: what a run's run.json says of its data set, used where the options name none.
+
+    Returns:
+        `pipelines.Dataset`.
+
+    Raises:
+        ValueError: the options name none, several, or say something that does not belong to it.
+    """
+    import pipelines
+
+    if remembered and not names_dataset(options):
+        return pipelines.reopen(remembered)
+    given, details = _given(options, WAYS), _given(options, DETAILS)
+    if tuple(given) not in (("data",), ("images", "labels"), ("table",)):
+        words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
+        raise ValueError(
+            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
+            f"and `--table FILE`. Received: {words}. Give one of the three."
+        )
+    (way, *_) = given
+    for name, value in details.items():
+        if name not in KNOWN[way]:
+            raise ValueError(
+                f"A data set by `--{way}` takes {' '.join(map(_flag, KNOWN[way]))} and no "
+                f"`{_flag(name)}`. Received: {_flag(name)} {value}. Leave it out."
+            )
+    if options.data:
+        return pipelines.load(options.data, options.root)
+    if "channels" in details:
+        details["num_channels"] = details.pop("channels")
+    classes = details.pop("classes", None)
+    if classes and not Path(classes).is_file():
+        classes = [name.strip() for name in classes.split(",")]
+    if options.table:
+        return pipelines.from_csv(options.table, classes, **details)
+    return pipelines.from_folders(options.images, options.labels, classes, **details)
+
+
+def _given(options, names):
+    """Those of the options that were given, by name."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _flag(name):
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,100 @@
+"""How a data set was opened, in a form that JSON holds, so that it can be opened again later."""
+
+import functools
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipelines.dataset import Dataset
+
+_OPENERS = {
+    "load": "pipelines.datasets",
+    "from_folders": "pipelines.open.folders",
+    "from_csv": "pipelines.open.tables",
+}
+_PATHS = ("images", "labels", "table", "root", "sbd")  # arguments that are paths or patterns
+
+
+def remembered(function: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """Make a function note in the data set that it opens how it was called.
+
+    `Dataset.opened_by` is then a dict that JSON holds, with absolute paths; None where an argument
+    cannot be written as JSON, such as a function or a table in memory.
+
+    Args:
+        function: one that opens a data set.
+
+    Returns:
+        the function, otherwise unchanged.
+    """
+
+    @functools.wraps(function)
+    def opened(*args, **kwargs):
+        data = function(*args, **kwargs)
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        arguments = dict(bound.arguments)
+        arguments |= arguments.pop("options", {})  # of `load`
+        try:
+            written = {name: _encode(name, value) for name, value in arguments.items()}
+        except TypeError:
+            return data
+        data.opened_by = {"function": function.__name__, "arguments": written}
+        return data
+
+    return opened
+
+
+def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
+    """Open a data set again.
+
+    Args:
+        opened_by: what `Dataset.opened_by` was.
+
+    Returns:
+        the data set.
+
+    Raises:
+        ValueError: if it is nothing of the kind, or the files have gone.
+
+    >>> from pipelines import load
+    >>> data = load("street_scenes", num_images=10, size=(32, 48))
+    >>> reopen(data.opened_by).num_examples("train")
+    6
+    """
+    if not isinstance(opened_by, Mapping) or opened_by.get("function") not in _OPENERS:
+        raise ValueError(
+            "A data set can be opened again if it was opened by `load`, `from_folders` or "
+            f"`from_csv` with arguments that JSON holds. Received: {opened_by!r}. Name the data "
+            "set."
+        )
+    name = opened_by["function"]
+    function = getattr(importlib.import_module(_OPENERS[name]), name)
+    return function(**{key: _decode(value) for key, value in opened_by["arguments"].items()})
+
+
+def _encode(name: str, value: Any) -> Any:
+    """Return a value in JSON's types; dicts as pairs, because their keys may be any value."""
+    if isinstance(value, str | os.PathLike):
+        text = os.fspath(value)
+        return os.path.abspath(text) if name in _PATHS or os.path.exists(text) else text
+    if isinstance(value, Mapping):
+        return {"pairs": [[_encode("", k), _encode(name, v)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_encode(name, part) for part in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _decode(part) for key, part in value["pairs"]}
+    if isinstance(value, list):
+        return [_decode(part) for part in value]
+    return value
+
+
+def _key(key: Any) -> Any:
+    return tuple(key) if isinstance(key, list) else key
