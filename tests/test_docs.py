@@ -1,6 +1,8 @@
 """The pages of docs: their code runs, on small trees of the layouts that it names."""
 
+import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +129,23 @@ def test_every_field_on_the_page_about_training_exists():
     fields = {name for row in rows for name in re.findall(r"`(\w+)", row)}
     assert fields - set(recipes.RECIPES) <= set(recipes.Recipe.__dataclass_fields__)
     assert set(recipes.RECIPES) <= fields
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["deploy.md", "own_code.md"])
+def test_the_code_of_other_pages_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks(page):
+        exec(block, names)
+    assert names["data"].num_classes == 10
+
+
+@pytest.mark.slow
+def test_notes_can_be_taken_from_a_tflite_file_as_the_page_says(tmp_path):
+    from keras_seg.run import find_run
+
+    file = find_run("contextnet_cn14-camvid") / "model_int8.tflite"
+    with zipfile.ZipFile(file) as archive:
+        notes = json.loads(archive.read("keras_seg.json"))
+    assert notes["class_names"][0] == "sky"

@@ -149,8 +149,8 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["export", "contextnet_cn14-camvid", "fp32", "--root", "x"], "Received: none of them"),
         (
             ["check", "--images", "x", "--labels", "y", "--root", "z"],
-            "`--images` takes --classes --ignore --label-offset --splits --group --value-range --channels and no `--root`. "
-            "Received: --root z. Leave it out.",
+            "`--images` takes --classes --ignore --label-offset --splits --group --value-range "
+            "--channels and no `--root`. Received: --root z. Leave it out.",
         ),
         (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),
         (["check", "--data", "camvid", "--label-offset", "0"], "Received: --label-offset 0."),
