@@ -8,7 +8,12 @@ from pipelines.find.sources import Source
 
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Refuse what is no whole number in low..high."""
+    """Refuse what is no whole number in low..high.
+
+    >>> check_whole("batch_size", 0, 1, 64)
+    Traceback (most recent call last):
+    ValueError: `batch_size` must be in 1..64. Received: batch_size=0. ...
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(
             f"`{name}` must be a whole number. Received: {name}={value!r}. Give an int."

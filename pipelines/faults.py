@@ -32,7 +32,11 @@ class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of
 
 
 def unreadable(path: str | os.PathLike, reason: object) -> FileFault:
-    """Return the fault of a file that is damaged, or no picture at all."""
+    """Return the fault of a file that is damaged, or no picture at all.
+
+    >>> unreadable("a.png", "no data").kind
+    'unreadable'
+    """
     return FileFault(
         UNREADABLE,
         path,

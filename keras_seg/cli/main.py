@@ -44,9 +44,9 @@ def models_command(options):
 
     if options.into:
         page = Path(options.into)
-        page.write_text(table.with_table(page.read_text(), table.markdown_table()))
+        page.write_text(table.with_tables(page.read_text()))
     elif options.markdown:
-        print(table.markdown_table())
+        print("\n\n".join(table.markdown_table(task) for task in table.TASKS))
     else:
         for name in models.names():
             print(f"{name:<24}{models.facts(name).paper}")

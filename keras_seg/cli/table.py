@@ -1,15 +1,17 @@
-"""The table of architectures that README.md shows, from the facts beside the code."""
+"""The tables of architectures that README.md shows, from the facts beside the code."""
 
 import re
 
 from keras_seg import models
 
-BEGIN = "<!-- architectures: `make readme` writes this table -->"
-END = "<!-- end of architectures -->"
+TASKS = {"segmentation": "architectures", "classification": "classifiers"}
 
 
-def markdown_table():
-    """Returns the table in Markdown: one line per architecture.
+def markdown_table(task="segmentation"):
+    """Returns the table of one task in Markdown: one line per architecture.
+
+    Args:
+        task: "segmentation" or "classification".
 
     Returns:
         str without a line break at its end.
@@ -17,11 +19,12 @@ def markdown_table():
     >>> print(markdown_table().splitlines()[0])
     | architecture | parameters | output stride | published mean IoU | paper |
     """
+    published = "mean IoU" if task == "segmentation" else "top-1 accuracy"
     lines = [
-        "| architecture | parameters | output stride | published mean IoU | paper |",
+        f"| architecture | parameters | output stride | published {published} | paper |",
         "|---|---|---|---|---|",
     ]
-    for name in models.names():
+    for name in models.names(task):
         facts = models.facts(name)
         scores = "; ".join(f"{score} {dataset} {split}" for dataset, split, score in facts.scores)
         cells = (f"`{name}`", _count(facts), str(facts.output_stride), scores, _paper(facts.paper))
@@ -29,12 +32,27 @@ def markdown_table():
     return "\n".join(lines)
 
 
-def with_table(page, table):
-    """Returns a page's text with the table between its two marks.
+def marks(task):
+    """Returns the two lines of a page between which the table of a task stands.
 
     Args:
-        page: text that holds the marks `BEGIN` and `END`, each on a line of its own.
-        table: what `markdown_table` gave.
+        task: "segmentation" or "classification".
+
+    Returns:
+        (str, str).
+
+    >>> marks("classification")[1]
+    '<!-- end of classifiers -->'
+    """
+    title = TASKS[task]
+    return f"<!-- {title}: `make readme` writes this table -->", f"<!-- end of {title} -->"
+
+
+def with_tables(page):
+    r"""Returns a page's text with the table of each task between its two marks.
+
+    Args:
+        page: text that holds the two marks of each task, each on a line of its own.
 
     Returns:
         str.
@@ -42,17 +60,20 @@ def with_table(page, table):
     Raises:
         ValueError: a mark is missing.
 
-    >>> page = [BEGIN, "old", END]
-    >>> with_table("".join(page), "new").splitlines()[1]
-    'new'
+    >>> page = "\n".join(line for task in TASKS for line in marks(task))
+    >>> with_tables(page).splitlines()[1]
+    '| architecture | parameters | output stride | published mean IoU | paper |'
     """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(
-            f"The page needs two lines to put the table between. Received: {page.count(BEGIN)} "
-            f"times {BEGIN!r} and {page.count(END)} times {END!r}. Write each once."
-        )
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    for task in TASKS:
+        begin, end = marks(task)
+        if page.count(begin) != 1 or page.count(end) != 1:
+            raise ValueError(
+                f"The page needs two lines to put the table between. Received: {page.count(begin)} "
+                f"times {begin!r} and {page.count(end)} times {end!r}. Write each once."
+            )
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{markdown_table(task)}\n{end}{rest.split(end)[1]}"
+    return page
 
 
 def _count(facts):

@@ -64,7 +64,9 @@ def test_models_lists_every_architecture(capsys):
 
 def test_table_goes_between_the_marks_of_a_page(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n")
+    marks = [table.marks(task) for task in table.TASKS]
+    parts = [f"{begin}\nold\n{end}\n" for begin, end in marks]
+    page.write_text("".join(["above\n", *parts, "below\n"]))
     assert main(["models", "--into", str(page)]) == 0
     lines = page.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("above", "below")

@@ -2,25 +2,22 @@
 
 Counts and facts are tested at full size; everything else on small networks of the same structure
 (`tiny` in the facts), each structure once.
-`GOLDEN=write pytest tests/models/test_architectures.py -m golden` writes tests/models/golden anew.
 """
 
 import functools
 import inspect
-import os
 import re
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.utils.naming import to_snake_case
 
 from keras_seg import analyse, export, models, recipes
 from keras_seg.export.litert import labels_from_scores
 from keras_seg.models.registry import Facts, Variant, architecture
 
-GOLDEN = Path(__file__).parent / "golden"
 NUM_CLASSES = 5
 
 each_network = pytest.mark.parametrize("name", models.names())
@@ -245,11 +242,8 @@ def test_auxiliary_heads_are_built_only_when_asked_for(name):
 @each_structure
 def test_no_layer_is_left_to_keras_to_name(name):
     # Names that Keras counts up differ from build to build; weights are found by name.
-    layers = built(name).layers
-    again = {
-        layer.name for layer in layers if re.search(r"^(conv|batch|add|re_lu|activ)", layer.name)
-    }
-    assert not again
+    kind = {layer.name: to_snake_case(type(layer).__name__) for layer in built(name).layers}
+    assert not [name for name in kind if re.fullmatch(rf"{kind[name]}(_\d+)?", name)]
 
 
 @each_structure
@@ -288,21 +282,6 @@ def test_saved_model_and_tflite_give_the_labels_of_keras(name, tmp_path):
             assert same.mean() > 0.999
 
 
-@pytest.mark.golden
-@each_structure
-def test_logits_are_those_of_the_stored_numbers(name):
-    path = GOLDEN / f"{name}.npz"
-    keras.utils.set_random_seed(0)
-    found = np.array(tiny(name)(pixels(name, 32, 32).astype("float32")))
-    if models.facts(name).task == "segmentation":
-        found = found[(slice(None), *(slice(4, None, 8),) * (found.ndim - 2))]
-    if os.environ.get("GOLDEN") == "write":
-        np.savez_compressed(path, logits=found)
-    expected = np.load(path)["logits"]
-    # Other processors add in another order.
-    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
-
-
 def test_names_are_sorted_and_buildable():
     assert models.names() == sorted(models.names())
     assert all(callable(getattr(models, name)) for name in models.names())
@@ -316,10 +295,6 @@ def test_unknown_names_are_refused():
             ask("contextnet_cn1")
     with pytest.raises(ValueError, match=r"Unknown task\. Did you mean 'segmentation'"):
         models.names("segmentations")
-
-
-def test_every_structure_has_golden_numbers():
-    assert {path.stem for path in GOLDEN.glob("*.npz")} == set(structures())
 
 
 def dense_head(image, num_classes):
