@@ -9,7 +9,9 @@ TERMS = {
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2009; split of SegNet's authors): for "
     "non-commercial research. These weights are derived from it; use them likewise.",
 }
-DRAWN = ("street_scenes", "crop_rows", "brain_slices", "aerial_tiles", "scan_volumes")
+DRAWN = (
+    "street_scenes", "crop_rows", "brain_slices", "aerial_tiles", "scan_volumes", "shapes",
+)  # fmt: skip
 TERMS |= dict.fromkeys(DRAWN, "Drawn by this project: free to use.")
 
 

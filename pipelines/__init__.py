@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from pipelines import ops
     from pipelines.dataset import Dataset
     from pipelines.datasets import load, names
+    from pipelines.datasets.shapes import shapes
     from pipelines.datasets.street_scenes import street_scenes
     from pipelines.download import download
     from pipelines.open.folders import from_folders
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "reopen",
-    "street_scenes",
+    "shapes", "street_scenes",
 ]  # fmt: skip
 
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "load": "pipelines.datasets",
     "names": "pipelines.datasets",
     "reopen": "pipelines.open.reopen",
+    "shapes": "pipelines.datasets.shapes",
     "street_scenes": "pipelines.datasets.street_scenes",
 }
 

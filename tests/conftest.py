@@ -30,7 +30,7 @@ def camvid():
 
 @pytest.fixture(scope="session")
 def tiny_streets():
-    """Twelve drawn street scenes of 64x96 pixels in three splits."""
+    """Twelve pictures of shapes, 64x96 pixels, in three splits."""
     import pipelines
 
-    return pipelines.street_scenes(num_images=12, size=(64, 96), seed=0)
+    return pipelines.shapes(num_images=12, size=(64, 96), seed=0)

@@ -50,12 +50,12 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
     >>> import tempfile
     >>> import pipelines
     >>> image = keras.Input((None, None, 3))
-    >>> model = keras.Model(image, keras.layers.Conv2D(10, 1)(image), name="linear")
-    >>> data = pipelines.street_scenes(num_images=8, size=(32, 32), seed=0)
+    >>> model = keras.Model(image, keras.layers.Conv2D(4, 1)(image), name="linear")
+    >>> data = pipelines.shapes(num_images=8, size=(32, 32), seed=0)
     >>> run = fit(model, data, folder=tempfile.mkdtemp(), epochs=1, batch_size=2)
     Epoch 1/1 | loss ...
     >>> run.folder.name
-    'linear-street_scenes'
+    'linear-shapes'
     """
     more_callbacks = changes.pop("callbacks", ())
     if isinstance(more_callbacks, keras.callbacks.Callback):

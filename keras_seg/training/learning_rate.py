@@ -86,8 +86,8 @@ def find_learning_rate(
         ValueError: an argument is out of range, or the loss was never finite.
 
     >>> import pipelines
-    >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(10, 1)])
-    >>> data = pipelines.street_scenes(num_images=8, size=(32, 32), seed=0)
+    >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
+    >>> data = pipelines.shapes(num_images=8, size=(32, 32), seed=0)
     >>> len(find_learning_rate(model, data, batch_size=2, steps=10, highest=1e-2).table)
     10
     """

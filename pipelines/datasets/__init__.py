@@ -62,7 +62,7 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
     Raises:
         ValueError: if the name is unknown, the root is missing, or an option does not exist.
 
-    >>> load("street_scenes", num_images=10, size=(32, 48)).splits
+    >>> load("shapes", num_images=10).splits
     ('train', 'val', 'test')
     """
     make = find(name)

@@ -15,19 +15,26 @@ Draw = Callable[..., tuple[np.ndarray, ...]]
 
 
 def drawn_dataset(
-    name: str, draw: Draw, count: int, size: tuple[int, ...], seed: int, dimensions: int = 2
+    name: str,
+    draw: Draw,
+    count: int,
+    size: tuple[int, ...],
+    seed: int,
+    dimensions: int = 2,
+    classes: Classes | None = None,
 ) -> Dataset:
     """Draw a dataset with the splits "train", "val" and "test": 70, 15 and 15 %.
 
     Picture number i of a split depends on seed, size and i alone.
 
     Args:
-        name: the dataset's name; its classes are in `<name>.csv` beside this file.
+        name: the dataset's name.
         draw: function of size and seed to picture uint8 (*size, channels) and label uint8 (*size).
         count: pictures or volumes in all, at least 3.
         size: (height, width) in pixels or (depth, height, width) in voxels, at least 32 each.
         seed: whole number from 0 up.
         dimensions: 2 for pictures, 3 for volumes.
+        classes: class names and palette; None reads `<name>.csv` beside this file.
 
     Returns:
         the dataset, in memory.
@@ -45,7 +52,8 @@ def drawn_dataset(
         seeds = [np.random.SeedSequence(int(seed), spawn_key=(number, i)) for i in range(pictures)]
         drawn = [draw(size, child) for child in seeds]
         splits[split] = tuple(np.stack(arrays) for arrays in zip(*drawn, strict=True))
-    classes = Classes.from_csv(Path(__file__).with_name(f"{name}.csv"))
+    if classes is None:
+        classes = Classes.from_csv(Path(__file__).with_name(f"{name}.csv"))
     return Dataset.from_arrays(name, classes.names, classes.palette, splits)
 
 

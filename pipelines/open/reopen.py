@@ -59,7 +59,7 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
         ValueError: if it is nothing of the kind, or the files have gone.
 
     >>> from pipelines import load
-    >>> data = load("street_scenes", num_images=10, size=(32, 48))
+    >>> data = load("shapes", num_images=10)
     >>> reopen(data.opened_by).num_examples("train")
     6
     """

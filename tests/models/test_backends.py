@@ -77,7 +77,7 @@ class Breaks(keras.callbacks.Callback):
         if epoch == 1:
             raise KeyboardInterrupt
 
-data = pipelines.street_scenes(num_images=12, size=(64, 96), seed=0)
+data = pipelines.shapes(num_images=12, size=(64, 96), seed=0)
 options = {"epochs": 2, "batch_size": 4, "crop_size": (64, 64), "averaging": 0.5}
 name = "contextnet_cn14_160"
 whole = keras_seg.fit(name, data, folder=sys.argv[1] + "/a", **options)

@@ -10,7 +10,7 @@ import json, pathlib, sys
 import numpy as np
 import keras_seg, pipelines
 
-drawn = pipelines.street_scenes(num_images=10, size=(360, 480), seed=0)
+drawn = pipelines.shapes(num_images=10, size=(360, 480), seed=0)
 pairs = [drawn.example("train", index) for index in range(5)]
 images, labels = (np.stack(part) for part in zip(*pairs))
 splits = {"train": (images[:3], labels[:3]), "val": (images[3:], labels[3:])}

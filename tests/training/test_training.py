@@ -221,7 +221,7 @@ def test_network_by_name_continues_with_the_same_weights(tiny_streets, tmp_path)
 KILLED = """
 import os, signal, sys
 import keras, pipelines, keras_seg
-data = pipelines.street_scenes(num_images=12, size=(64, 96), seed=0)
+data = pipelines.shapes(num_images=12, size=(64, 96), seed=0)
 class Kill(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
