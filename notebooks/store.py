@@ -3,7 +3,7 @@
     python notebooks/store.py [quickstart ...]
 
 Each runs in an empty folder, so that nothing trained before is found. Warnings and progress bars
-are left out; pictures have at most 1024 pixels a row and keep 256 colours, the flat ones of legends
+are left out; pictures have at most 1024 pixels a row and keep 256 colors, the flat ones of legends
 and lines exactly.
 """
 
@@ -71,7 +71,7 @@ def _merged(outputs):
 
 
 def small(png):
-    """A PNG file's bytes with fewer pixels and colours, if that makes it smaller."""
+    """A PNG file's bytes with fewer pixels and colors, if that makes it smaller."""
     with Image.open(io.BytesIO(png)) as opened:
         picture = opened.convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
@@ -79,30 +79,30 @@ def small(png):
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)))
     pixels = np.asarray(picture)
-    flat = _flat_colours(pixels)
-    # Of the other colours an octree keeps rare ones, too, where a median cut would mix them.
+    flat = _flat_colors(pixels)
+    # Of the other colors an octree keeps rare ones, too, where a median cut would mix them.
     others = picture.quantize(256 - len(flat), Image.Quantize.FASTOCTREE)
-    colours = [*flat.ravel().tolist(), *others.getpalette()[: 3 * (256 - len(flat))]]
+    colors = [*flat.ravel().tolist(), *others.getpalette()[: 3 * (256 - len(flat))]]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(colours)
+    palette.putpalette(colors)
     indices = np.array(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-    for index, colour in enumerate(flat):  # Pillow takes one that is near, not the nearest.
-        indices[(pixels == colour).all(axis=-1)] = index
+    for index, color in enumerate(flat):  # Pillow takes one that is near, not the nearest.
+        indices[(pixels == color).all(axis=-1)] = index
     kept = Image.fromarray(indices, "P")
-    kept.putpalette(colours)
+    kept.putpalette(colors)
     found = io.BytesIO()
     kept.save(found, "PNG", optimize=True)
     return min(found.getvalue(), png, key=len)
 
 
-def _flat_colours(pixels):
-    """The most frequent colours of squares of 4x4 pixels that have one colour, (n, 3)."""
+def _flat_colors(pixels):
+    """The most frequent colors of squares of 4x4 pixels that have one color, (n, 3)."""
     packed = pixels.astype(np.int32) @ [1 << 16, 1 << 8, 1]
     squares = np.lib.stride_tricks.sliding_window_view(packed, (4, 4))
     same = (squares == squares[:, :, :1, :1]).all(axis=(2, 3))
-    colours, counts = np.unique(squares[same][:, 0, 0], return_counts=True)
-    colours = colours[np.argsort(-counts)][:FLAT_COLOURS]
-    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
+    colors, counts = np.unique(squares[same][:, 0, 0], return_counts=True)
+    colors = colors[np.argsort(-counts)][:FLAT_COLOURS]
+    return np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1)
 
 
 if __name__ == "__main__":

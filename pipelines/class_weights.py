@@ -38,7 +38,7 @@ def class_weights(
 
     Returns:
         float64 (num_classes,), or (255,) for tables with 256 columns; 0 for classes without a
-        single pixel, about which nothing can be learnt.
+        single pixel, about which nothing can be learned.
 
     Raises:
         ValueError: if the method is unknown, a constant is out of range, or nothing was counted.

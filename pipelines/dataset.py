@@ -1,4 +1,4 @@
-"""The dataset object: class names, colours, splits, and batches for training and evaluation."""
+"""The dataset object: class names, colors, splits, and batches for training and evaluation."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Dataset(Examples):
 
         Args:
             name: short name, used for run folders.
-            classes: names, colours and ids in files.
+            classes: names, colors and ids in files.
             sources: what each split is read from.
             cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
                 every epoch. Either way every file of a split is read once before its first batch,

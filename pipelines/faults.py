@@ -3,7 +3,7 @@
 import os
 
 MISSING, UNREADABLE, KIND, SIZE = "missing", "unreadable", "wrong kind", "size mismatch"
-UNKNOWN_IDS, COLORS = "unknown ids", "colours"
+UNKNOWN_IDS, COLORS = "unknown ids", "colors"
 
 
 class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of `check` calls it
@@ -13,7 +13,7 @@ class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of
         kind: one of this module's names, such as "unreadable".
         path: the file.
         detail: what is wrong, in a few words.
-        values: ids or colours that are no class, for faults of that kind.
+        values: ids or colors that are no class, for faults of that kind.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".npy",
     *_volumes.SUFFIXES,
 )  # fmt: skip
-_JPEG_NOISE = 16  # by so much the channels of a grey picture may differ
+_JPEG_NOISE = 16  # by so much the channels of a gray picture may differ
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I", "F")
 # ITU-R 601, in 1/65536; Pillow's own numbers.
 _LUMA = np.array([19595, 38470, 7471], np.uint32)
@@ -34,7 +34,7 @@ def read_image(
 
     Args:
         path: a picture; or several whose channels are put together.
-        num_channels: 3 for RGB, 1 for grey, which are converted into each other; 4 keeps the
+        num_channels: 3 for RGB, 1 for gray, which are converted into each other; 4 keeps the
             alpha channel; any number for TIFF files, stacks and several files.
         value_range: numbers of the file that become 0 and 255; those beyond are cut off.
         dimensions: 2 for pictures, 3 for volumes.
@@ -59,16 +59,16 @@ def read_image(
 
 
 def read_label(path: Path) -> np.ndarray:
-    """Read a mask as integer ids (h, w): the palette's indices, not its colours.
+    """Read a mask as integer ids (h, w): the palette's indices, not its colors.
 
     Args:
-        path: a file of grey values, palette indices, an array of whole numbers, or MATLAB's.
+        path: a file of gray values, palette indices, an array of whole numbers, or MATLAB's.
 
     Returns:
         integer array (h, w), the ids as the file holds them; (d, h, w) for a volume's mask.
 
     Raises:
-        FileFault: a ValueError that names the file, if it is unreadable or holds colours.
+        FileFault: a ValueError that names the file, if it is unreadable or holds colors.
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/mask.png"
@@ -80,12 +80,12 @@ def read_label(path: Path) -> np.ndarray:
     ids = _volumes.read_label(path) if is_volume else _read_ids(path)
     if ids.dtype == bool:
         return ids.astype(np.uint8)
-    save = "Save the mask as a grey or palette PNG of class ids"
+    save = "Save the mask as a gray or palette PNG of class ids"
     axes = 3 if is_volume else 2
     if ids.ndim == 3 and not is_volume:
         if ids.shape[-1] > 2 and np.ptp(ids[..., :3], axis=-1).any():
             raise wrong_kind(
-                path, "Masks must hold one class id per pixel.", "colours",
+                path, "Masks must hold one class id per pixel.", "colors",
                 f"{save}, or give `classes` as {{(red, green, blue): name}}.",
             )  # fmt: skip
         ids = ids[..., 0]
@@ -131,7 +131,7 @@ def _black_and_white(ids: np.ndarray, palette: list[int]) -> np.ndarray:
 
 
 def read_colors(path: Path) -> np.ndarray:
-    """Read a colour-coded mask as uint8 (h, w, 3), RGB.
+    """Read a color-coded mask as uint8 (h, w, 3), RGB.
 
     Raises:
         FileFault: a ValueError that names the file, if it is unreadable.
@@ -214,7 +214,7 @@ def _read_pixels(path: Path, num_channels: int) -> np.ndarray:
 
 
 def _colored(picture: Image.Image) -> Image.Image:
-    """Return a picture as RGB; what is transparent keeps its colour."""
+    """Return a picture as RGB; what is transparent keeps its color."""
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")  # else Pillow warns
     return picture.convert("RGB")
@@ -249,8 +249,8 @@ def _convert(pixels: np.ndarray, num_channels: int, path: Path, dimensions: int 
     if num_channels == 3 and channels == 4:
         return pixels[..., :3]
     if num_channels == 1 and channels in (3, 4):
-        grey = pixels[..., :3].astype(np.uint32) @ _LUMA
-        return ((grey + 0x8000) >> 16).astype(np.uint8)[..., None]
+        gray = pixels[..., :3].astype(np.uint32) @ _LUMA
+        return ((gray + 0x8000) >> 16).astype(np.uint8)[..., None]
     raise wrong_kind(
         path, f"Pictures must have the {num_channels} channels of their dataset.",
         f"{channels} channels", "Give `num_channels`, or take the picture out of the dataset.",

@@ -17,14 +17,14 @@ def photo(path, mode="RGB"):
     save(Image.fromarray(RANDOM.integers(0, 255, (*SIZE[::-1], 3), np.uint8)).convert(mode), path)
 
 
-def grey(path, values, mode="L", **options):
+def gray(path, values, mode="L", **options):
     """A mask with these ids, column by column."""
     ids = np.tile(np.resize(np.array(values, np.uint8), SIZE[0]), (SIZE[1], 1))
     save(Image.fromarray(ids).convert(mode), path, **options)
 
 
 def colored(path, colors, **options):
-    """A mask of these colours, column by column."""
+    """A mask of these colors, column by column."""
     row = [colors[i % len(colors)] for i in range(SIZE[0])]
     save(Image.fromarray(np.array([row] * SIZE[1], np.uint8)), path, **options)
 

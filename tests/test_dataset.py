@@ -57,15 +57,15 @@ def test_labels_beyond_the_classes_are_refused():
 
 
 def test_a_palette_has_one_colour_per_class():
-    with pytest.raises(ValueError, match=r"one colour per class. Received: 1 colours for 2"):
+    with pytest.raises(ValueError, match=r"one color per class. Received: 1 colors for 2"):
         toy(palette=[(0, 0, 0)])
 
 
 def test_splits_have_the_same_channels():
     label = np.zeros((1, 8, 8), np.uint8)
-    color, grey = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
+    color, gray = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
     with pytest.raises(ValueError, match=r"same number of channels. Received: .*'val': 1"):
-        toy(splits={"train": (color, label), "val": (grey, label)})
+        toy(splits={"train": (color, label), "val": (gray, label)})
 
 
 def test_a_dataset_needs_a_split():

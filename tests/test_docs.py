@@ -23,7 +23,7 @@ def photo(path):
 
 
 def mask(path, values):
-    """Stripes of these ids or colours."""
+    """Stripes of these ids or colors."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     values = np.array(values, np.uint8)
@@ -85,7 +85,7 @@ def test_the_code_about_data_sets_runs(tmp_path, monkeypatch, capsys):
     assert opened[1].splits == ("train", "val")  # IDD, the last of its block
     assert names["report"].faults.empty
     assert len(list(names["batches"])) == 2
-    # Half of the pixels have each of the two colours.
+    # Half of the pixels have each of the two colors.
     assert names["weights"] == pytest.approx([1, 1])
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     assert all(path.name != "repairs.csv" for path in tmp_path.rglob("*"))

@@ -104,11 +104,11 @@ def test_report_and_figure_of_volumes(tmp_path):
     assert len(report.duplicates) == 0
     figure = data.show(num_images=4)
     assert len(figure.axes) == 4
-    # The first channel of the middle slice, half of it the colour of its class.
+    # The first channel of the middle slice, half of it the color of its class.
     image, label = data.example("train", 0)
     shown = figure.axes[0].images[0].get_array()
-    grey, color = image[5, 7, 9, 0], np.array(data.palette[label[5, 7, 9]])
-    assert np.abs(shown[7, 9] - (0.5 * grey + 0.5 * color)).max() <= 0.5
+    gray, color = image[5, 7, 9, 0], np.array(data.palette[label[5, 7, 9]])
+    assert np.abs(shown[7, 9] - (0.5 * gray + 0.5 * color)).max() <= 0.5
     with pytest.raises(ValueError, match=r"`fix` repairs masks of pictures. Received: 'scans'"):
         data.check(fix=tmp_path / "fixed")
 

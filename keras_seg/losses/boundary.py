@@ -20,7 +20,7 @@ class BoundaryCrossEntropy(PixelLoss):
     and sigma = 5. There d1 and d2 are the distances to the borders of the two nearest cells, and
     the data name every cell. A label map names classes only, so the regions are those of the
     classes, and the two nearest ones share their border: d1 = d2 = the Euclidean distance, in
-    pixels, from the pixel's centre to the nearest midpoint between two neighbours of different
+    pixels, from the pixel's center to the nearest midpoint between two neighbors of different
     classes (1/2 for a pixel at the border). Two cells that touch without a pixel of another
     class between them are one region.
 
@@ -120,7 +120,7 @@ def border_distance(label, counts, reach):
 
 
 def _nearest(squared, axis, distances):
-    """Least sum of a neighbour's value and its squared distance, along one axis."""
+    """Least sum of a neighbor's value and its squared distance, along one axis."""
     reach, last = len(distances) // 2, len(distances) - 1
     margins = [(reach, reach) if k == axis else (0, 0) for k in range(len(squared.shape))]
     squared = ops.pad(squared, margins, constant_values=FAR)

@@ -24,7 +24,7 @@ class SparseCrossEntropy(PixelLoss):
     Call arguments:
         y_true: integer ids (b, h, w), or (b, d, h, w) of volumes.
         y_pred: logits (b, h, w, num_classes); or smaller ones, as auxiliary heads give, which are
-            compared with the labels under the centres of their cells.
+            compared with the labels under the centers of their cells.
 
     Returns:
         float32 scalar, 0 when every pixel is ignored.
@@ -69,7 +69,7 @@ class SparseCrossEntropy(PixelLoss):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class FocalLoss(PixelLoss):
-    """Cross-entropy times `(1 - p) ** gamma`: what is already recognised hardly counts.
+    """Cross-entropy times `(1 - p) ** gamma`: what is already recognized hardly counts.
 
     Lin et al.: Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002, equations 4
     and 5, with p the softmax probability of the pixel's own class where the paper has a sigmoid.
@@ -77,7 +77,7 @@ class FocalLoss(PixelLoss):
     Args:
         num_classes: classes, the ignored one not counted.
         ignore_class: label id that counts for nothing.
-        gamma: how fast the recognised fades, 0 or more; 0 is plain cross-entropy, the paper's 2.
+        gamma: how fast the recognized fades, 0 or more; 0 is plain cross-entropy, the paper's 2.
         class_weights: one weight per class (the paper's alpha), or None. As in
             `SparseCrossEntropy` the mean is divided by the weights.
         name: the loss's name.

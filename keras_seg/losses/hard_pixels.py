@@ -1,4 +1,4 @@
-"""Cross-entropy of the pixels that are hard to recognise."""
+"""Cross-entropy of the pixels that are hard to recognize."""
 
 import math
 

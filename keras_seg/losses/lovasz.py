@@ -59,7 +59,7 @@ class LovaszSoftmax(RegionLoss):
 def _jaccard_steps(truth):
     """By how much 1 - IoU grows when one more pixel, in this order, is wrong.
 
-    Algorithm 1 takes differences of neighbouring values of 1 - I / U, which in float32 lose most
+    Algorithm 1 takes differences of neighboring values of 1 - I / U, which in float32 lose most
     digits among a million pixels. A wrong pixel of the class takes 1 from I, any other one adds 1
     to U, and these two differences have a closed form.
     """

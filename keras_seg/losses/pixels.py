@@ -4,7 +4,7 @@ from keras import ops
 
 
 def labels_like(y_true, y_pred):
-    """Labels at the size of the logits: the label under the centre of each cell.
+    """Labels at the size of the logits: the label under the center of each cell.
 
     Args:
         y_true: ids (b, h1, w1), or (b, d1, h1, w1) of volumes.
@@ -26,8 +26,8 @@ def labels_like(y_true, y_pred):
         if isinstance(size, int) and isinstance(wanted, int) and size == wanted:
             continue
         scale = ops.cast(size, "float32") / ops.cast(wanted, "float32")
-        centres = (ops.cast(ops.arange(wanted), "float32") + 0.5) * scale
-        y_true = ops.take(y_true, ops.cast(centres, "int32"), axis=axis)
+        centers = (ops.cast(ops.arange(wanted), "float32") + 0.5) * scale
+        y_true = ops.take(y_true, ops.cast(centers, "int32"), axis=axis)
     return y_true
 
 

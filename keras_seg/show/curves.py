@@ -109,7 +109,7 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _draw_classes(figure, classes: pd.DataFrame, epoch) -> None:
-    """Draw the IoU of each class by epoch as colours, and that of one epoch as bars."""
+    """Draw the IoU of each class by epoch as colors, and that of one epoch as bars."""
     epoch = epoch if epoch in classes.index else classes.index[-1]
     by_epoch, bars = figure.subplots(1, 2, width_ratios=[2, 1])
     step = 0.5 if len(classes) == 1 else float(np.diff(classes.index).min()) / 2

@@ -1,4 +1,4 @@
-"""The colours of classes, and a picture seen through them."""
+"""The colors of classes, and a picture seen through them."""
 
 import colorsys
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ HATCH_BRIGHTNESS = 0.6
 
 
 def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.ndarray:
-    """Colour each pixel of a picture by its class.
+    """Color each pixel of a picture by its class.
 
     Args:
         image: pixels 0..255, (h, w) or (h, w, c), or the path of a picture.
-        label: class ids (h, w). Ids without a colour, such as 255 for ignored pixels, are left
-            uncoloured, dark and hatched.
-        palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
-        alpha: strength of the colours, 0..1.
+        label: class ids (h, w). Ids without a color, such as 255 for ignored pixels, are left
+            uncolored, dark and hatched.
+        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
+        alpha: strength of the colors, 0..1.
 
     Returns:
         uint8 array (h, w, 3), red, green, blue.
@@ -40,20 +40,20 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
     if not 0 <= alpha <= 1:
         raise ValueError(
             f"`overlay` needs alpha in 0..1. Received: alpha={alpha}. "
-            "0 gives the picture, 1 the colours alone."
+            "0 gives the picture, 1 the colors alone."
         )
-    image = as_colour(image)
+    image = as_color(image)
     label = fitting(image, label, "label")
     if palette is None:
-        palette = class_colours(None, int(label[label < 255].max(initial=0)) + 1)
+        palette = class_colors(None, int(label[label < 255].max(initial=0)) + 1)
     known = (label >= 0) & (label < len(palette))
-    colours = np.asarray(palette, np.uint8)[np.where(known, label, 0)]
-    mixed = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
+    colors = np.asarray(palette, np.uint8)[np.where(known, label, 0)]
+    mixed = cv2.addWeighted(image, 1 - alpha, colors, alpha, 0)
     return np.where(known[..., None], mixed, hatched(image))
 
 
-def class_colours(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
-    """Return the palette, or hues a golden ratio apart, which are far from their neighbours."""
+def class_colors(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
+    """Return the palette, or hues a golden ratio apart, which are far from their neighbors."""
     if palette is None:
         hues = [(0.08 + 0.618034 * index) % 1 for index in range(num_classes)]
         values = [(0.95, 0.7, 0.45)[index % 3] for index in range(num_classes)]
@@ -63,32 +63,32 @@ def class_colours(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]
         return [tuple(round(255 * part) for part in triple) for triple in triples]
     if len(palette) < num_classes:
         raise ValueError(
-            f"A palette needs one colour (r, g, b) per class. Received: {len(palette)} colours "
+            f"A palette needs one color (r, g, b) per class. Received: {len(palette)} colors "
             f"for {num_classes} classes. Pass the dataset's palette, or None."
         )
     return palette
 
 
-def colour_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
-    """Return red, or the first other loud colour that is far from those of all classes.
+def color_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
+    """Return red, or the first other loud color that is far from those of all classes.
 
     Of palettes that leave none, the one whose nearest class is farthest.
 
-    >>> colour_of_errors([(0, 0, 0), (70, 130, 180)]), colour_of_errors([(220, 20, 60)])
+    >>> color_of_errors([(0, 0, 0), (70, 130, 180)]), color_of_errors([(220, 20, 60)])
     ((225, 30, 40), (255, 0, 255))
     """
     nearest = np.linalg.norm(_lab(LOUD)[:, None] - _lab(palette), axis=-1).min(axis=1)
     return LOUD[int(np.minimum(nearest, FAR).argmax())]
 
 
-def _lab(colours) -> np.ndarray:
-    """Return colours in CIELAB, where distances are about what an eye tells apart."""
-    shares = np.asarray(colours, np.float32)[np.newaxis] / 255
+def _lab(colors) -> np.ndarray:
+    """Return colors in CIELAB, where distances are about what an eye tells apart."""
+    shares = np.asarray(colors, np.float32)[np.newaxis] / 255
     return cv2.cvtColor(shares, cv2.COLOR_RGB2LAB)[0]
 
 
-def as_colour(image) -> np.ndarray:
-    """Return red, green, blue; of many channels, the first as grey."""
+def as_color(image) -> np.ndarray:
+    """Return red, green, blue; of many channels, the first as gray."""
     if np.ndim(image) == 3 and np.shape(image)[-1] not in (1, 3, 4):
         image = np.asarray(image)[..., :1]
     return np.ascontiguousarray(read_picture(image))
@@ -101,7 +101,7 @@ def fitting(image: np.ndarray, label, what: str) -> np.ndarray:
         raise ValueError(
             f"A {what} must have one class id per pixel of its picture. Received: "
             f"shape={label.shape} for a picture of shape={image.shape}. Resize the ids with "
-            "nearest neighbour, or pass the picture that they belong to."
+            "nearest neighbor, or pass the picture that they belong to."
         )
     return label
 

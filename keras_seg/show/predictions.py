@@ -12,9 +12,9 @@ from keras_seg import metrics
 from keras_seg.show.figures import NotebookFigure
 from keras_seg.show.overlay import (
     Palette,
-    as_colour,
-    class_colours,
-    colour_of_errors,
+    as_color,
+    class_colors,
+    color_of_errors,
     fitting,
     hatched,
     overlay,
@@ -29,11 +29,11 @@ MOST_COLUMNS = 10
 
 
 def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
-    """Draw the colours of the classes with their names, as a figure of its own.
+    """Draw the colors of the classes with their names, as a figure of its own.
 
     Args:
         class_names: one name per class.
-        palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
 
     Returns:
         Figure of one legend, at most 11 inches wide.
@@ -41,8 +41,8 @@ def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
     >>> legend(["road", "sky"]).legends[0].get_texts()[1].get_text()
     'sky'
     """
-    colours = class_colours(palette, len(class_names))
-    handles = [_patch(name, colour) for name, colour in zip(class_names, colours, strict=True)]
+    colors = class_colors(palette, len(class_names))
+    handles = [_patch(name, color) for name, color in zip(class_names, colors, strict=True)]
     columns, width, height = _legend_size(handles, 10.0)
     # Letters are whole pixels wide: with fewer dots per inch they take a little more room.
     figure = NotebookFigure(figsize=(1.1 * width, 1.1 * height), dpi=DOTS_PER_INCH)
@@ -61,17 +61,17 @@ def show_predictions(
 
     Args:
         images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ. Of volumes
-            (d, h, w) or (d, h, w, c) the middle slice is drawn, its first channel in grey; what is
+            (d, h, w) or (d, h, w, c) the middle slice is drawn, its first channel in gray; what is
             said of errors is counted in the whole volume.
         labels_true: true class ids (h, w) or (d, h, w) of each picture, or None if they are not
             known. Ids that are no class are ignored pixels.
         labels_predicted: predicted class ids (h, w) or (d, h, w) of each picture.
         class_names: one name per class.
-        palette: one colour (r, g, b) in 0..255 per class; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
 
     Returns:
         Figure with one row per picture; show it in a notebook or give it to `save_figure`. Errors
-        are red, or another colour where a class is.
+        are red, or another color where a class is.
 
     Raises:
         ValueError: there is no picture, the lists differ in length, or sizes differ.
@@ -88,13 +88,13 @@ def show_predictions(
             f"{len(images)} images, {len(truths)} labels_true, {len(labels_predicted)} "
             "labels_predicted. Pass lists of the same length, of 1 or more."
         )
-    colours = class_colours(palette, len(class_names))
+    colors = class_colors(palette, len(class_names))
     rows = [
-        _panels(image, truth, found, colours)
+        _panels(image, truth, found, colors)
         for image, truth, found in zip(images, truths, labels_predicted, strict=True)
     ]
     known = [truth for truth in truths if truth is not None]
-    handles = _handles([*known, *labels_predicted], bool(known), class_names, colours)
+    handles = _handles([*known, *labels_predicted], bool(known), class_names, colors)
     captions = [
         "" if truth is None else _caption(truth, found, len(class_names))
         for truth, found in zip(truths, labels_predicted, strict=True)
@@ -102,22 +102,22 @@ def show_predictions(
     return _grid(rows, captions, handles)
 
 
-def _panels(image, truth, found, colours) -> list[tuple[str, np.ndarray]]:
+def _panels(image, truth, found, colors) -> list[tuple[str, np.ndarray]]:
     """Return title and pixels of each panel of a row."""
     if np.ndim(found) == 3:
         image, truth, found = _middle_slices(image, truth, found)
-    picture = as_colour(image)
+    picture = as_color(image)
     found = fitting(picture, found, "prediction")
     panels = [("picture", picture)]
     if truth is not None:
-        panels.append(("truth", overlay(picture, fitting(picture, truth, "truth"), colours, 0.6)))
-    panels.append(("prediction", overlay(picture, found, colours, 0.6)))
+        panels.append(("truth", overlay(picture, fitting(picture, truth, "truth"), colors, 0.6)))
+    panels.append(("prediction", overlay(picture, found, colors, 0.6)))
     if truth is not None:
-        grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        known = _known(truth, len(colours))[..., None]
+        gray = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        known = _known(truth, len(colors))[..., None]
         wrong = known & (np.asarray(truth) != found)[..., None]
-        errors = np.where(known, 128 + grey // 2, hatched(grey))
-        loud = np.array(colour_of_errors(colours))
+        errors = np.where(known, 128 + gray // 2, hatched(gray))
+        loud = np.array(color_of_errors(colors))
         panels.append(("errors", np.where(wrong, loud, errors).astype(np.uint8)))
     return panels
 
@@ -141,7 +141,7 @@ def _caption(truth, found, num_classes: int) -> str:
     truth, found = np.asarray(truth), np.asarray(found)
     known = _known(truth, num_classes)
     if not known.any():
-        return "no pixel is labelled"
+        return "no pixel is labeled"
     confusion = metrics.confusion_matrix(truth[known], found[known], num_classes)
     wrong = 1 - np.trace(confusion) / confusion.sum()
     return f"{wrong:.1%} wrong, mean IoU {metrics.mean_iou(confusion):.2f}"
@@ -151,22 +151,22 @@ def _known(truth, num_classes: int) -> np.ndarray:
     return (np.asarray(truth) >= 0) & (np.asarray(truth) < num_classes)
 
 
-def _patch(name: str, colour) -> Patch:
-    red, green, blue = (part / 255 for part in colour)
+def _patch(name: str, color) -> Patch:
+    red, green, blue = (part / 255 for part in color)
     return Patch(facecolor=(red, green, blue), edgecolor="0.4", linewidth=0.5, label=name)
 
 
-def _handles(labels, with_truth: bool, class_names, colours) -> list[Patch]:
+def _handles(labels, with_truth: bool, class_names, colors) -> list[Patch]:
     """Return all classes when they are few, else those that occur; then what errors shows."""
     occurring = set().union(*(np.unique(label).tolist() for label in labels))
     shown = range(len(class_names))
     if len(class_names) > 20:
         shown = [index for index in shown if index in occurring]
-    handles = [_patch(class_names[index], colours[index]) for index in shown]
+    handles = [_patch(class_names[index], colors[index]) for index in shown]
     if with_truth:
-        handles.append(_patch("wrong", colour_of_errors(colours)))
+        handles.append(_patch("wrong", color_of_errors(colors)))
     if any(index >= len(class_names) for index in occurring):
-        ignored = _patch("not labelled", (77, 77, 77))
+        ignored = _patch("not labeled", (77, 77, 77))
         ignored.set(hatch="/////", edgecolor="0.6")
         handles.append(ignored)
     return handles

@@ -14,7 +14,7 @@ BINARY = "0/255 mask"
 SMOOTHED_BINARY = "0/255 mask, smoothed"
 SMOOTHED = "smoothed mask"
 _EDGE = 12  # so far from 0 or 255 a smoothed binary mask may be, in most of its pixels
-_FEW = 8  # colours that a person may have forgotten to name; a soft edge has more
+_FEW = 8  # colors that a person may have forgotten to name; a soft edge has more
 
 
 class Exam(NamedTuple):
@@ -74,7 +74,7 @@ def fingerprint(image: np.ndarray) -> int:
 
 
 def looks(image: np.ndarray) -> np.ndarray:
-    """Return a picture as 32x32 grey cells around a mean of 0, float32, to compare it closely."""
+    """Return a picture as 32x32 gray cells around a mean of 0, float32, to compare it closely."""
     cells = _cells(image, 32, 32)
     return cells - cells.mean()
 

@@ -22,22 +22,22 @@ _KINDS = {
         "Column `message` of `faults` says why."),
     faults.SIZE: (
         "Masks of another size than their picture",
-        "Resize them with nearest neighbour, or check that the two belong together."),
+        "Resize them with nearest neighbor, or check that the two belong together."),
     faults.UNKNOWN_IDS: (
         "Masks with ids that are no class",
         "Add the ids to `classes`, or to `ignore`. Is label_offset right?"),
     faults.COLORS: (
-        "Masks with colours that are no class",
-        "Add the colours to `classes`; those named None count for nothing."),
+        "Masks with colors that are no class",
+        "Add the colors to `classes`; those named None count for nothing."),
     exam.BINARY: (
         "Masks of 0 and 255 only",
         "Give two classes, so that 255 is the second; or classes={0: ..., 255: ...}."),
     exam.SMOOTHED_BINARY: (
-        "Masks of 0 and 255 with grey edges, as JPEG and smooth resizing leave them",
+        "Masks of 0 and 255 with gray edges, as JPEG and smooth resizing leave them",
         "`check(fix=folder)` takes the nearer of the two."),
     exam.SMOOTHED: (
         "Masks that look anti-aliased: many strange values between the classes",
-        "Save masks as PNG, resize with nearest neighbour; `check(fix=folder)` takes the nearest."),
+        "Save masks as PNG, resize with nearest neighbor; `check(fix=folder)` takes the nearest."),
 }  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
     if rare:
         found.append(Finding(
             "notice", f"Rare classes in {split!r}, by pixels: {', '.join(rare)}",
-            "Use class weights, or crops that are centred on rare classes.",
+            "Use class weights, or crops that are centered on rare classes.",
         ))  # fmt: skip
     for name, tally in tallies.items():
         share = tally.pixels[data.ignore_class] / max(tally.pixels.sum(), 1)

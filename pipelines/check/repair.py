@@ -24,8 +24,8 @@ _RATIO = 0.02  # by so much the shapes of a picture and its mask may differ to b
 def repair(data: Examples, report: Report, folder: str | os.PathLike) -> Report:
     """Write what can be repaired to a new folder, and leave out the rest; see `Dataset.check`.
 
-    Masks of another size, but of the same shape, are resized; masks of 0 and 255, with grey edges
-    too, and smoothed colours get the nearest class; strange ids become ignored pixels. Pairs with
+    Masks of another size, but of the same shape, are resized; masks of 0 and 255, with gray edges
+    too, and smoothed colors get the nearest class; strange ids become ignored pixels. Pairs with
     other faults are left out, and so are pictures of "train" that stand in another split too.
 
     Args:
@@ -145,8 +145,8 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
     if classes.colors:
         pixels = read_colors(path)
         if disease:
-            return nearest_colors(pixels, classes), "nearest colours"
-        return loose.from_colors(pixels, path), "strange colours are ignored"
+            return nearest_colors(pixels, classes), "nearest colors"
+        return loose.from_colors(pixels, path), "strange colors are ignored"
     ids = read_label(path)
     if disease in (exam.BINARY, exam.SMOOTHED_BINARY) and len(classes.names) == 2:
         return (ids > 127).astype(np.uint8), "0 and 255 are the two classes"
@@ -154,7 +154,7 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
 
 
 def nearest_colors(pixels: np.ndarray, classes: Classes) -> np.ndarray:
-    """Return the class of the nearest colour of each pixel, uint8 (h, w)."""
+    """Return the class of the nearest color of each pixel, uint8 (h, w)."""
     colors = np.array([color for color, _ in classes.colors], np.int32)
     targets = np.array([class_id for _, class_id in classes.colors], np.uint8)
     best = np.full(pixels.shape[:2], np.iinfo(np.int32).max, np.int32)

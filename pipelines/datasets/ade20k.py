@@ -1,7 +1,7 @@
 """ADE20K as in the scene parsing challenge of 2016: all kinds of places, 150 classes.
 
 Zhou et al.: Scene parsing through ADE20K dataset, 2017. Names are the first of each row of the
-owners' objectInfo150; colours are those of their color150.
+owners' objectInfo150; colors are those of their color150.
 """
 
 import os
@@ -19,7 +19,7 @@ def ade20k(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
     """Read ADE20K from a folder with `images` and `annotations`.
 
     Pictures are `images/training/*.jpg` and `images/validation/*.jpg`, masks have the same names
-    below `annotations` and hold 1..150; 0 is unlabelled and ignored. Pictures in `images/testing`
+    below `annotations` and hold 1..150; 0 is unlabeled and ignored. Pictures in `images/testing`
     or `testing` (of the archive release_test) are split "test" and have no masks.
 
     Args:

@@ -1,8 +1,8 @@
-"""Land from above at half a metre per pixel, drawn by arithmetic, with exact labels.
+"""Land from above at half a meter per pixel, drawn by arithmetic, with exact labels.
 
 Each picture is cut from a plan of its own: roads, houses with gardens, halls with parking, fields,
-woods, parks, a river or a lake, under a sun from any side. A tile of 128 pixels shows 64 metres;
-a picture of 1024 pixels shows a whole village, drawn at the same scale. Grey is roof or road,
+woods, parks, a river or a lake, under a sun from any side. A tile of 128 pixels shows 64 meters;
+a picture of 1024 pixels shows a whole village, drawn at the same scale. Gray is roof or road,
 green is tree, grass or field, dark is water or shadow: a pixel's surroundings tell which.
 """
 
@@ -21,7 +21,7 @@ def aerial_tiles(
 
     Args:
         num_images: pictures in all, at least 3: 70 % train, 15 % val, 15 % test.
-        size: height and width in pixels of half a metre, at least 32 each.
+        size: height and width in pixels of half a meter, at least 32 each.
         seed: whole number from 0 up.
 
     Returns:

@@ -2,7 +2,7 @@
 
 The four channels stand for T1, T1 with contrast agent, T2 and FLAIR. Each slice has its own head,
 folds, contrast, uneven field and noise; most have a tumour with a core, a rim that takes up the
-agent, and oedema around it. No grey value belongs to one class alone: fat, vessels and the plexus
+agent, and oedema around it. No gray value belongs to one class alone: fat, vessels and the plexus
 in the ventricles are as bright as the rim, and age-worn white matter as oedema. These are drawings
 to learn with. They say nothing about patients.
 """

@@ -1,4 +1,4 @@
-"""CamVid in both public forms: masks of eleven classes and void, or colours of 32 classes.
+"""CamVid in both public forms: masks of eleven classes and void, or colors of 32 classes.
 
 Brostow, Fauqueur, Cipolla: Semantic object classes in video, 2009; the split and the eleven
 classes are those of Badrinarayanan, Kendall, Cipolla: SegNet, arXiv 1511.00561.
@@ -30,7 +30,7 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
     its paths may begin with any prefix.
 
     The owners' form, 960x720: a folder of pictures (`701_StillsRaw_full`) and one of masks
-    `*_L.png` coded by colour (`LabeledApproved_full`), or index masks `*_P.png`; or folders
+    `*_L.png` coded by color (`LabeledApproved_full`), or index masks `*_P.png`; or folders
     `train`, `train_labels` and so on. Where nothing says otherwise, the split is SegNet's.
 
     Args:
@@ -80,7 +80,7 @@ def _small(root: Path, split: str) -> list[Pair]:
 
 
 def _large(root: str | os.PathLike) -> tuple[dict[str, list[Pair]], bool]:
-    """Return the pairs of each split of the owners' form, and whether masks are colours."""
+    """Return the pairs of each split of the owners' form, and whether masks are colors."""
     divided = find(root, *((split, f"{split}_labels") for split in _SPLITS))
     if divided is not None:
         there = [split for split in _SPLITS if (divided / f"{split}_labels").is_dir()]
@@ -115,7 +115,7 @@ def _names(root: str | os.PathLike, name: str) -> set[str]:
 
 
 def _owners_classes(grouped: bool, by_color: bool) -> Classes:
-    """Return the 32 classes, kept or put into eleven, by colour or by their row in the table."""
+    """Return the 32 classes, kept or put into eleven, by color or by their row in the table."""
     with open(Path(__file__).with_name("camvid_colors.csv"), encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
@@ -131,7 +131,7 @@ def _owners_classes(grouped: bool, by_color: bool) -> Classes:
     palette = (
         eleven.palette if grouped else [c for c, name in zip(colors, names, strict=True) if name]
     )
-    # A few masks hold single pixels of other colours; nobody's reader counts them.
+    # A few masks hold single pixels of other colors; nobody's reader counts them.
     return replace(classes, palette=tuple(palette), strict=False)
 
 

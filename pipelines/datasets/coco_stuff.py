@@ -33,10 +33,10 @@ def coco_stuff(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     164k: pictures are `images/train2017/*.jpg` or `train2017/*.jpg`, and so for val2017. Masks
     have the same names below `stuffthingmaps`, `stuffthingmaps_trainval2017`, `annotations` or
     `pixelmaps`, or lie beside the pictures. An id in a mask is the owners' number less one;
-    eleven of 182 are never used, so there are 171 classes. 255 is unlabelled and ignored.
+    eleven of 182 are never used, so there are 171 classes. 255 is unlabeled and ignored.
 
     10k: pictures are `images/*.jpg`, masks `annotations/*.mat`, MATLAB files whose `S` holds the
-    owners' numbers, 0 for unlabelled. `imageLists/train.txt` and `test.txt` are the splits.
+    owners' numbers, 0 for unlabeled. `imageLists/train.txt` and `test.txt` are the splits.
 
     Args:
         root: the folder that holds them, or one above.
@@ -59,7 +59,7 @@ def coco_stuff(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     parts = _large(root) if small is None else _small(small)
     if not parts:
         locate(root, "COCO-Stuff", ("images/train2017", "stuffthingmaps/train2017"))
-    if small is not None:  # 0 is unlabelled, and every number is larger by one
+    if small is not None:  # 0 is unlabeled, and every number is larger by one
         ids = tuple(i + 1 for i in classes.file_ids)
         classes = replace(classes, file_ids=ids, ignored_ids=(0, *(i + 1 for i in _UNUSED)))
     sources = {split: FileSource(pairs, classes, 3) for split, pairs in parts.items() if pairs}

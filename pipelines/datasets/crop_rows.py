@@ -14,7 +14,7 @@ def crop_rows(num_images: int = 300, size: tuple[int, int] = (240, 320), seed: i
     """Draw rows of crop with weeds; the same arguments give the same bytes on a machine.
 
     Each split has its own stream of pictures, and picture number i of a split depends only on
-    the seed, the size and i. A picture shows about a metre of ground, whatever its size.
+    the seed, the size and i. A picture shows about a meter of ground, whatever its size.
 
     Args:
         num_images: pictures in all, at least 3: 70 % train, 15 % val, 15 % test.

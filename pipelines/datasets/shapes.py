@@ -1,4 +1,4 @@
-"""Coloured shapes on noise: a small dataset for tests and examples, learnable in a few steps."""
+"""Colored shapes on noise: a small dataset for tests and examples, learnable in a few steps."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def shapes(
 ) -> Dataset:
     """Draw discs, squares and diamonds, one of each class, at random places on dark noise.
 
-    A class has one shape and one colour, so a network with a few weights learns it. Picture
+    A class has one shape and one color, so a network with a few weights learns it. Picture
     number i of a split depends on the arguments and i alone.
 
     Args:
@@ -55,32 +55,32 @@ def shapes(
         kind if index < 3 else f"{kind} {index // 3 + 1}"
         for index, kind in zip(range(num_classes - 1), list(_KINDS) * 4, strict=False)
     ]
-    colours = _colours(num_channels, num_classes)
+    colors = _colours(num_channels, num_classes)
     palette = [(0, 0, 0), *map(tuple, _colours(3, num_classes).tolist())]
     classes = Classes.make(["background", *names], palette=palette)
     dimensions = 3 if isinstance(size, tuple | list) and len(size) == 3 else 2
-    draw = partial(_draw, colours=colours)
+    draw = partial(_draw, colors=colors)
     return drawn_dataset("shapes", draw, num_images, size, seed, dimensions, classes)
 
 
 def _colours(num_channels, num_classes):
-    """A colour in 90..250 per shape; the first channel alone tells classes apart."""
+    """A color in 90..250 per shape; the first channel alone tells classes apart."""
     turn = np.pi * np.arange(num_classes - 1) / (num_classes - 1)
     shift = 2 * np.pi / 3 * np.arange(num_channels)
     return np.rint(170 + 80 * np.cos(turn[:, None] + shift)).astype(np.uint8)
 
 
-def _draw(size, seed, colours):
+def _draw(size, seed, colors):
     """Draw a picture uint8 (*size, channels) and its label uint8 (*size)."""
     random = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1)
-    image = random.integers(0, 50, (*size, colours.shape[1])).astype(np.int16)
+    image = random.integers(0, 50, (*size, colors.shape[1])).astype(np.int16)
     label = np.zeros(size, np.uint8)
-    for index in random.permutation(len(colours)):
+    for index in random.permutation(len(colors)):
         radius = min(size) * random.uniform(0.12, 0.25)
         center = random.uniform(0.15, 0.85, len(size)) * size
         order = list(_KINDS.values())[index % 3]
         inside = np.linalg.norm(grid - center, ord=order, axis=-1) <= radius
-        image[inside] = colours[index] + random.integers(-15, 16, (inside.sum(), 1))
+        image[inside] = colors[index] + random.integers(-15, 16, (inside.sum(), 1))
         label[inside] = index + 1
     return image.clip(0, 255).astype(np.uint8), label

@@ -2,7 +2,7 @@
 
 Each picture is a street in perspective with its own plan, weather, camera and people. Picture
 and label are drawn together, at twice the size, into one canvas; so a label is exact to the
-pixel, also in foliage. Ten classes; no colour belongs to one of them alone.
+pixel, also in foliage. Ten classes; no color belongs to one of them alone.
 """
 
 from pipelines.dataset import Dataset

@@ -24,7 +24,7 @@ _COLUMNS = {
     "red": ("red", "r"),
     "green": ("green", "g"),
     "blue": ("blue", "b"),
-    "color": ("color", "colour", "rgb", "hex", "color_hex", "hex_code"),
+    "color": ("color", "color", "rgb", "hex", "color_hex", "hex_code"),
 }  # fmt: skip
 _LISTS = ("labels", "classes", "categories")  # where JSON files keep them
 
@@ -55,14 +55,14 @@ def as_classes(
 
     Args:
         table: how many; or names in the order of their ids; or `{id: name}`; or
-            `{(red, green, blue): name}` for colour-coded masks; or a table with the columns
-            name, id and red, green, blue, of which either id or the colours may be missing; or
-            a text file of names, one in each line, or of colours as CamVid or CVAT write them; or
+            `{(red, green, blue): name}` for color-coded masks; or a table with the columns
+            name, id and red, green, blue, of which either id or the colors may be missing; or
+            a text file of names, one in each line, or of colors as CamVid or CVAT write them; or
             a JSON file of such rows. A column `color` may hold "#804080" or three numbers.
-            Ids or colours of one name are one class; those named None count for nothing.
+            Ids or colors of one name are one class; those named None count for nothing.
         ignore: id or ids in the masks that count for nothing.
         label_offset: the id that masks hold for the first class; ids below count for nothing.
-        by_color: the masks hold colours, which a table is then read for, though it has ids too.
+        by_color: the masks hold colors, which a table is then read for, though it has ids too.
 
     Returns:
         the classes.
@@ -118,7 +118,7 @@ def _shifted(table: Mapping, label_offset: int) -> dict:
 
 
 def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
-    """Read a CSV or JSON file; or a text file of names, or of colours as CamVid or CVAT write."""
+    """Read a CSV or JSON file; or a text file of names, or of colors as CamVid or CVAT write."""
     if not os.path.isfile(path):
         raise ValueError(
             "A table of classes must be a CSV file. "
@@ -179,7 +179,7 @@ def _read_json(path: str | os.PathLike) -> pd.DataFrame | dict:
 
 
 def _colors(found: Mapping[str, pd.Series]) -> list[Color]:
-    """Return the colours of a table; none if its words for them are not understood."""
+    """Return the colors of a table; none if its words for them are not understood."""
     if {"red", "green", "blue"} <= set(found):
         parts = (_whole(found[part], 255) for part in ("red", "green", "blue"))
         return list(zip(*parts, strict=True))
@@ -199,7 +199,7 @@ def _color(text: object) -> Color:
     numbers = [int(number) for number in re.findall(r"\d+", str(text))]
     if len(numbers) != 3 or max(numbers) > 255:
         raise ValueError(
-            "A colour is written as '#804080' or as three numbers 0..255. "
+            "A color is written as '#804080' or as three numbers 0..255. "
             f"Received: {text!r}. Correct it."
         )
     return numbers[0], numbers[1], numbers[2]
@@ -232,12 +232,12 @@ def _from_table(
 
 
 def _by_color(colors: Sequence[Color], names: Sequence[str | None]) -> dict:
-    """Return names by colour; two names of one colour cannot be told apart."""
+    """Return names by color; two names of one color cannot be told apart."""
     found: dict[Color, str | None] = {}
     for color, name in zip(colors, names, strict=True):
         if found.setdefault(color, name) != name:
             raise ValueError(
-                f"Each colour needs one class. Received: {color} for {found[color]!r} and "
+                f"Each color needs one class. Received: {color} for {found[color]!r} and "
                 f"{name!r}. If the masks hold ids, give the names in their order, else one name."
             )
     return found
@@ -249,19 +249,18 @@ def _whole(column: pd.Series, high: int = 2**31) -> list[int]:
     wrong = ~((numbers >= 0) & (numbers <= high) & (numbers % 1 == 0))
     if wrong.any():
         raise ValueError(
-            f"Ids and colours in a table of classes must be whole numbers in 0..{high}. Received: "
+            f"Ids and colors in a table of classes must be whole numbers in 0..{high}. Received: "
             f"{column[wrong].iloc[0]!r} in column {column.name!r}. Correct it."
         )
     return numbers.astype(int).tolist()
 
 
 def _from_colors(table: Mapping[tuple, str | None]) -> Classes:
-    """Make classes of colour-coded masks; each keeps its first colour."""
+    """Make classes of color-coded masks; each keeps its first color."""
     wrong = [color for color in table if not all(0 <= value <= 255 for value in color)]
     if wrong:
         raise ValueError(
-            f"Colours of classes are (red, green, blue) of 0..255. Received: {wrong[0]}. "
-            "Correct it."
+            f"Colors of classes are (red, green, blue) of 0..255. Received: {wrong[0]}. Correct it."
         )
     first = {name: color for color, name in reversed(list(table.items())) if name is not None}
     names = list(dict.fromkeys(name for name in table.values() if name is not None))
@@ -274,7 +273,7 @@ def _from_colors(table: Mapping[tuple, str | None]) -> Classes:
 
 
 def color_classes(colors: Sequence[Color]) -> Classes:
-    """Make a class of each colour, named after it, such as "#804080".
+    """Make a class of each color, named after it, such as "#804080".
 
     >>> color_classes([(0, 0, 0), (128, 64, 128)]).names
     ('#000000', '#804080')
@@ -283,7 +282,7 @@ def color_classes(colors: Sequence[Color]) -> Classes:
 
 
 def id_classes(ids: Sequence[int], palette: Mapping[int, Color]) -> Classes:
-    """Make a class of each id, named after it, in the colours of the masks' own palette."""
+    """Make a class of each id, named after it, in the colors of the masks' own palette."""
     classes = Classes.make({i: f"class {i}" for i in ids})
     spare = distinct_colors(len(ids))
     colors = tuple(palette.get(i, spare[position]) for position, i in enumerate(ids))

@@ -1,4 +1,4 @@
-"""Class names, colours, and the way from the ids in files to the ids in batches."""
+"""Class names, colors, and the way from the ids in files to the ids in batches."""
 
 import colorsys
 import csv
@@ -32,8 +32,8 @@ class Classes:
         file_ids: the id that files hold for each class.
         ignored_ids: ids in files that count for nothing; they become 255.
         merged: (id in files, class id) of further ids that stand for a class.
-        colors: colour in files -> class id or 255, where masks are coded by colour.
-        strict: refuse ids and colours that are not named here; else they become 255.
+        colors: color in files -> class id or 255, where masks are coded by color.
+        strict: refuse ids and colors that are not named here; else they become 255.
         categories: the category of each class, or nothing.
     """
 
@@ -84,8 +84,8 @@ class Classes:
         colors = tuple((int(r), int(g), int(b)) for r, g, b in colors)
         if len(colors) != len(names):
             raise ValueError(
-                "A palette needs one colour per class. "
-                f"Received: {len(colors)} colours for {len(names)} classes. "
+                "A palette needs one color per class. "
+                f"Received: {len(colors)} colors for {len(names)} classes. "
                 "Give a list of (red, green, blue) in the order of the classes."
             )
         position = {name: index for index, name in enumerate(names)}
@@ -136,7 +136,7 @@ class Classes:
         return labels.astype(np.uint8)
 
     def from_colors(self, pixels: np.ndarray, path: str) -> np.ndarray:
-        """Turn a colour-coded mask into class ids, 255 where they are ignored.
+        """Turn a color-coded mask into class ids, 255 where they are ignored.
 
         Args:
             pixels: uint8 array (h, w, 3), RGB.
@@ -146,7 +146,7 @@ class Classes:
             uint8 array (h, w) of 0..num_classes-1 and 255.
 
         Raises:
-            FileFault: a ValueError, if the file holds a colour that is not in the table.
+            FileFault: a ValueError, if the file holds a color that is not in the table.
         """
         codes = color_codes(pixels)
         labels = self._color_targets[codes]
@@ -169,7 +169,7 @@ class Classes:
 
     @cached_property
     def _color_targets(self) -> np.ndarray:
-        """Class id by colour code; 256 where there is none."""
+        """Class id by color code; 256 where there is none."""
         targets = np.full(1 << 24, _UNKNOWN, np.int16)
         for (red, green, blue), class_id in self.colors:
             targets[red << 16 | green << 8 | blue] = class_id
@@ -188,14 +188,14 @@ class Classes:
 
     def _unknown_colors(self, codes: np.ndarray, path: str) -> FileFault:
         strangers = [color_of(code) for code in np.unique(codes)]
-        grey = all(red == green == blue for red, green, blue in strangers)
-        hint = "; or the masks hold ids, not colours: give the names in their order" if grey else ""
+        gray = all(red == green == blue for red, green, blue in strangers)
+        hint = "; or the masks hold ids, not colors: give the names in their order" if gray else ""
         return FileFault(
             COLORS, path,
-            f"A mask holds colours that are no class: {_short(strangers)}. Received: {path!r}, "
+            f"A mask holds colors that are no class: {_short(strangers)}. Received: {path!r}, "
             f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them){hint}; "
             "or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
-            f"colours {_short(strangers)}", tuple(strangers),
+            f"colors {_short(strangers)}", tuple(strangers),
         )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def color_codes(pixels: np.ndarray) -> np.ndarray:
 
 
 def color_of(code: int) -> Color:
-    """Return the (red, green, blue) of a colour code.
+    """Return the (red, green, blue) of a color code.
 
     >>> color_of(0x804000)
     (128, 64, 0)
@@ -215,7 +215,7 @@ def color_of(code: int) -> Color:
 
 
 def distinct_colors(count: int) -> list[Color]:
-    """Return colours that are easy to tell apart; the same ones each time.
+    """Return colors that are easy to tell apart; the same ones each time.
 
     >>> distinct_colors(1)
     [(230, 80, 80)]
@@ -237,6 +237,6 @@ def _check_names(names: Sequence[str], unique: bool = False) -> None:
 
 
 def _short(values: Iterable) -> str:
-    """Write a list of ids or colours, cut after a dozen."""
+    """Write a list of ids or colors, cut after a dozen."""
     values = list(values)
     return str(values) if len(values) <= 12 else f"{values[:12]} and {len(values) - 12} more"

@@ -1,4 +1,4 @@
-"""What masks hold, where nobody has said it: binary masks, classes by id or by colour."""
+"""What masks hold, where nobody has said it: binary masks, classes by id or by color."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +22,9 @@ _WHITES = (255, 65535)  # of 8 and of 16 bits
 
 
 def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
-    """Recognise masks of 0 and 255, or 65535, where there are two classes; white is the second.
+    """Recognize masks of 0 and 255, or 65535, where there are two classes; white is the second.
 
-    Masks that were stored as JPEG, or made smaller smoothly, have further greys along the edges:
+    Masks that were stored as JPEG, or made smaller smoothly, have further grays along the edges:
     those below 128 are the first class, the others the second.
 
     Looks at 32 masks, spread evenly. A mask that does not fit is refused by name when it is read.
@@ -51,7 +51,7 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     first, second = classes.names
     if not counts[256:].any() and is_smoothed(counts[:256]):
         return _halves(classes), (
-            "The masks hold 0 and 255 with grey edges, as JPEG leaves them: below 128 is read as "
+            "The masks hold 0 and 255 with gray edges, as JPEG leaves them: below 128 is read as "
             f"{first!r}, the rest as {second!r}."
         )
     white = next((value for value in _WHITES if counts[value]), 0)
@@ -85,7 +85,7 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
         labels: paths of the masks.
 
     Returns:
-        the classes, named after their ids or colours, and a sentence that says so.
+        the classes, named after their ids or colors, and a sentence that says so.
 
     Raises:
         ValueError: if there are more than 255, as in smoothed masks.
@@ -101,7 +101,7 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
         }
     else:
         codes = {value for _, values in found for value in values}
-    kind = "colours" if colored else "ids"
+    kind = "colors" if colored else "ids"
     if not colored and len(codes) == 2 and max(codes) in _WHITES and 0 in codes:
         ids = (0, max(codes))
         classes = Classes(("background", "foreground"), ((0, 0, 0), (255, 255, 255)), ids, ())
@@ -129,13 +129,13 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
 
 
 def holds_colors(path: str) -> bool:
-    """Say whether a mask can be read, and holds colours rather than ids."""
+    """Say whether a mask can be read, and holds colors rather than ids."""
     values = _values(path)
     return values is not None and values[0]
 
 
 def _values(path: str) -> tuple[bool, set[int]] | None:
-    """Return whether a mask holds colours, and its ids or colour codes; None if unreadable."""
+    """Return whether a mask holds colors, and its ids or color codes; None if unreadable."""
     try:
         return False, set(np.unique(read_label(path)).tolist())
     except FileFault:
@@ -148,7 +148,7 @@ def _values(path: str) -> tuple[bool, set[int]] | None:
 
 
 def _palette(path: str) -> dict:
-    """Return the colours of a palette PNG by index, or nothing."""
+    """Return the colors of a palette PNG by index, or nothing."""
     if _decode.is_npy(path):
         return {}
     try:

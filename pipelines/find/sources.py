@@ -59,8 +59,8 @@ class FileSource:
             pairs: paths of picture and mask. A picture may be a tuple of files, whose channels
                 are put together. A mask may be "": all of its pixels are then ignored.
             classes: the classes that ids in the masks stand for.
-            num_channels: 1 for grey, 3 for RGB, any number for files that have it, None for what
-                the files hold (RGB if some have colour and some have not).
+            num_channels: 1 for gray, 3 for RGB, any number for files that have it, None for what
+                the files hold (RGB if some have color and some have not).
             value_range: numbers of the files that become 0 and 255, None for their whole range.
             weights: how often each picture is drawn for training, above 0; None for alike.
         """
@@ -124,7 +124,7 @@ class FileSource:
                 SIZE, label_path,
                 "A mask must have the size of its picture. "
                 f"Received: {first_path(image_path)!r} of {image.shape[:-1]} and {label_path!r} of "
-                f"{label.shape} (height, width). Resize the mask with nearest neighbour, "
+                f"{label.shape} (height, width). Resize the mask with nearest neighbor, "
                 "or check that the two belong together.",
                 f"{label.shape}, its picture {image.shape[:-1]}",
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """Pairs of files that TensorFlow reads by itself, without Python: fast, and in any worker.
 
-Pictures are 8-bit PNG or JPEG files that stand upright, and masks are grey 8-bit PNG files. That
+Pictures are 8-bit PNG or JPEG files that stand upright, and masks are gray 8-bit PNG files. That
 their pixels are the same as the dataset's own reader gives is not assumed but checked: for masks
 in every file, from which the table of ids follows, and for pictures in the first few.
 """

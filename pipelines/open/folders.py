@@ -40,8 +40,8 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
     Pictures and masks belong together by name; a mask may carry a suffix such as `_label`,
     `_mask`, `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also
     with many channels) or npy arrays (h, w) or (h, w, c); masks may be MATLAB's mat, too. Masks
-    hold class ids, as grey values or as indices of a palette, or colours. Two classes in masks of
-    0 and 255 are recognised, also with the grey edges that JPEG leaves.
+    hold class ids, as gray values or as indices of a palette, or colors. Two classes in masks of
+    0 and 255 are recognized, also with the gray edges that JPEG leaves.
 
     Masks with three axes (depth, height, width) make a dataset of volumes: npy or npz arrays, NIfTI
     files (nii, nii.gz; with the package nibabel) or stacks of TIFF pages, whose pictures are such
@@ -55,10 +55,10 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
             the pictures, if names (`a_mask.png`) or folders in it (`masks`, `train_labels`) say
             which are masks; or {"train": folder, ...}. A split without masks is all ignored.
         classes: names in the order of their ids from 0; or {id: name}; or
-            {(red, green, blue): name} or {"#804080": name} for colour-coded masks; or a CSV or
+            {(red, green, blue): name} or {"#804080": name} for color-coded masks; or a CSV or
             JSON file or pandas table with a column name and id, color or red, green, blue; or a
-            text file of names; or how many. Ids or colours of one name are one class; those named
-            None count for nothing. None finds ids or colours in the masks.
+            text file of names; or how many. Ids or colors of one name are one class; those named
+            None count for nothing. None finds ids or colors in the masks.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
             or {"train": list of names or text file, ...}. None takes the subfolders train, val
             and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1).
@@ -67,7 +67,7 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
         seed: seed of a division by shares.
         group: keeps pictures of one group in one split when dividing by shares: a function of
             the path below `images`, a regular expression (its first bracket), or a list.
-        num_channels: 3 for RGB, 1 for grey, 4 to keep alpha, None for what the pictures have.
+        num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: all of
             what 8 or 16 bits hold.
         on_unmatched: "error" refuses files without a partner, "skip" leaves them out.

@@ -61,7 +61,7 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
         ignore: id or ids in the masks that count for nothing.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
-        num_channels: 3 for RGB, 1 for grey, 4 to keep alpha, None for what the pictures have.
+        num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095).
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.

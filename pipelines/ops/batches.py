@@ -224,14 +224,14 @@ def _four(pictures, draws):
     """Put windows of four pictures (4, h, w, c) together; ten draws in 0..1 say where."""
     height, width = tf.shape(pictures)[1], tf.shape(pictures)[2]
     middle = tf.cast(tf.cast(height, tf.float32) * (0.25 + 0.5 * draws[0]), tf.int32)
-    centre = tf.cast(tf.cast(width, tf.float32) * (0.25 + 0.5 * draws[1]), tf.int32)
+    center = tf.cast(tf.cast(width, tf.float32) * (0.25 + 0.5 * draws[1]), tf.int32)
 
     def cut(number: int, rows, columns):
         room = tf.cast(tf.stack([height - rows, width - columns]), tf.float32) + 0.999
         top, left = tf.unstack(tf.cast(draws[2 + 2 * number : 4 + 2 * number] * room, tf.int32))
         return tf.slice(pictures[number], [top, left, 0], [rows, columns, -1])
 
-    upper = tf.concat([cut(0, middle, centre), cut(1, middle, width - centre)], axis=1)
+    upper = tf.concat([cut(0, middle, center), cut(1, middle, width - center)], axis=1)
     rest = height - middle
-    lower = tf.concat([cut(2, rest, centre), cut(3, rest, width - centre)], axis=1)
+    lower = tf.concat([cut(2, rest, center), cut(3, rest, width - center)], axis=1)
     return tf.ensure_shape(tf.concat([upper, lower], axis=0), pictures.shape[1:])

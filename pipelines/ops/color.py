@@ -1,4 +1,4 @@
-"""Ops that change colours and leave every pixel, and so the mask, in its place."""
+"""Ops that change colors and leave every pixel, and so the mask, in its place."""
 
 import math
 
@@ -20,7 +20,7 @@ _MID_GREY = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # A matrix product over 16 pixels at a time is twice as fast as over single pixels.
 _PIXELS_PER_ROW = 16
-# Turning about the grey axis by angle a (Rodrigues): cos a * I + (1 - cos a) * G + sin a * S.
+# Turning about the gray axis by angle a (Rodrigues): cos a * I + (1 - cos a) * G + sin a * S.
 _GREY_AXIS = np.full((3, 3), 1 / 3, np.float32)
 _SIDEWAYS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / math.sqrt(3)
 
@@ -34,10 +34,10 @@ def color_jitter(
     has not three channels, or a volume, changes in brightness and contrast alone.
 
     Args:
-        hue: largest turn about the grey axis, in whole turns (0.5 reaches the opposite colour).
-        saturation: colours move from grey by a factor in 1-saturation..1+saturation.
+        hue: largest turn about the gray axis, in whole turns (0.5 reaches the opposite color).
+        saturation: colors move from gray by a factor in 1-saturation..1+saturation.
         brightness: values are multiplied by a factor in 1-brightness..1+brightness.
-        contrast: values move from mid grey (128) by a factor in 1-contrast..1+contrast.
+        contrast: values move from mid gray (128) by a factor in 1-contrast..1+contrast.
 
     Returns:
         op(example) -> example; the picture stays uint8 (rounded, clipped to 0..255).
@@ -103,13 +103,13 @@ def random_gamma(low: float = 0.7, high: float = 1.5) -> Op:
 
 
 def greyscale(probability: float = 0.1) -> Op:
-    """Take the colour out of a part of the pictures; they keep three channels.
+    """Take the color out of a part of the pictures; they keep three channels.
 
     Args:
-        probability: share of grey pictures, 0..1. Pictures that have not three channels stay.
+        probability: share of gray pictures, 0..1. Pictures that have not three channels stay.
 
     Returns:
-        op(example) -> example; grey is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601).
+        op(example) -> example; gray is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601).
 
     Raises:
         ValueError: if the probability is outside 0..1.
@@ -122,13 +122,13 @@ def greyscale(probability: float = 0.1) -> Op:
     check_number("greyscale", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
-        require_picture("greyscale", example, "Leave it out: channels of volumes are no colours.")
+        require_picture("greyscale", example, "Leave it out: channels of volumes are no colors.")
         image = tf.convert_to_tensor(example["image"])
         if image.shape[-1] != 3:
             return example
         chosen = uniform(example["seed"], 1)[0] < probability
-        grey = tf.constant(np.tile(_LUMA, (3, 1)))
-        image = tf.cond(chosen, lambda: _apply(image, grey, 0.0), lambda: tf.identity(image))
+        gray = tf.constant(np.tile(_LUMA, (3, 1)))
+        image = tf.cond(chosen, lambda: _apply(image, gray, 0.0), lambda: tf.identity(image))
         return {**example, "image": image}
 
     return op
@@ -138,8 +138,8 @@ def _color_matrix(angle, saturation):
     """Return the (3, 3) matrix of a turn in hue followed by a change in saturation."""
     turn = tf.cos(angle) * np.eye(3, dtype=np.float32) + tf.sin(angle) * _SIDEWAYS
     turn += (1 - tf.cos(angle)) * _GREY_AXIS
-    grey = np.tile(_LUMA, (3, 1))
-    return tf.matmul(saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * grey, turn)
+    gray = np.tile(_LUMA, (3, 1))
+    return tf.matmul(saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * gray, turn)
 
 
 def _apply(image, matrix, offset):

@@ -33,7 +33,7 @@ def random_crop(height: int = 360, width: int = 480, depth: int | None = None) -
 
     Returns:
         op(example) -> example of (height, width) or (depth, height, width); the rim
-        is mid grey (128) in the picture and ignore (255) in the mask.
+        is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
@@ -64,7 +64,7 @@ def center_crop(height: int = 360, width: int = 480, depth: int | None = None) -
 
     Returns:
         op(example) -> example of (height, width) or (depth, height, width); the rim
-        is mid grey (128) in the picture and ignore (255) in the mask.
+        is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
@@ -94,7 +94,7 @@ def pad(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
         depth: slices of the result, at least the volume's; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim is mid grey
+        op(example) -> example of (height, width) or (depth, height, width); the rim is mid gray
         (128) in the picture and ignore (255) in the mask. A larger picture raises.
 
     Raises:
@@ -145,7 +145,7 @@ def class_crop(
 
     Returns:
         op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
-        that is too small is mid grey (128) in the picture and ignore (255) in the mask.
+        that is too small is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a number is out of range; and where the op runs, if it has a depth for a
@@ -210,7 +210,7 @@ def random_scale_crop(
 
     Returns:
         op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
-        that is too small is mid grey (128) in the picture and ignore (255) in the mask.
+        that is too small is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up, or the range is empty; and where

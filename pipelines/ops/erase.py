@@ -23,7 +23,7 @@ def cutout(holes: int = 1, size: float = 0.3) -> Op:
         size: longest side of a rectangle, as a share of the picture's, 0..1.
 
     Returns:
-        op(example) -> example, mid grey (128) in the holes.
+        op(example) -> example, mid gray (128) in the holes.
 
     Raises:
         ValueError: if a number is out of range.
@@ -53,7 +53,7 @@ def coarse_dropout(holes: int = 8, size: float = 0.15) -> Op:
         size: longest side of a rectangle, as a share of the picture's, 0..1.
 
     Returns:
-        op(example) -> example; the holes are mid grey (128) in the picture and ignore (255) in
+        op(example) -> example; the holes are mid gray (128) in the picture and ignore (255) in
         the mask.
 
     Raises:
@@ -78,17 +78,17 @@ def coarse_dropout(holes: int = 8, size: float = 0.15) -> Op:
 
 
 def _rectangles(example: Example, count: int, size: float):
-    """Return bool (h, w), or (d, h, w): inside any of `count` boxes with centres in the picture."""
+    """Return bool (h, w), or (d, h, w): inside any of `count` boxes with centers in the picture."""
     all_pixels = sizes_of(example)
     axes = len(all_pixels)
     draws = tf.unstack(tf.random.stateless_uniform((2 * axes, count, 1), example["seed"]))
     hidden = tf.ones([count] + [1] * axes, tf.bool)
     for axis, pixels in enumerate(all_pixels):
-        centre, length = draws[axis], draws[axes + axis]
+        center, length = draws[axis], draws[axes + axis]
         pixels = tf.cast(pixels, tf.float32)
         # Pixel i covers i..i+1; it is hidden if its middle is.
         middles = tf.range(pixels) + 0.5
-        side = tf.abs(middles - centre * pixels) < length * (size / 2) * pixels
+        side = tf.abs(middles - center * pixels) < length * (size / 2) * pixels
         side = tf.reshape(side, [count] + [1] * axis + [-1] + [1] * (axes - 1 - axis))
         hidden = tf.logical_and(hidden, side)
     return tf.reduce_any(hidden, axis=0)

@@ -13,7 +13,7 @@ Example = dict[str, Any]
 Op = Callable[[Example], Example]
 
 IGNORE_CLASS = 255
-# Mid grey: close to 0 after any usual normalisation, which is also how convolutions pad.
+# Mid gray: close to 0 after any usual normalization, which is also how convolutions pad.
 PAD_COLOR = 128
 
 
@@ -72,14 +72,14 @@ def resample(example: Example, sizes) -> Example:
 
 
 def _stretch(values, axis: int, new_size):
-    """Resize one axis, linear between the centres of pixels; float32."""
+    """Resize one axis, linear between the centers of pixels; float32."""
     values = tf.cast(values, tf.float32)
     size = tf.shape(values)[axis]
     scale = tf.cast(size, tf.float32) / tf.cast(new_size, tf.float32)
-    centres = (tf.cast(tf.range(new_size), tf.float32) + 0.5) * scale - 0.5
-    centres = tf.clip_by_value(centres, 0.0, tf.cast(size - 1, tf.float32))
-    first = tf.cast(centres, tf.int32)
-    share = tf.reshape(centres - tf.cast(first, tf.float32), [-1] + [1] * (3 - axis))
+    centers = (tf.cast(tf.range(new_size), tf.float32) + 0.5) * scale - 0.5
+    centers = tf.clip_by_value(centers, 0.0, tf.cast(size - 1, tf.float32))
+    first = tf.cast(centers, tf.int32)
+    share = tf.reshape(centers - tf.cast(first, tf.float32), [-1] + [1] * (3 - axis))
     before = tf.gather(values, first, axis=axis)
     after = tf.gather(values, tf.minimum(first + 1, size - 1), axis=axis)
     return before + share * (after - before)
@@ -95,10 +95,10 @@ def to_pixels(values):
 
 
 def nearest(size, new_size):
-    """Return for each new pixel the old pixel that lies under its centre."""
+    """Return for each new pixel the old pixel that lies under its center."""
     scale = tf.cast(size, tf.float32) / tf.cast(new_size, tf.float32)
-    centres = (tf.cast(tf.range(new_size), tf.float32) + 0.5) * scale
-    return tf.minimum(tf.cast(centres, tf.int32), size - 1)
+    centers = (tf.cast(tf.range(new_size), tf.float32) + 0.5) * scale
+    return tf.minimum(tf.cast(centers, tf.int32), size - 1)
 
 
 def scaled(size, scale):
@@ -115,7 +115,7 @@ def window(example: Example, starts, sizes) -> Example:
 
 
 def place(example: Example, starts, sizes: Sequence[int]) -> Example:
-    """Put a picture on a larger canvas: mid grey around the picture, ignore around the mask."""
+    """Put a picture on a larger canvas: mid gray around the picture, ignore around the mask."""
     rims = [
         (start, size - old - start)
         for start, size, old in zip(starts, sizes, sizes_of(example), strict=True)

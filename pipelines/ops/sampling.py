@@ -14,7 +14,7 @@ def project(example: Example, matrix) -> Example:
             number of the input, in pixels from the middle of the picture.
 
     Returns:
-        example of the same size; where it shows what is beyond the input's rim, it is mid grey
+        example of the same size; where it shows what is beyond the input's rim, it is mid gray
         (128) in the picture and ignore (255) in the mask.
     """
     image, label = example["image"], example["label"]

@@ -27,7 +27,7 @@ def random_rotation(degrees: float = 10.0) -> Op:
         degrees: largest angle to either side, 0..180.
 
     Returns:
-        op(example) -> example of the same size; the corners that come in are mid grey (128) in
+        op(example) -> example of the same size; the corners that come in are mid gray (128) in
         the picture and ignore (255) in the mask.
 
     Raises:
@@ -61,7 +61,7 @@ def random_affine(
         high: largest scale.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid grey
+        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
         (128) in the picture and ignore (255) in the mask.
 
     Raises:
@@ -103,7 +103,7 @@ def random_perspective(strength: float = 0.1) -> Op:
             0..0.2.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid grey
+        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
         (128) in the picture and ignore (255) in the mask.
 
     Raises:
@@ -139,7 +139,7 @@ def elastic(strength: float = 8.0, smoothness: float = 48.0) -> Op:
             picture would fold.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid grey
+        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
         (128) in the picture and ignore (255) in the mask.
 
     Raises:

@@ -35,7 +35,7 @@ def contact_sheet(
 
     Args:
         examples: (picture uint8 (h, w, c), mask uint8 (h, w)); ids without a class stay bare. Of
-            volumes (d, h, w, c) the middle slice is drawn, its first channel in grey.
+            volumes (d, h, w, c) the middle slice is drawn, its first channel in gray.
         class_names: one name per class.
         palette: one (red, green, blue) 0..255 per class.
 
@@ -71,7 +71,7 @@ def contact_sheet(
     handles = [
         Patch(
             facecolor="#{:02x}{:02x}{:02x}".format(*palette[i]),
-            edgecolor="grey",
+            edgecolor="gray",
             label=class_names[i],
         )
         for i in named
@@ -94,7 +94,7 @@ def _most_seen(labels: Sequence[np.ndarray], num_classes: int) -> list[int]:
 
 
 def overlay(image: np.ndarray, label: np.ndarray, palette: Sequence) -> np.ndarray:
-    """Return a picture as RGB uint8 (h, w, 3) with its mask in half-transparent colours."""
+    """Return a picture as RGB uint8 (h, w, 3) with its mask in half-transparent colors."""
     if image.shape[-1] not in (1, 3):
         image = image[..., :3] if image.shape[-1] > 3 else image[..., :1]  # e.g. without alpha
     picture = np.broadcast_to(image, (*image.shape[:2], 3))

@@ -66,7 +66,7 @@ def test_the_archive_as_it_unpacks(folder):
     (folder / "sceneCategories.txt").write_text("ADE_train_00000001 airport_terminal\n")
     (folder / "images/training/._ADE_train_00000001.jpg").write_bytes(b"Mac OS X")
     (folder / "images/training/Thumbs.db").write_bytes(b"junk")
-    Image.new("L", (151, 1)).save(folder / "images/training/ADE_train_00000002.jpg")  # a grey one
+    Image.new("L", (151, 1)).save(folder / "images/training/ADE_train_00000002.jpg")  # a gray one
     data = pipelines.load("ade20k", folder.parent)
     assert data.num_examples("train") == 2
     assert data.example("train", 1)[0].shape == (1, 151, 3)

@@ -188,7 +188,7 @@ def test_the_form_of_kaggle_has_a_table_and_three_splits(tmp_path):
 
 
 def test_the_owners_archives_may_have_no_folder_and_junk_of_a_mac(owners_form):
-    """LabeledApproved_full.zip unpacks where one stands, with a list of colours beside it."""
+    """LabeledApproved_full.zip unpacks where one stands, with a list of colors beside it."""
     for path in (owners_form / "LabeledApproved_full").iterdir():
         path.rename(owners_form / path.name)
     (owners_form / "label_colors.txt").write_text("64 128 64\tAnimal\n")

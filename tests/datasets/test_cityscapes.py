@@ -79,7 +79,7 @@ def test_other_folders_are_refused(tmp_path):
 
 
 def test_archives_may_be_unpacked_into_folders_of_their_own(folder, tmp_path):
-    """Each zip has a licence beside its folder; Macs leave `__MACOSX` and `._` files."""
+    """Each zip has a license beside its folder; Macs leave `__MACOSX` and `._` files."""
     for part, archive in (("leftImg8bit", "leftImg8bit_trainvaltest"), ("gtFine", "gtFine (1)")):
         (tmp_path / "zips" / archive).mkdir(parents=True)
         (folder / part).rename(tmp_path / "zips" / archive / part)

@@ -13,7 +13,7 @@ def draw(root, images, masks):
         (root / images / split).mkdir(parents=True, exist_ok=True)
         (root / masks / split).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (5, 1)).save(root / images / split / "000000000009.jpg")
-        # person, teddy bear, toothbrush, wood; unlabelled
+        # person, teddy bear, toothbrush, wood; unlabeled
         ids = np.array([[0, 87, 89, 181, 255]], np.uint8)
         Image.fromarray(ids).save(root / masks / split / "000000000009.png")
     return root
@@ -67,7 +67,7 @@ def test_coco_annotations_and_other_masks_beside_them_are_left_alone(tmp_path):
     (tmp_path / "annotations/instances_train2017.json").write_text("{}")
     masks = tmp_path / "annotations/train2017"
     Image.new("L", (5, 1)).save(masks / "000000000009_labelTrainIds.png")
-    Image.new("L", (5, 1)).save(tmp_path / "images/train2017/000000000009.jpg")  # a grey one
+    Image.new("L", (5, 1)).save(tmp_path / "images/train2017/000000000009.jpg")  # a gray one
     data = pipelines.load("coco_stuff", tmp_path)
     assert data.paths("train")[0][1] == str(masks / "000000000009.png")
     assert data.num_channels == 3
@@ -83,7 +83,7 @@ def ten_thousand(tmp_path):
     for split, name in names.items():
         (root / f"imageLists/{split}.txt").write_text(f"{name}\n")
         Image.new("RGB", (4, 1)).save(root / f"images/{name}.jpg")
-        # unlabelled, person, teddy bear, wood: the owners' numbers, which begin at 1
+        # unlabeled, person, teddy bear, wood: the owners' numbers, which begin at 1
         write(root / f"annotations/{name}.mat",
               matrix("S", np.array([[0, 1, 88, 182]], np.uint16)),
               matrix("regionLabelsStuff", np.ones((3, 1))))  # fmt: skip

@@ -63,7 +63,7 @@ def test_both_archives_may_be_wrapped_once_more(folder):
 
 
 def test_pictures_that_are_no_jpeg_in_spite_of_their_name_are_read(folder):
-    """Some of Abyssinian and Egyptian_Mau are GIF or PNG files; others have four colours."""
+    """Some of Abyssinian and Egyptian_Mau are GIF or PNG files; others have four colors."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (1, 3, 3), np.uint8))
     noise.convert("P").save(folder / "images/Abyssinian_100.jpg", "GIF")
     noise.convert("RGBA").save(folder / "images/Abyssinian_101.jpg", "PNG")

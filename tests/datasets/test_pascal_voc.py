@@ -107,7 +107,7 @@ def test_lists_of_windows_and_a_year_before_are_read(voc):
 
 
 def test_masks_without_a_palette_are_the_same(voc):
-    """SegmentationClassAug as it is passed around has grey index masks."""
+    """SegmentationClassAug as it is passed around has gray index masks."""
     draw(voc, "2008_000008", "SegmentationClassAug")
     Image.fromarray(np.array([[0, 15, 255]], np.uint8)).save(
         voc / "SegmentationClassAug/2008_000008.png"

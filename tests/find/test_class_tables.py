@@ -187,5 +187,5 @@ def test_colours_are_written_in_many_ways():
     with pytest.raises(ValueError, match=r"as '#804080' or as three numbers.*'violet'"):
         as_classes(words)
     assert as_classes(words.assign(id=[3, 4])).file_ids == (3, 4)
-    with pytest.raises(ValueError, match=r"Each colour needs one class.* 'road' and 'sky'"):
+    with pytest.raises(ValueError, match=r"Each color needs one class.* 'road' and 'sky'"):
         as_classes(table.assign(rgb="#804080"))

@@ -1,4 +1,4 @@
-"""Classes: ids in files become ids in batches, by number or by colour."""
+"""Classes: ids in files become ids in batches, by number or by color."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_colours_become_classes():
     pixels = np.array([[[128, 64, 0], [0, 0, 0], [9, 9, 9]]], np.uint8)
     assert classes.from_colors(pixels, "").tolist() == [[1, 0, 255]]
     with pytest.raises(
-        FileFault, match=r"colours that are no class: \[\(1, 1, 1\)\].*b\.png"
+        FileFault, match=r"colors that are no class: \[\(1, 1, 1\)\].*b\.png"
     ) as info:
         classes.from_colors(np.ones((2, 2, 3), np.uint8), "b.png")
     assert info.value.kind == COLORS
@@ -50,12 +50,12 @@ def test_colour_codes_are_three_bytes():
 
 
 def test_a_palette_of_another_length_is_refused():
-    with pytest.raises(ValueError, match=r"one colour per class. Received: 1 colours for 2"):
+    with pytest.raises(ValueError, match=r"one color per class. Received: 1 colors for 2"):
         Classes.make(["a", "b"], palette=[(0, 0, 0)])
 
 
 def test_ids_of_classes_must_fit_into_files():
-    # A colour of three bytes is the largest number that a mask holds: 2**24 - 1.
+    # A color of three bytes is the largest number that a mask holds: 2**24 - 1.
     words = r"Ids of classes must be in 0\.\.16777215\. Received: .*-1"
     with pytest.raises(ValueError, match=words):
         Classes.make({0: "background", -1: "road"})

@@ -1,4 +1,4 @@
-"""Classes that nobody has named: binary masks, ids, colours."""
+"""Classes that nobody has named: binary masks, ids, colors."""
 
 import logging
 
@@ -18,12 +18,12 @@ def folders(root, masks):
     return root / "images", root / "masks"
 
 
-def grey(values):
+def gray(values):
     return Image.fromarray(np.array(values, np.uint8))
 
 
 def test_binary_masks_of_0_and_255_are_recognised_and_said_so(tmp_path, caplog):
-    images, labels = folders(tmp_path, [grey([[0, 255]]), grey([[0, 0]])])
+    images, labels = folders(tmp_path, [gray([[0, 255]]), gray([[0, 0]])])
     with caplog.at_level(logging.WARNING):
         data = pipelines.from_folders(images, labels, ["field", "weed"], splits=(1.0,))
     assert data.example("train", 0)[1].tolist() == [[0, 1]]
@@ -33,7 +33,7 @@ def test_binary_masks_of_0_and_255_are_recognised_and_said_so(tmp_path, caplog):
 
 
 def test_masks_of_0_1_and_255_are_not_binary(tmp_path):
-    images, labels = folders(tmp_path, [grey([[0, 255]]), grey([[1, 0]])])
+    images, labels = folders(tmp_path, [gray([[0, 255]]), gray([[1, 0]])])
     data = pipelines.from_folders(images, labels, ["field", "weed"], splits=(1.0,))
     assert data.notes == ()
     assert data.example("train", 0)[1].tolist() == [[0, 255]]
@@ -53,16 +53,16 @@ def test_ids_are_found_with_the_colours_of_their_palette(tmp_path):
 
 def test_colours_are_found(tmp_path):
     colored = np.array([[[0, 0, 0], [128, 64, 128]]], np.uint8)
-    images, labels = folders(tmp_path, [Image.fromarray(colored), grey([[255, 255]])])
+    images, labels = folders(tmp_path, [Image.fromarray(colored), gray([[255, 255]])])
     data = pipelines.from_folders(images, labels, splits=(1.0,))
-    # In the order of their numbers: black, 0x804080, and white of the grey mask.
+    # In the order of their numbers: black, 0x804080, and white of the gray mask.
     assert data.class_names == ("#000000", "#804080", "#ffffff")
     assert data.example("train", 0)[1].tolist() == [[0, 1]]
     assert data.example("train", 1)[1].tolist() == [[2, 2]]
 
 
 def test_masks_of_0_and_255_have_two_classes(tmp_path):
-    images, labels = folders(tmp_path, [grey([[0, 255]])])
+    images, labels = folders(tmp_path, [gray([[0, 255]])])
     data = pipelines.from_folders(images, labels, splits=(1.0,))
     assert data.class_names == ("background", "foreground")
     assert data.example("train", 0)[1].tolist() == [[0, 1]]
@@ -71,12 +71,12 @@ def test_masks_of_0_and_255_have_two_classes(tmp_path):
 def test_smoothed_masks_have_too_many_colours(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
     images, labels = folders(tmp_path, [Image.fromarray(noise)])
-    with pytest.raises(ValueError, match=r"1..255 different colours.*smoothed or stored as JPEG"):
+    with pytest.raises(ValueError, match=r"1..255 different colors.*smoothed or stored as JPEG"):
         pipelines.from_folders(images, labels, splits=(1.0,))
 
 
 def test_unreadable_masks_are_left_to_check(tmp_path):
-    images, labels = folders(tmp_path, [grey([[0, 1]]), grey([[0, 1]])])
+    images, labels = folders(tmp_path, [gray([[0, 1]]), gray([[0, 1]])])
     (labels / "1.png").write_bytes(b"no picture")
     data = pipelines.from_folders(images, labels, splits=(1.0,))
     assert data.class_names == ("class 0", "class 1")

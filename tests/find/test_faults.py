@@ -137,10 +137,10 @@ def picture(path, value=None):
             Image.fromarray(ids).save(path)
 
 
-# Picture and mask number {}, the first id of the mask (None for colours), and lists.
+# Picture and mask number {}, the first id of the mask (None for colors), and lists.
 LAYOUTS = {
     "camvid": ("train/{}.png", "trainannot/{}.png", 3, {}),
-    "camvid in colour": ("images/0001TP_{}.png", "labels/0001TP_{}_L.png", None, {}),
+    "camvid in color": ("images/0001TP_{}.png", "labels/0001TP_{}_L.png", None, {}),
     "cityscapes": (
         "leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png", 7, {}
     ),

@@ -98,9 +98,9 @@ def test_grey_masks_stored_as_rgb_are_read(tmp_path):
 
 
 def test_colour_masks_are_refused_by_name(tmp_path):
-    path = tmp_path / "colours.png"
+    path = tmp_path / "colors.png"
     Image.new("RGB", (2, 2), (128, 0, 0)).save(path)
-    with pytest.raises(ValueError, match=r"one class id per pixel.*colours\.png"):
+    with pytest.raises(ValueError, match=r"one class id per pixel.*colors\.png"):
         read_label(path)
 
 

@@ -24,7 +24,7 @@ def test_a_picture_without_mask_is_ignored_pixels(tmp_path):
 
 def test_channels_are_those_of_the_readable_files(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"")
-    pairs = [(str(tmp_path / "bad.png"), ""), (save(tmp_path / "grey.png", "L"), "")]
+    pairs = [(str(tmp_path / "bad.png"), ""), (save(tmp_path / "gray.png", "L"), "")]
     assert FileSource(pairs, CLASSES).num_channels == 1
     with pytest.raises(ValueError, match=r"cannot be read.*bad\.png"):
         FileSource(pairs, CLASSES).sizes()

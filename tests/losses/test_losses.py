@@ -114,7 +114,7 @@ def test_large_logits_stay_finite():
 
 
 def test_smaller_logits_are_compared_with_labels_under_their_centres():
-    # Cells of 2x2 pixels have their centre at the corner that four pixels share: (1, 1), (1, 3).
+    # Cells of 2x2 pixels have their center at the corner that four pixels share: (1, 1), (1, 3).
     labels = np.full((1, 2, 4), 255, "uint8")
     labels[0, 1, 1], labels[0, 1, 3] = 0, 1
     logits = np.array([[[[LN3, 0], [0, LN3]]]], "float32")

@@ -84,7 +84,7 @@ def test_volumes_are_measured_like_pictures(name):
 def test_smaller_logits_are_compared_with_the_labels_under_their_centres(name, shape):
     labels, logits = some_pixels(shape)
     small = logits[..., ::2, ::2, :]
-    under = labels[..., 1::2, 1::2]  # The centre of 2x2 pixels is the corner of pixel (1, 1).
+    under = labels[..., 1::2, 1::2]  # The center of 2x2 pixels is the corner of pixel (1, 1).
     loss = losses.build(name, 3)
     expected = float(loss(under, small))
     assert float(loss(labels, small)) == pytest.approx(expected, abs=TOLERANCE)

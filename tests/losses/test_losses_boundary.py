@@ -10,7 +10,7 @@ from keras_seg.losses.boundary import FAR, border_distance
 
 
 def distances(labels):
-    """Squared distance to the nearest midpoint of two neighbours, by trying all of them."""
+    """Squared distance to the nearest midpoint of two neighbors, by trying all of them."""
     borders = []
     for place in np.ndindex(labels.shape):
         for axis in range(labels.ndim):

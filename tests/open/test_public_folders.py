@@ -1,4 +1,4 @@
-"""Public data sets through `from_folders` and `from_csv`: names and colours as owners made them.
+"""Public data sets through `from_folders` and `from_csv`: names and colors as owners made them.
 
 Each tree is drawn small, with the names, suffixes and oddities of the real archive.
 """
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _mat_files import matrix, record, write
-from _trees import RANDOM, SIZE, colored, counts, grey, ids, photo, save
+from _trees import RANDOM, SIZE, colored, counts, gray, ids, photo, save
 from PIL import Image
 
 from pipelines import from_csv, from_folders
@@ -19,8 +19,8 @@ from pipelines import from_csv, from_folders
 def test_drive_has_tif_pictures_and_gif_masks(tmp_path):
     for i in (21, 22):
         photo(tmp_path / f"training/images/{i}_training.tif")
-        grey(tmp_path / f"training/1st_manual/{i}_manual1.gif", [0, 255])
-        grey(tmp_path / f"training/mask/{i}_training_mask.gif", [255])
+        gray(tmp_path / f"training/1st_manual/{i}_manual1.gif", [0, 255])
+        gray(tmp_path / f"training/mask/{i}_training_mask.gif", [255])
     photo(tmp_path / "test/images/01_test.tif")
     data = from_folders(
         {"train": tmp_path / "training/images", "test": tmp_path / "test/images"},
@@ -36,14 +36,14 @@ def test_drive_has_tif_pictures_and_gif_masks(tmp_path):
 def test_carvana_has_gif_masks(tmp_path):
     for i in (1, 2, 3):
         photo(tmp_path / f"train/0cdf5b5d0ce1_{i:02d}.jpg")
-        grey(tmp_path / f"train_masks/0cdf5b5d0ce1_{i:02d}_mask.gif", [0, 1], mode="P")
+        gray(tmp_path / f"train_masks/0cdf5b5d0ce1_{i:02d}_mask.gif", [0, 1], mode="P")
     data = from_folders(tmp_path / "train", tmp_path / "train_masks", ["background", "car"])
     assert counts(data) == {"train": 1, "val": 1, "test": 1}
     assert ids(data) == [0, 1]
 
 
 def test_kvasir_masks_are_jpeg_files(tmp_path):
-    """Edges of 0/255 masks that were stored as JPEG hold all kinds of grey."""
+    """Edges of 0/255 masks that were stored as JPEG hold all kinds of gray."""
     mask = np.zeros((64, 64, 3), np.uint8)
     mask[20:45, 13:51] = 255
     for name in ("cju0qkwl35piu0993l0dewei2", "cju0qoxqj9q6s0835b43399p4"):
@@ -54,7 +54,7 @@ def test_kvasir_masks_are_jpeg_files(tmp_path):
     for classes in (["background", "polyp"], None):
         data = from_folders(tmp_path / "images", tmp_path / "masks", classes, splits=(1.0,))
         assert data.num_classes == 2
-        assert "with grey edges" in data.notes[0]
+        assert "with gray edges" in data.notes[0]
         assert np.array_equal(data.example("train", 0)[1], mask[..., 0] // 255)
     assert data.check().healthy
 
@@ -62,7 +62,7 @@ def test_kvasir_masks_are_jpeg_files(tmp_path):
 def test_isic_masks_are_0_and_255(tmp_path):
     for i in range(3):
         photo(tmp_path / f"ISIC-2017_Training_Data/ISIC_000000{i}.jpg")
-        grey(
+        gray(
             tmp_path / f"ISIC-2017_Training_Part1_GroundTruth/ISIC_000000{i}_segmentation.png",
             [0, 255],
         )
@@ -86,7 +86,7 @@ def test_isic_masks_are_0_and_255(tmp_path):
 def test_massachusetts_roads_has_a_folder_of_masks_for_each_split(tmp_path, explicit):
     for split in ("train", "val", "test"):
         photo(tmp_path / f"tiff/{split}/10228690_15.tiff")
-        grey(tmp_path / f"tiff/{split}_labels/10228690_15.tif", [0, 255])
+        gray(tmp_path / f"tiff/{split}_labels/10228690_15.tif", [0, 255])
     root, splits = tmp_path / "tiff", ("train", "val", "test")
     images = {split: root / split for split in splits} if explicit else root
     labels = {split: root / f"{split}_labels" for split in splits} if explicit else root
@@ -98,7 +98,7 @@ def test_massachusetts_roads_has_a_folder_of_masks_for_each_split(tmp_path, expl
 def test_inria_has_tif_masks(tmp_path):
     for name in ("austin1", "chicago12"):
         photo(tmp_path / f"AerialImageDataset/train/images/{name}.tif")
-        grey(tmp_path / f"AerialImageDataset/train/gt/{name}.tif", [0, 255])
+        gray(tmp_path / f"AerialImageDataset/train/gt/{name}.tif", [0, 255])
     root = tmp_path / "AerialImageDataset/train"
     data = from_folders(root / "images", root / "gt", ["ground", "building"], group=r"([a-z]+)\d",
                         splits=(0.5, 0.5))  # fmt: skip
@@ -137,7 +137,7 @@ def test_suim_has_bmp_masks_and_further_ones_by_class(tmp_path):
     for part, name in (("train_val", "d_r_1_"), ("TEST", "d_r_122_")):
         photo(tmp_path / f"{part}/images/{name}.jpg")
         colored(tmp_path / f"{part}/masks/{name}.bmp", colors)
-    grey(tmp_path / "TEST/masks/RO/d_r_122_.bmp", [0, 255])
+    gray(tmp_path / "TEST/masks/RO/d_r_122_.bmp", [0, 255])
     names = {(0, 0, 0): "water", (0, 0, 255): "diver", (255, 255, 255): "sea floor"}
     data = from_folders(
         {"train": tmp_path / "train_val/images", "test": tmp_path / "TEST/images"},
@@ -152,7 +152,7 @@ def test_loveda_counts_from_one_and_zero_is_no_data(tmp_path):
     for split in ("Train", "Val"):
         for scene, number in (("Rural", 0), ("Urban", 1366)):
             photo(tmp_path / f"{split}/{scene}/images_png/{number}.png")
-            grey(tmp_path / f"{split}/{scene}/masks_png/{number}.png", [0, 1, 7])
+            gray(tmp_path / f"{split}/{scene}/masks_png/{number}.png", [0, 1, 7])
     names = ["background", "building", "road", "water", "barren", "forest", "agriculture"]
     data = from_folders(tmp_path, tmp_path, names, label_offset=1)
     assert counts(data) == {"train": 2, "val": 2}
@@ -168,7 +168,7 @@ def test_cwfid_names_pictures_and_masks_in_other_ways(tmp_path):
     for i in (1, 2, 60):
         photo(tmp_path / f"images/{i:03d}_image.png")
         colored(tmp_path / f"annotations/{i:03d}_annotation.png", [(0, 0, 0), (0, 255, 0)])
-        grey(tmp_path / f"masks/{i:03d}_mask.png", [0, 255])
+        gray(tmp_path / f"masks/{i:03d}_mask.png", [0, 255])
     colors = {(0, 0, 0): "soil", (0, 255, 0): "crop", (255, 0, 0): "weed"}
     data = from_folders(tmp_path / "images", tmp_path / "annotations", colors)
     assert ids(data) == [0, 1]
@@ -178,7 +178,7 @@ def test_supervisely_keeps_the_suffix_of_the_picture(tmp_path):
     root = tmp_path / "project/ds0"
     for name in ("bridge", "b.ridge"):
         photo(root / f"img/{name}.jpeg")
-        grey(root / f"masks_machine/{name}.jpeg.png", [0, 1])
+        gray(root / f"masks_machine/{name}.jpeg.png", [0, 1])
         (root / "ann").mkdir(exist_ok=True)
         (root / f"ann/{name}.jpeg.json").write_text("{}")
     names = ["background", "person"]
@@ -205,7 +205,7 @@ def test_supervisely_keeps_the_suffix_of_the_picture(tmp_path):
 )
 def test_names_of_all_kinds_are_matched(tmp_path, image, mask):
     photo(tmp_path / "images" / image)
-    grey(tmp_path / "masks" / mask, [0, 1])
+    gray(tmp_path / "masks" / mask, [0, 1])
     for junk in ("Thumbs.db", ".DS_Store", "._x.png", "desktop.ini", "__MACOSX/._x.png",
                  ".ipynb_checkpoints/x-checkpoint.png", "notes.txt"):  # fmt: skip
         for folder in ("images", "masks"):
@@ -242,14 +242,14 @@ def test_names_of_all_kinds_are_matched(tmp_path, image, mask):
 )
 def test_one_folder_with_everything_is_told_apart(tmp_path, image, mask):
     photo(tmp_path / image)
-    grey(tmp_path / mask, [0, 1])
+    gray(tmp_path / mask, [0, 1])
     data = from_folders(tmp_path, tmp_path, 2)
     assert data.paths("train") == [(str(tmp_path / image), str(tmp_path / mask))]
 
 
 def test_roboflow_writes_a_table_of_classes(tmp_path):
     photo(tmp_path / "train/a.jpg")
-    grey(tmp_path / "train/a_mask.png", [0, 1])
+    gray(tmp_path / "train/a_mask.png", [0, 1])
     (tmp_path / "train/_classes.csv").write_bytes(b"Pixel Value, Class\r\n0, background\r\n1, leaf")
     data = from_folders(tmp_path, tmp_path, tmp_path / "train/_classes.csv")
     assert data.class_names == ("background", "leaf")
@@ -270,7 +270,7 @@ LISTS = {
 def test_lists_of_every_editor_are_read(tmp_path, content):
     for name in ("a b", "c", "d"):
         photo(tmp_path / f"images/{name}.jpg")
-        grey(tmp_path / f"masks/{name}.png", [0, 1])
+        gray(tmp_path / f"masks/{name}.png", [0, 1])
     (tmp_path / "train.txt").write_bytes(content)
     splits = {"train": tmp_path / "train.txt", "val": ["d"]}
     data = from_folders(tmp_path / "images", tmp_path / "masks", 2, splits)
@@ -288,7 +288,7 @@ TABLES = {
 @pytest.mark.parametrize("content", TABLES.values(), ids=TABLES)
 def test_tables_of_every_program_are_read(tmp_path, content):
     photo(tmp_path / "007.jpg")
-    grey(tmp_path / "Müll 007.png", [0, 1])
+    gray(tmp_path / "Müll 007.png", [0, 1])
     (tmp_path / "rows.csv").write_bytes(content)
     data = from_csv(tmp_path / "rows.csv", 2, splits=(1.0,))
     assert ids(data) == [0, 1]
@@ -314,7 +314,7 @@ def test_several_kinds_of_masks_are_chosen_by_a_pattern(tmp_path):
         name = f"{city}/{city}_000000_000019"
         photo(tmp_path / f"leftImg8bit/train/{name}_leftImg8bit.png")
         for kind in ("color", "instanceIds", "labelIds"):
-            grey(tmp_path / f"gtFine/train/{name}_gtFine_{kind}.png", [7, 8])
+            gray(tmp_path / f"gtFine/train/{name}_gtFine_{kind}.png", [7, 8])
     images, labels = tmp_path / "leftImg8bit", tmp_path / "gtFine"
     with pytest.raises(ValueError, match=r"Two files stand for .*choose by a pattern"):
         from_folders(images, labels, {7: "road", 8: "pavement"})
@@ -326,7 +326,7 @@ def test_several_kinds_of_masks_are_chosen_by_a_pattern(tmp_path):
 
 def test_folders_by_split_need_the_same_form(tmp_path):
     photo(tmp_path / "a/1.jpg")
-    grey(tmp_path / "b/1.png", [0, 1])
+    gray(tmp_path / "b/1.png", [0, 1])
     for images, labels in (
         ({"train": "a"}, "b"),
         ("a", {"train": "b"}),
@@ -342,15 +342,15 @@ def test_folders_by_split_need_the_same_form(tmp_path):
 
 def test_pictures_of_several_kinds_become_one(tmp_path):
     """GIF, PNG and CMYK under the name jpg, as in archives of the web; a palette that is clear."""
-    names = ["gif", "png", "cmyk", "clear", "grey"]
+    names = ["gif", "png", "cmyk", "clear", "gray"]
     noise = Image.fromarray(RANDOM.integers(0, 255, (*SIZE[::-1], 3), np.uint8))
     kinds = dict(zip(names, ("GIF", "PNG", "JPEG", "PNG", "JPEG"), strict=True))
     for name, kind in kinds.items():
         path = tmp_path / f"images/{name}.jpg"
-        modes = {"cmyk": "CMYK", "clear": "P", "grey": "L"}
+        modes = {"cmyk": "CMYK", "clear": "P", "gray": "L"}
         options = {"transparency": bytes(range(0, 256, 16))} if name == "clear" else {}
         save(noise.convert(modes.get(name, "RGB")), path, format=kind, **options)
-        grey(tmp_path / f"masks/{name}.png", [0, 1])
+        gray(tmp_path / f"masks/{name}.png", [0, 1])
     data = from_folders(tmp_path / "images", tmp_path / "masks", 2, splits=(1.0,))
     assert data.num_channels == 3
     assert data.check().faults.empty
@@ -361,7 +361,7 @@ def test_pictures_of_several_kinds_become_one(tmp_path):
 def test_a_table_made_in_pandas_reads_what_no_rule_finds(tmp_path):
     for i in range(4):
         photo(tmp_path / f"scan{i}/visible.jpg")
-        grey(tmp_path / f"scan{i}/truth.png", [0, 1])
+        gray(tmp_path / f"scan{i}/truth.png", [0, 1])
     folders = sorted(tmp_path.iterdir())
     rows = pd.DataFrame({"image": [f / "visible.jpg" for f in folders],
                          "mask": [f / "truth.png" for f in folders]})  # fmt: skip
@@ -371,14 +371,14 @@ def test_a_table_made_in_pandas_reads_what_no_rule_finds(tmp_path):
 
 def test_masks_may_lie_in_a_folder_of_the_pictures(tmp_path):
     photo(tmp_path / "a.jpg")
-    grey(tmp_path / "labels/a.png", [0, 1])
+    gray(tmp_path / "labels/a.png", [0, 1])
     data = from_folders(tmp_path, tmp_path / "labels", 2, splits=(1.0,))
     assert data.paths("train") == [(str(tmp_path / "a.jpg"), str(tmp_path / "labels/a.png"))]
 
 
 @pytest.mark.parametrize("palette", [[0, 0, 0, 255, 255, 255], [255, 255, 255, 0, 0, 0]])
 def test_gif_masks_of_black_and_white_are_read_by_colour(tmp_path, palette):
-    """Programs number the two colours as they come: white may be 0."""
+    """Programs number the two colors as they come: white may be 0."""
     photo(tmp_path / "a.jpg")
     mask = Image.new("P", SIZE)
     mask.putpalette(palette)
@@ -394,7 +394,7 @@ def test_gif_masks_of_black_and_white_are_read_by_colour(tmp_path, palette):
 def test_splits_are_known_by_other_names(tmp_path, names):
     for name in ("a", "b"):
         photo(tmp_path / f"{name}/{name}.jpg")
-        grey(tmp_path / f"{name}_masks/{name}.png", [0, 1])
+        gray(tmp_path / f"{name}_masks/{name}.png", [0, 1])
     folders = dict(zip(names, ("a", "b"), strict=True))
     data = from_folders({split: tmp_path / folder for split, folder in folders.items()},
                         {split: tmp_path / f"{folder}_masks" for split, folder in folders.items()},
@@ -415,22 +415,22 @@ def test_masks_of_16_bits_with_three_channels_are_refused(tmp_path):
     (tmp_path / "GT/LABELS").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "GT/LABELS/0000000.png"), pixels)
     data = from_folders(tmp_path / "RGB", tmp_path / "GT/LABELS", 13, splits=(1.0,))
-    with pytest.raises(ValueError, match=r"one class id per pixel.*colours in .*000\.png"):
+    with pytest.raises(ValueError, match=r"one class id per pixel.*colors in .*000\.png"):
         data.example("train", 0)
 
 
 def test_a_table_of_ids_and_colours_reads_what_the_masks_hold(tmp_path):
-    """RUGD's masks are coloured; its list of colours numbers them too."""
+    """RUGD's masks are colored; its list of colors numbers them too."""
     photo(tmp_path / "images/a.png")
     table = tmp_path / "colormap.txt"
     table.write_text("0 void 0 0 0\n1 dirt 108 64 20\n3 grass 0 102 0\n")
-    for draw, values in ((colored, [(108, 64, 20), (0, 102, 0)]), (grey, [1, 3])):
+    for draw, values in ((colored, [(108, 64, 20), (0, 102, 0)]), (gray, [1, 3])):
         draw(tmp_path / "masks/a.png", values)
         data = from_folders(tmp_path / "images", tmp_path / "masks", table, (1.0,))
         assert ids(data) == [1, 2]
         assert data.palette[1] == (108, 64, 20)
     table.write_text("name,r,g,b\nvoid,0,0,0\ndirt,108,64,20\n")
-    with pytest.raises(ValueError, match=r"masks hold ids, not colours: give the names"):
+    with pytest.raises(ValueError, match=r"masks hold ids, not colors: give the names"):
         from_folders(tmp_path / "images", tmp_path / "masks", table, (1.0,)).example("train", 0)
 
 
@@ -469,7 +469,7 @@ def test_crackforest_has_several_matrices_in_a_file(tmp_path):
 def test_glas_numbers_its_glands(tmp_path):
     for i in (1, 2):
         photo(tmp_path / f"train_{i}.bmp")
-        grey(tmp_path / f"train_{i}_anno.bmp", [0, 1, 2, 255])
+        gray(tmp_path / f"train_{i}_anno.bmp", [0, 1, 2, 255])
     data = from_folders(tmp_path, tmp_path, ["tissue", "gland"], (0.5, 0.5))
     report = data.check()
     assert len(report.faults) == 2

@@ -124,5 +124,5 @@ def test_files_that_are_no_tables_are_refused(rows, tmp_path):
         (tmp_path / "bad.csv").write_bytes(content)
         with pytest.raises(ValueError, match=words):
             from_csv(tmp_path / "bad.csv", ["sky"])
-    with pytest.raises(ValueError, match=r"names columns of the table for picture.*'colour': 'x'"):
-        from_csv(rows, ["sky"], {"colour": "x"}, root=tmp_path)
+    with pytest.raises(ValueError, match=r"names columns of the table for picture.*'color': 'x'"):
+        from_csv(rows, ["sky"], {"color": "x"}, root=tmp_path)

@@ -244,7 +244,7 @@ def test_saturation_moves_colours_from_their_own_grey():
     for i in range(6):
         pixel = ops.color_jitter(0, 0.5, 0, 0)(example((0, i), image))["image"].numpy()[0, 0]
         factors = (pixel - luma) / (np.array([150, 100, 60]) - luma)
-        # One factor for all channels; 0.5 of rounding over a distance of 10 from grey.
+        # One factor for all channels; 0.5 of rounding over a distance of 10 from gray.
         assert np.ptp(factors) < 0.1
         assert 0.45 < factors[0] < 1.55
 
@@ -254,7 +254,7 @@ def test_hue_turns_colours_about_the_grey_axis():
     for i in range(6):
         pixel = ops.color_jitter(0.5, 0, 0, 0)(example((0, i), image))["image"].numpy()[0, 0]
         pixel = pixel.astype(float)
-        # A turn keeps the sum, 300, and the distance from grey, 20 * sqrt(2).
+        # A turn keeps the sum, 300, and the distance from gray, 20 * sqrt(2).
         assert abs(pixel.sum() - 300) <= 1.5
         assert abs(np.linalg.norm(pixel - pixel.mean()) - 28.28) < 1.5
 

@@ -171,11 +171,11 @@ def test_gamma_bends_and_keeps_black_and_white():
 
 def test_greyscale_takes_a_share_of_the_pictures():
     image = np.full((2, 2, 3), (200, 100, 50), np.uint8)
-    grey = [
+    gray = [
         np.ptp(ops.greyscale(0.5)(example((0, i), image, image[..., 0]))["image"].numpy()) == 0
         for i in range(64)
     ]
-    assert 16 <= sum(grey) <= 48
+    assert 16 <= sum(gray) <= 48
 
 
 def test_cutout_hides_one_rectangle():

@@ -70,6 +70,6 @@ def test_pictures_of_any_channels_are_shown(channels):
     seen = overlay(image, label, palette(2))
     first = image[..., :3] if channels >= 3 else image[..., :1].repeat(3, axis=-1)
     assert np.array_equal(seen, first)
-    label[0] = 1  # half of the picture, half of the colour
+    label[0] = 1  # half of the picture, half of the color
     expected = (first[0].astype(float) + palette(2)[1]) / 2
     assert np.abs(overlay(image, label, palette(2))[0] - expected).max() <= 0.5

@@ -48,8 +48,8 @@ def test_ignored_pixels_are_darker_and_have_no_hue(ignored):
 def test_overlay_takes_grey_pictures_and_chooses_colours():
     label = np.array([[0, 1, 2, 255]], np.uint8)
     for image in (np.zeros((1, 4), np.uint8), np.zeros((1, 4, 1), np.uint8)):
-        colours = {tuple(pixel) for pixel in overlay(image, label)[0].tolist()}
-        assert len(colours) == 4
+        colors = {tuple(pixel) for pixel in overlay(image, label)[0].tolist()}
+        assert len(colors) == 4
 
 
 def test_a_picture_of_many_channels_is_shown_by_its_first():
@@ -69,7 +69,7 @@ def test_overlay_strength_outside_0_to_1_is_refused():
 
 
 def test_a_palette_that_is_too_short_is_refused():
-    with pytest.raises(ValueError, match="2 colours for 3 classes"):
+    with pytest.raises(ValueError, match="2 colors for 3 classes"):
         legend(["road", "sky", "tree"], PALETTE)
 
 
@@ -89,7 +89,7 @@ def test_errors_panel_marks_wrong_pixels_only():
 
 
 @pytest.mark.parametrize(
-    ("palette", "colour"),
+    ("palette", "color"),
     [
         # Cityscapes' person and sidewalk take red and magenta; orange is left.
         ([(220, 20, 60), (244, 35, 232)], (255, 130, 0)),
@@ -99,14 +99,14 @@ def test_errors_panel_marks_wrong_pixels_only():
         ([(225, 30, 40), (255, 0, 255), (250, 125, 5), (0, 225, 255)], (255, 130, 0)),
     ],
 )
-def test_errors_have_a_colour_that_no_class_is_near(palette, colour):
+def test_errors_have_a_colour_that_no_class_is_near(palette, color):
     image, truth = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
     found = np.ones((8, 8), np.uint8)
     names = [f"class {i}" for i in range(len(palette))]
     figure = show_predictions([image], [truth], [found], names, palette)
-    assert (figure.axes[-1].images[0].get_array() == colour).all()
+    assert (figure.axes[-1].images[0].get_array() == color).all()
     patch = figure.legends[0].get_patches()[-1]
-    assert np.rint(255 * np.array(patch.get_facecolor()[:3])).tolist() == list(colour)
+    assert np.rint(255 * np.array(patch.get_facecolor()[:3])).tolist() == list(color)
 
 
 def test_one_legend_names_all_of_few_classes():
@@ -122,7 +122,7 @@ def test_legend_of_many_classes_names_those_that_occur():
     label[0], label[1] = 17, 255
     names = [f"class {index}" for index in range(30)]
     figure = show_predictions([image], None, [label], names)
-    assert texts(figure) == ["class 3", "class 17", "not labelled"]
+    assert texts(figure) == ["class 3", "class 17", "not labeled"]
 
 
 @pytest.mark.parametrize("num_classes", [1, 11, 20, 60])
@@ -144,7 +144,7 @@ def test_legend_is_inside_the_figure_and_touches_no_picture(num_classes):
 def test_pictures_without_any_label_are_shown():
     image, label = np.zeros((32, 48, 3), np.uint8), np.full((32, 48), 255, np.uint8)
     figure = show_predictions([image], [label], [np.zeros((32, 48), np.uint8)], ["road"])
-    assert figure.texts[0].get_text() == "no pixel is labelled"
+    assert figure.texts[0].get_text() == "no pixel is labeled"
 
 
 def test_lists_of_different_length_are_refused():
@@ -195,7 +195,7 @@ def test_saved_figure_is_a_picture_of_the_figures_size(tmp_path):
     width, height = figure.get_size_inches() * figure.dpi
     pixels = cv2.imread(str(path))
     assert pixels.shape[:2] == (int(height), int(width))
-    assert (pixels == (0, 0, 200)).all(axis=-1).any()  # The first colour, blue first.
+    assert (pixels == (0, 0, 200)).all(axis=-1).any()  # The first color, blue first.
 
 
 def test_a_notebook_shows_the_figure():
