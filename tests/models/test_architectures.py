@@ -183,6 +183,14 @@ def test_gradient_reaches_every_weight(name):
 
 
 @each_structure
+def test_depthwise_kernels_do_not_begin_smaller_the_more_channels_there_are(name):
+    # Keras's scaling initializers take a depthwise kernel's channels for summed inputs.
+    depthwise = [x for x in built(name).layers if isinstance(x, keras.layers.DepthwiseConv2D)]
+    scaling = keras.initializers.VarianceScaling
+    assert not [x.name for x in depthwise if isinstance(x.depthwise_initializer, scaling)]
+
+
+@each_structure
 def test_call_is_inference_and_changes_nothing(name):
     # Some Keras layers in the middle of a model switch those behind them to training.
     model = built(name)
