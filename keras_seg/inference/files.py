@@ -13,6 +13,7 @@ from keras_seg._pictures import read_picture
 from keras_seg._volumes import ENDINGS, ending_of
 from keras_seg.inference.volume_files import label_file, predict_volume
 from keras_seg.show import overlay
+from keras_seg.whole_files import draft, require_folder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
@@ -44,8 +45,8 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
         list of the paths written.
 
     Raises:
-        ValueError: a path is missing or nothing that the network takes, or a file to write
-            exists.
+        ValueError: a path is missing or nothing that the network takes, a file to write exists,
+            or its folder cannot be written.
     """
     volumes = segmenter.dimensions == 3
     files = [file for path in paths for file in _media(Path(path), volumes)]
@@ -56,8 +57,9 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
             f"`predict` replaces no files. Received: a place where {len(existing)} of them exist, "
             f"such as '{existing[0]}'. Say --out with another folder, or --overwrite."
         )
+    for folder in dict.fromkeys(path.parent for task in tasks for path in task.written):
+        require_folder("predict", folder)
     for task in tqdm(tasks, desc="Predicting", unit="file", disable=len(tasks) == 1):
-        task.written[0].parent.mkdir(parents=True, exist_ok=True)
         if volumes:
             predict_volume(segmenter, task.source, *task.written)
         elif len(task.written) == 2:
@@ -131,34 +133,38 @@ def _predict_picture(segmenter, source, labels_path, overlay_path):
     colours[: segmenter.num_classes] = segmenter.palette
     indexed = Image.fromarray(labels).convert("P")
     indexed.putpalette(colours.tobytes())
-    indexed.save(labels_path)
-    Image.fromarray(overlay(image, labels, segmenter.palette)).save(overlay_path)
+    with draft("predict", labels_path) as file:
+        indexed.save(file)
+    with draft("predict", overlay_path) as file:
+        Image.fromarray(overlay(image, labels, segmenter.palette)).save(file)
 
 
 def _predict_video(segmenter, source, overlay_path):
-    """Writes beside the final name first, so that a video which stops half-way leaves none."""
     video = cv2.VideoCapture(str(source))
-    draft = overlay_path.with_name(f".part_{overlay_path.name}")
+    try:
+        with draft("predict", overlay_path) as file:
+            _write_overlays(segmenter, source, video, file)
+    finally:
+        video.release()
+
+
+def _write_overlays(segmenter, source, video, path):
+    count = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
     writer = None
     try:
-        count = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
         for frame in tqdm(_frames(video), desc=source.name, total=count, unit="frame"):
             drawn = overlay(frame, segmenter(frame), segmenter.palette)
             if writer is None:
-                writer = _writer(draft, video.get(cv2.CAP_PROP_FPS), drawn.shape)
+                writer = _writer(path, video.get(cv2.CAP_PROP_FPS), drawn.shape)
             writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        if writer is None:
-            raise ValueError(
-                "`predict` needs videos that OpenCV can decode. "
-                f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
-            )
-        writer.release()
-        draft.replace(overlay_path)
     finally:
-        video.release()
         if writer is not None:
             writer.release()
-        draft.unlink(missing_ok=True)
+    if writer is None:
+        raise ValueError(
+            "`predict` needs videos that OpenCV can decode. "
+            f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
+        )
 
 
 def _frames(video):

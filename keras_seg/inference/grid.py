@@ -1,9 +1,12 @@
-"""Where tiles lie along one side of a picture, and how much each counts where they overlap."""
+"""Where tiles lie along one side of a picture, how much each counts, and the bar of all."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
+from tqdm.auto import tqdm
+
+MANY_TILES = 100
 
 
 class Grid(NamedTuple):
@@ -92,3 +95,22 @@ def rise_of(tile, overlap, blend, margin) -> np.ndarray:
         rise = np.exp(-0.5 * (3 * (1 - rise)) ** 2)  # It begins three sigma out, at 1 %.
     rest = tile - margin - inside
     return np.concatenate([np.zeros(margin), rise, np.ones(rest)]).astype(np.float32)
+
+
+def progress(number):
+    """Return the progress bar of so many tiles.
+
+    There is none for a single tile, and without a terminal, as in a log or a notebook, it is there
+    for pictures of many tiles only.
+
+    Args:
+        number: tiles.
+
+    Returns:
+        tqdm, a context manager with `update()`.
+
+    >>> with progress(1) as bar:
+    ...     _ = bar.update()
+    """
+    hide = True if number == 1 else None if number < MANY_TILES else False
+    return tqdm(total=number, desc="Tiles", disable=hide, leave=False, unit="tile")

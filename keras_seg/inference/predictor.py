@@ -146,14 +146,18 @@ class Predictor(ABC):
         Memory beside the network's own: the label map or, with `out`, one row of tiles of it, one
         row of tiles of the picture, and num_classes * 4 bytes for each pixel of one overlap as
         long as the picture is wide. Paths of .npy, .tif and .png files, `numpy.memmap` and the
-        like are read piece by piece; other files are held whole, a JPEG in 4 bytes per pixel.
-        Of a volume, a row of tiles is all tiles of the same slices.
+        like are read piece by piece, with rasterio also .vrt, .jp2 and .img files; other files
+        are held whole. Of a volume, a row of tiles is all tiles of the same slices.
+
+        With `pip install keras_seg[geo]` and a .tif file as `out`, a georeferenced picture makes
+        a GeoTIFF with the same coordinate reference system and transform, the palette, and 255
+        (its nodata value) where the picture has no data.
 
         Args:
             picture: path, array, or anything with uint8 pixels that is cut like an array
                 (`numpy.memmap`, h5py, zarr).
-            out: path of a .npy or .png file to write the label map to, for volumes .npy; None
-                returns it.
+            out: path of a .npy, .png or .tif file to write the label map to, for volumes .npy;
+                None returns it.
             tile: side of a tile in pixels, or (height, width), or (depth, height, width); rounded
                 up to a multiple of `output_stride`. None for 512, for volumes 96. Larger tiles
                 see more context and are faster.
@@ -169,7 +173,10 @@ class Predictor(ABC):
             uint8 class ids (h, w), or (d, h, w), or the path written.
 
         Raises:
-            ValueError: if sizes do not fit together, or `out` exists or has another ending.
+            ValueError: if sizes do not fit together, the picture cannot be read, or `out` exists
+                or has another ending.
+            ImportError: if the picture is a GeoTIFF, `out` is a .tif file, and rasterio, which
+                keeps the georeference, is not installed.
         """
         return tiles.labels(self, picture, out, tile, overlap, blend, margin)
 

@@ -1,16 +1,16 @@
 """Pictures of any size, tile by tile, in memory that does not grow with their height."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from keras_seg import _check
-from keras_seg.inference._sources import open_picture
-from keras_seg.inference.grid import grid, one_tile, rise_of
+from keras_seg.inference.grid import grid, one_tile, progress, rise_of
+from keras_seg.inference.sources import open_picture
 from keras_seg.inference.volume_tiles import open_volume, volume_blocks
-from keras_seg.inference.writers import label_writer
+from keras_seg.inference.writers import require_writable, write_labels
 
 DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
@@ -37,9 +37,7 @@ def _blocks(predictor, source, down, across):
     below = np.zeros((depth, across.ends[-1], predictor.num_classes), np.float32)
     pending = 0
     number = len(down.starts) * len(across.starts)
-    # Without a terminal there is no bar, and none for a picture of one tile.
-    hide = True if number == 1 else None
-    with tqdm(total=number, desc="Tiles", disable=hide, leave=False, unit="tile") as bar:
+    with progress(number) as bar:
         for top, bottom, row_weights in zip(down.starts, down.ends, down.weights, strict=True):
             band = _band(source, top, down.tile, across.ends[-1])
             done = bottom - top
@@ -70,11 +68,11 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
     Args:
         predictor: a `Segmenter`, or what this package makes of one.
         picture: path or array.
-        out: path of a .npy or .png file; None returns the labels.
+        out: path of a .npy, .png or .tif file; None returns the labels.
         tile: side of a tile in pixels, or (height, width).
         overlap: pixels that neighbours share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that count for nothing.
+        margin: outer pixels of a tile that are ignored.
 
     Returns:
         uint8 class ids (h, w), or the path written.
@@ -88,22 +86,40 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
     >>> labels(Segmenter(model), np.zeros((100, 80, 3), "uint8"), tile=64, overlap=16).shape
     (100, 80)
     """
+    if out is not None:
+        require_writable(out, predictor.dimensions)
     source = _opened(predictor, picture)
     grids = _grids(predictor, source, tile, overlap, blend, margin)
     found = _walk(predictor)(predictor, source, *grids)
     if out is None:
-        whole = np.empty(source.sizes, np.uint8)
+        whole = _empty(source.sizes)
         for *place, values in found:
             whole[tuple(place)] = values.argmax(axis=-1)
         return whole
-    with label_writer(out, source.sizes, predictor.palette) as write:
-        for first, *others, values in found:
-            if others[-1].start == 0:
-                band = np.empty((first.stop - first.start, *source.sizes[1:]), np.uint8)
-            band[:, *others] = values.argmax(axis=-1)
-            if others[-1].stop == source.sizes[-1]:
-                write(band)
+    file = picture if isinstance(picture, str | Path) else None
+    write_labels(out, _bands(found, source.sizes), source.sizes, predictor.palette, file)
     return out
+
+
+def _bands(blocks, sizes):
+    """Give the labels of blocks in whole rows, or whole slices of a volume."""
+    band = np.empty(0, np.uint8)
+    for first, *others, values in blocks:
+        if others[-1].start == 0:
+            band = np.empty((first.stop - first.start, *sizes[1:]), np.uint8)
+        band[:, *others] = values.argmax(axis=-1)
+        if others[-1].stop == sizes[-1]:
+            yield band
+
+
+def _empty(sizes):
+    try:
+        return np.empty(sizes, np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than an address holds.
+        raise ValueError(
+            "A label map that is returned must fit into memory. Received: a picture of "
+            f"{' x '.join(map(str, sizes))} pixels. Write it to a file with `out`."
+        ) from error
 
 
 def numbers(predictor, tile, overlap, blend, margin):

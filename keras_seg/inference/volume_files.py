@@ -7,6 +7,7 @@ from PIL import Image
 
 from keras_seg._volumes import NIFTI, ending_of, nibabel_for
 from keras_seg.show import overlay
+from keras_seg.whole_files import draft
 
 
 def label_file(source):
@@ -39,13 +40,15 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
     """
     volume = segmenter.read(source)
     labels = segmenter(volume)
-    if ending_of(labels_path) in NIFTI:
-        _save_nifti(labels, Path(source), labels_path)
-    else:
-        np.save(labels_path, labels)
+    with draft("predict", labels_path) as file:
+        if ending_of(labels_path) in NIFTI:
+            _save_nifti(labels, Path(source), file)
+        else:
+            np.save(file, labels)
     middle = len(labels) // 2
     drawn = overlay(volume[middle], labels[middle], segmenter.palette)
-    Image.fromarray(drawn).save(overlay_path)
+    with draft("predict", overlay_path) as file:
+        Image.fromarray(drawn).save(file)
 
 
 def _save_nifti(labels, source, path):

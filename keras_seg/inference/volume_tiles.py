@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from keras_seg._volumes import read_volume, with_channels
+from keras_seg.inference.grid import progress
 
 
 class VolumeSource(NamedTuple):
@@ -88,9 +88,7 @@ def volume_blocks(predictor, source, deep, down, across):
     behind = np.zeros((longest, *plane, predictor.num_classes), np.float32)
     pending = 0
     number = len(deep.starts) * len(down.starts) * len(across.starts)
-    # Without a terminal there is no bar, and none for a volume of one tile.
-    hide = True if number == 1 else None
-    with tqdm(total=number, desc="Tiles", disable=hide, leave=False, unit="tile") as bar:
+    with progress(number) as bar:
         for start, end, weights in zip(deep.starts, deep.ends, deep.weights, strict=True):
             values = _slab(source, start, deep.tile, plane)
             slab = np.zeros((deep.tile, *plane, predictor.num_classes), np.float32)

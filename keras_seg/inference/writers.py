@@ -1,107 +1,193 @@
 """Writing a label map row by row, so that it never lies in memory as a whole."""
 
-import contextlib
+import math
 import struct
-import uuid
 import zlib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import tifffile
+
+from keras_seg.whole_files import draft
+from pipelines.read.geotiff import Georeference, georeference, rasterio_or_none
+
+SIDE = 256  # of the tiles of a TIFF, in pixels
+NODATA = 255  # of a GeoTIFF: no class has this id
 
 
-@contextlib.contextmanager
-def label_writer(path, size, palette=None):
-    """Open a file for a label map; it has its name only once it is complete. Folders are made.
+class LabelFile(NamedTuple):
+    """A label map to be written.
+
+    Attributes:
+        path: the file.
+        size: (height, width) in pixels, or (depth, height, width).
+        palette: colours (r, g, b) of the classes, or None.
+        source: path of the picture, or None.
+        place: `Georeference` of the picture, or None.
+    """
+
+    path: Path
+    size: tuple
+    palette: Any
+    source: Path | None
+    place: Georeference | None
+
+
+def require_writable(out, dimensions) -> None:
+    """Raise unless a label map can be written to a file of this name.
 
     Args:
-        path: a .npy file, or a .png whose pixels are the class ids.
-        size: (height, width) in pixels; (depth, height, width) for a .npy file alone.
-        palette: colours of the classes for a png; shades of grey if None.
-
-    Yields:
-        function that takes the next rows, uint8 (h, width), or slices (d, height, width).
+        out: path.
+        dimensions: 2 for pictures, 3 for volumes.
 
     Raises:
-        ValueError: the ending is another one or does not suit volumes, or the file exists.
+        ValueError: the ending is unknown or does not suit volumes, or the file exists.
 
-    >>> import tempfile
-    >>> name = Path(tempfile.mkdtemp()) / "labels.npy"
-    >>> with label_writer(name, (2, 3)) as write:
-    ...     write(np.ones((2, 3), "uint8"))
-    >>> np.load(name).shape
-    (2, 3)
+    >>> require_writable("labels.png", 2)
     """
-    path = Path(path)
-    writers = {".npy": _npy, ".png": _png}
-    if path.suffix.lower() not in writers:
+    path = Path(out)
+    endings = ENDINGS if dimensions == 2 else (".npy",)
+    if path.suffix.lower() not in endings:
+        of = "" if dimensions == 2 else " of volumes"
         raise ValueError(
-            "`tiles` writes label maps as .npy or .png. "
-            f"Received: out='{path}'. Give the file one of these endings."
-        )
-    if path.suffix.lower() == ".png" and len(size) == 3:
-        raise ValueError(
-            "`tiles` writes label maps of volumes as .npy. "
-            f"Received: out='{path}'. Give the file this ending."
+            f"`tiles` writes label maps{of} as {' or '.join(endings)}. "
+            f"Received: out='{path}'. Choose another ending."
         )
     if path.exists():
         raise ValueError(
             f"`tiles` replaces no files. Received: out='{path}', which exists. "
             "Choose another name, or delete it first."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: two that write the same file do not mix.
-    draft = path.with_name(f".part_{uuid.uuid4().hex[:8]}_{path.name}")
-    try:
-        with draft.open("wb") as file, writers[path.suffix.lower()](file, size, palette) as write:
-            yield write
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _npy(file, size, palette):
-    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(size)}
-    np.lib.format.write_array_header_1_0(file, header)
-
-    def write(rows):
-        file.write(np.ascontiguousarray(rows, np.uint8))
-
-    yield write
-
-
-@contextlib.contextmanager
-def _png(file, size, palette):
-    """The parts of a PNG in their order, W3C PNG (Third Edition), section 5.6."""
-    height, width = size
-    colours = [(shade, shade, shade) for shade in range(256)] if palette is None else palette
-    file.write(b"\x89PNG\r\n\x1a\n")
-    file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
-    padded = [*colours, *[(0, 0, 0)] * (256 - len(colours))]
-    file.write(chunk(b"PLTE", np.asarray(padded, np.uint8).tobytes()))
-    packer = zlib.compressobj(6)
-
-    def write(rows):
-        plain = np.zeros((len(rows), 1 + width), np.uint8)  # First of each row: filter 0, none.
-        plain[:, 1:] = rows
-        file.write(chunk(b"IDAT", packer.compress(plain.tobytes())))
-
-    yield write
-    file.write(chunk(b"IDAT", packer.flush()))
-    file.write(chunk(b"IEND", b""))
-
-
-def chunk(kind, data):
-    """Return one part of a PNG: length, kind, data and checksum.
+def write_labels(out, bands, size, palette=None, source=None) -> None:
+    """Write a label map; the file has its name only once it is complete. Folders are made.
 
     Args:
-        kind: four bytes.
-        data: bytes.
+        out: a .npy file; a .png or .tif file whose pixels are the class ids. A .tif file of a
+            georeferenced picture is a GeoTIFF with the picture's coordinate reference system and
+            transform; where the picture has no data, it has 255.
+        bands: iterable of uint8 rows (h, width) from top to bottom, or slices (d, height, width).
+        size: (height, width) in pixels; (depth, height, width) for a .npy file alone.
+        palette: colours of the classes; shades of grey if None.
+        source: path of the picture.
 
-    Returns:
-        bytes.
+    Raises:
+        ValueError: the name cannot be written, see `require_writable`.
+        ImportError: the picture is a GeoTIFF, `out` is a .tif file, and rasterio is missing.
 
-    >>> len(chunk(b"IEND", b""))
-    12
+    >>> import tempfile
+    >>> name = Path(tempfile.mkdtemp()) / "labels.npy"
+    >>> write_labels(name, [np.ones((2, 3), "uint8")], (2, 3))
+    >>> np.load(name).shape
+    (2, 3)
     """
+    require_writable(out, len(size))
+    ending = Path(out).suffix.lower()
+    is_tiff = ending in (".tif", ".tiff")
+    place = georeference(source) if is_tiff and source is not None else None
+    write = _write_geotiff if place else _WRITERS[ending]
+    with draft("tiles", out) as path:
+        write(LabelFile(path, tuple(size), palette, source, place), bands)
+
+
+def _write_npy(labels, bands):
+    header = {"descr": "|u1", "fortran_order": False, "shape": labels.size}
+    with labels.path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for rows in bands:
+            file.write(np.ascontiguousarray(rows, np.uint8))
+
+
+def _write_png(labels, bands):
+    """The parts of a PNG in their order, W3C PNG (Third Edition), section 5.6."""
+    height, width = labels.size
+    with labels.path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
+        file.write(_chunk(b"PLTE", _colours(labels.palette).tobytes()))
+        packer = zlib.compressobj(6)
+        for rows in bands:
+            plain = np.zeros((len(rows), 1 + width), np.uint8)  # First of each row: filter 0.
+            plain[:, 1:] = rows
+            file.write(_chunk(b"IDAT", packer.compress(plain.tobytes())))
+        file.write(_chunk(b"IDAT", packer.flush()))
+        file.write(_chunk(b"IEND", b""))
+
+
+def _write_tiff(labels, bands):
+    height, width = labels.size
+    with tifffile.TiffWriter(labels.path, bigtiff=height * width > 1 << 31) as file:
+        file.write(
+            _tiles(bands, width),
+            shape=labels.size,
+            dtype=np.uint8,
+            photometric="palette",
+            colormap=_colours(labels.palette).T.astype(np.uint16) * 257,
+            compression="zlib",
+            tile=(SIDE, SIDE),
+            metadata=None,
+        )
+
+
+def _write_geotiff(labels, bands):
+    rasterio = rasterio_or_none()
+    height, width = labels.size
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "height": height, "width": width}
+    profile |= {"crs": labels.place.crs, "transform": labels.place.transform, "nodata": NODATA}
+    profile |= {"compress": "deflate", "bigtiff": "IF_SAFER"}
+    if min(height, width) >= SIDE:
+        profile |= {"tiled": True, "blockxsize": SIDE, "blockysize": SIDE}
+    with rasterio.open(labels.source) as source, rasterio.open(labels.path, "w", **profile) as file:
+        all_valid = rasterio.enums.MaskFlags.all_valid
+        has_holes = any(all_valid not in flags for flags in source.mask_flag_enums)
+        colours = _colours(labels.palette).tolist()
+        file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
+        top = 0
+        for rows in _strips(bands, SIDE):
+            window = rasterio.windows.Window(0, top, width, len(rows))
+            if has_holes:
+                rows = np.where(source.dataset_mask(window=window) == 0, NODATA, rows)
+            file.write(rows.astype(np.uint8), 1, window=window)
+            top += len(rows)
+
+
+def _colours(palette):
+    """A colour uint8 for each of 256 ids."""
+    if palette is None:
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    return colours
+
+
+def _tiles(bands, width):
+    """Give the tiles of a TIFF from left to right and from top to bottom."""
+    for strip in _strips(bands, SIDE):
+        for left in range(0, width, SIDE):
+            yield np.ascontiguousarray(strip[:, left : left + SIDE])
+
+
+def _strips(bands, height):
+    """Give the same rows in pieces of one height, the last one excepted."""
+    kept = []
+    for rows in bands:
+        kept.append(rows)
+        if sum(map(len, kept)) >= height:
+            whole = np.concatenate(kept)
+            for index in range(len(whole) // height):
+                yield whole[index * height : (index + 1) * height]
+            kept = [whole[math.floor(len(whole) / height) * height :]]
+    rest = np.concatenate(kept)
+    if len(rest):
+        yield rest
+
+
+def _chunk(kind, data):
+    """Return one part of a PNG: length, kind, data and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_WRITERS = {".npy": _write_npy, ".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}
+ENDINGS = tuple(_WRITERS)

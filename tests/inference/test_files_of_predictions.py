@@ -119,6 +119,27 @@ def test_files_of_an_earlier_prediction_stay_unless_told_otherwise(segmenter, tm
     assert np.asarray(Image.open(labels)).shape == (40, 48)
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_the_first_picture(segmenter, tmp_path):
+    picture = write_picture(tmp_path / "street.png")
+    with pytest.raises(ValueError, match=r"`predict` needs a folder that it can write to.*street"):
+        predict_files(segmenter, [picture], out=picture)
+
+
+def test_labels_that_cannot_be_completed_leave_the_old_ones(segmenter, tmp_path, monkeypatch):
+    written = predict_files(segmenter, [write_picture(tmp_path / "street.png")])
+    before = [path.read_bytes() for path in written]
+
+    def breaks(self, file, *_, **__):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", breaks)
+    with pytest.raises(OSError, match="disk full"):
+        predict_files(segmenter, [tmp_path / "street.png"], overwrite=True)
+    assert [path.read_bytes() for path in written] == before
+    assert sorted((tmp_path / "predicted").iterdir()) == written
+
+
 def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
     names = ("left/b.png", "left/a.png", "right/b.png", "right/a.png")
     files = [write_picture(tmp_path / name) for name in names]

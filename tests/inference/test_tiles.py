@@ -1,17 +1,14 @@
 import os
-import struct
-import zlib
 
 import cv2
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from keras_seg import models
 from keras_seg.inference import blocks, tiled
-from keras_seg.inference._sources import open_picture
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.inference.stride import output_stride
 
@@ -195,7 +192,7 @@ def test_output_is_not_overwritten_and_has_a_known_ending(segmenter, tmp_path):
     with pytest.raises(ValueError, match=r"replaces no files.*out\.npy"):
         segmenter.tiles(picture(40, 40), tmp_path / "out.npy")
     assert (tmp_path / "out.npy").read_bytes() == b"dear"
-    with pytest.raises(ValueError, match=r"as \.npy or \.png.*out\.jpg"):
+    with pytest.raises(ValueError, match=r"as \.npy or \.png or \.tif.*out\.jpg"):
         segmenter.tiles(picture(40, 40), tmp_path / "out.jpg")
 
 
@@ -211,161 +208,6 @@ def test_what_stops_half_way_leaves_no_file(tmp_path):
     with pytest.raises(OSError, match="no more"):
         Broken(local_model()).tiles(picture(100, 100), tmp_path / "out.npy", tile=64)
     assert not os.listdir(tmp_path)
-
-
-def check_rows(path, expected, num_channels=3):
-    """Rows read in overlapping bands, as tiles read them, are those of the whole picture."""
-    source = open_picture(path, num_channels)
-    height, width = expected.shape[:2]
-    assert (source.height, source.width) == (height, width)
-    for top, bottom in [(0, 40), (25, 90), (25, 26), (80, height), (0, height)]:
-        np.testing.assert_array_equal(source.read(top, bottom), expected[top:bottom])
-
-
-@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_tiffs_are_read_by_strips(tmp_path, compression, mode):
-    image = picture(150, 131, {"L": 1, "RGB": 3, "RGBA": 4}[mode])
-    path = tmp_path / "map.tif"
-    options = {"tiffinfo": {317: 2}} if compression == "tiff_lzw" else {}
-    strips = {"strip_size": 5000}
-    Image.fromarray(image.squeeze()).save(path, compression=compression, **options, **strips)
-    expected = np.repeat(image, 3, axis=-1) if mode == "L" else image[..., :3]
-    check_rows(path, expected)
-
-
-def test_tiffs_of_jpeg_pieces_and_bigtiffs_are_read(tmp_path):
-    image = cv2.resize(picture(20, 17), (131, 150))
-    Image.fromarray(image).save(tmp_path / "jpeg.tif", compression="jpeg", quality=90)
-    check_rows(tmp_path / "jpeg.tif", np.asarray(Image.open(tmp_path / "jpeg.tif")))
-    Image.fromarray(image).save(tmp_path / "big.tif", big_tiff=True)
-    check_rows(tmp_path / "big.tif", image)
-
-
-def tiled_tiff(path, image, side=64):
-    """Write a TIFF of deflated tiles by hand: TIFF 6.0, section 15."""
-    height, width = image.shape[:2]
-    padded = np.pad(image, ((0, -height % side), (0, -width % side), (0, 0)))
-    tiles = [
-        zlib.compress(padded[y : y + side, x : x + side].tobytes())
-        for y in range(0, height, side)
-        for x in range(0, width, side)
-    ]
-    tiles[1] = b""  # As GDAL leaves out tiles of zeros.
-    directory = TiffImagePlugin.ImageFileDirectory_v2()
-    offsets, position = [], 8
-    for tile in tiles:
-        offsets.append(position if tile else 0)
-        position += len(tile)
-    short = {256: width, 257: height, 259: 8, 262: 2, 277: 3, 322: side, 323: side}
-    for tag, value in short.items():
-        directory[tag] = value
-    directory[258] = (8, 8, 8)
-    directory[324] = tuple(offsets)
-    directory[325] = tuple(len(tile) for tile in tiles)
-    header = struct.pack("<2sHI", b"II", 42, position)
-    path.write_bytes(header + b"".join(tiles) + directory.tobytes(position))
-
-
-def test_tiffs_of_tiles_are_read(tmp_path):
-    image = picture(150, 131)
-    image[:64, 64:128] = 0
-    tiled_tiff(tmp_path / "map.tif", image)
-    check_rows(tmp_path / "map.tif", image)
-
-
-def plain_tiff(path, image, rows, counts):
-    """Write a TIFF of plain strips by hand, with these lengths, or with none if that is None."""
-    height, width = image.shape[:2]
-    directory = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, value in {256: width, 257: height, 259: 1, 262: 2, 277: 3, 278: rows}.items():
-        directory[tag] = value
-    directory[258] = (8, 8, 8)
-    # Pillow adds where the directory ends, and the strips begin.
-    directory[273] = tuple(top * width * 3 for top in range(0, height, rows))
-    if counts is not None:
-        directory[279] = counts
-    header = struct.pack("<2sHI", b"II", 42, 8)
-    path.write_bytes(header + directory.tobytes(8) + image.tobytes())
-
-
-def test_tiffs_of_plain_strips_without_lengths_and_with_holes_are_read(tmp_path):
-    image = picture(150, 130)
-    plain_tiff(tmp_path / "old.tif", image, 60, None)
-    check_rows(tmp_path / "old.tif", image)
-    # As GDAL leaves out strips of zeros: they are 0 bytes long, whatever lies there.
-    plain_tiff(tmp_path / "holes.tif", image, 60, (60 * 390, 0, 30 * 390))
-    image[60:120] = 0
-    check_rows(tmp_path / "holes.tif", image)
-
-
-def test_rarer_tiffs_are_read_at_once(tmp_path):
-    image = picture(150, 131)
-    Image.fromarray(image).save(tmp_path / "turned.tif", tiffinfo={274: 3})
-    check_rows(tmp_path / "turned.tif", image[::-1, ::-1])
-    deep = image[..., ::-1].astype(np.uint16) * 257
-    cv2.imwrite(str(tmp_path / "deep.tif"), deep)
-    check_rows(tmp_path / "deep.tif", image)
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA"])
-def test_pngs_are_read_by_rows(tmp_path, mode):
-    # Smooth, so that the writer uses all five filters.
-    image = Image.fromarray(cv2.resize(picture(20, 17), (131, 150))).convert(mode)
-    image.save(tmp_path / "map.png")
-    expected = np.asarray(image.convert("L" if mode == "LA" else "RGB"))
-    expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=-1)
-    check_rows(tmp_path / "map.png", expected)
-
-
-def test_rarer_pngs_are_read_at_once(tmp_path):
-    deep = picture(150, 131)[..., ::-1].astype(np.uint16) * 257
-    cv2.imwrite(str(tmp_path / "deep.png"), deep)
-    check_rows(tmp_path / "deep.png", (deep[..., ::-1] // 257).astype(np.uint8))
-
-
-def test_large_jpegs_give_the_same_pixels(tmp_path, monkeypatch):
-    image = cv2.resize(picture(20, 17), (131, 150))
-    for name, pixels in (("colour.jpg", image), ("grey.jpg", image[..., 0])):
-        Image.fromarray(pixels).save(tmp_path / name, quality=90)
-        expected = open_picture(tmp_path / name, 3).read(0, 150)
-        with monkeypatch.context() as patch:
-            patch.setattr("keras_seg.inference._sources.LARGE_JPEG", 0)
-            check_rows(tmp_path / name, expected)
-
-
-def test_memory_maps_are_read_by_rows(tmp_path):
-    image = picture(150, 131)
-    np.save(tmp_path / "map.npy", image)
-    check_rows(np.load(tmp_path / "map.npy", mmap_mode="r"), image)
-    np.save(tmp_path / "turned.npy", np.asfortranarray(image))
-    check_rows(tmp_path / "turned.npy", image)
-    np.save(tmp_path / "grey.npy", image[..., 0])
-    check_rows(tmp_path / "grey.npy", image[..., :1], num_channels=1)
-
-
-def test_a_damaged_file_is_named(tmp_path):
-    image = picture(150, 131)
-    Image.fromarray(image).save(tmp_path / "half.png")
-    Image.fromarray(image).save(tmp_path / "half.tif", compression="tiff_lzw")
-    for name in ("half.png", "half.tif"):
-        data = (tmp_path / name).read_bytes()
-        broken = data[:30000] + (b"" if name == "half.png" else bytes(5000) + data[35000:])
-        (tmp_path / name).write_bytes(broken)
-        with pytest.raises(ValueError, match=rf"must be complete.*{name}"):
-            open_picture(tmp_path / name, 3).read(0, 150)
-    (tmp_path / "text.npy").write_bytes(b"no array")
-    with pytest.raises(ValueError, match=r"one array of numbers.*text\.npy"):
-        open_picture(tmp_path / "text.npy", 3)
-
-
-def test_pieces_must_be_bytes_of_one_picture(tmp_path):
-    np.save(tmp_path / "floats.npy", np.zeros((40, 40, 3)))
-    with pytest.raises(ValueError, match=r"must be uint8 \(h, w\).*dtype=float64"):
-        open_picture(tmp_path / "floats.npy", 3)
-    np.save(tmp_path / "five.npy", np.zeros((40, 40, 5), np.uint8))
-    with pytest.raises(ValueError, match="takes pictures with 3 channels"):
-        open_picture(tmp_path / "five.npy", 3)
 
 
 # Strides

@@ -1,32 +1,38 @@
 """Rows of a PNG, decoded a few at a time.
 
 OpenCV and Pillow decode a PNG as a whole. Here zlib unpacks some rows; they become a small PNG in
-memory, below the last row that is known already, and Pillow undoes the filters.
+memory, below the last row that is known already, and OpenCV undoes the filters.
 """
 
-import io
 import struct
 import zlib
+from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image
 
-from keras_seg.inference.writers import chunk
+from pipelines.read.row_source import Rows, damaged
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
 PALETTE, GREY_ALPHA = 3, 4
 PIECE = 1 << 20  # bytes
+MOST_UNPACKED = 1032  # bytes from one byte of zlib's: deflate's limit
+ROWS_AT_ONCE = 64
+WIDEST = 1_000_000  # pixels, about OpenCV's limit
 
 
-def open_png(path):
-    """Open a PNG of 8 bits per channel for reading by rows, from top to bottom.
+def open_png(path: Path) -> Rows | None:
+    """Open a PNG of 8 or 16 bits per channel for reading by rows, from top to bottom.
 
     Args:
-        path: `pathlib.Path` of the file.
+        path: the file.
 
     Returns:
-        height, width and a function (top, bottom) that returns uint8 rows; or None for a kind
-        that is better read as a whole (interlaced, of another depth, turned) or no PNG.
+        its rows; None for a kind that is read as a whole (interlaced, fewer bits, turned, very
+        wide), or no PNG.
+
+    Raises:
+        ValueError: the file has fewer bytes than its size needs.
     """
     with path.open("rb") as file:
         parts = _chunks(file)
@@ -38,13 +44,16 @@ def open_png(path):
         for kind, data in parts:
             if kind == b"eXIf":
                 return None
-            if kind == b"PLTE":
+            if kind == b"PLTE" and len(data) <= colours.size:
                 colours.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
             if kind == b"IDAT":
                 break
-    if depth != 8 or interlaced or colour not in CHANNELS:
+    usual = depth in (8, 16) and colour in CHANNELS and (depth, colour) != (16, PALETTE)
+    if not usual or interlaced or not height or not 0 < width <= WIDEST:
         return None
-    rows = _Rows(path, width, height, colour)
+    rows = _Rows(path, width, depth, colour)
+    if height * (1 + rows.line) > MOST_UNPACKED * path.stat().st_size:
+        raise damaged(path, f"too short for its {height} x {width} pixels")
 
     def read(top, bottom):
         found = rows.read(top, bottom)
@@ -52,62 +61,75 @@ def open_png(path):
             return colours[found[..., 0]]
         return found[..., :1] if colour == GREY_ALPHA else found
 
-    return height, width, read
+    channels = {PALETTE: 3, GREY_ALPHA: 1}.get(colour, rows.channels)
+    return Rows(height, width, channels, rows.dtype, read)
 
 
 class _Rows:
     """The rows of a file, kept from the last `top` on, since the next band begins further down."""
 
-    def __init__(self, path, width, height, colour):
-        self.path, self.width, self.height = path, width, height
+    def __init__(self, path, width, depth, colour):
+        self.path, self.width, self.depth = path, width, depth
         self.channels = CHANNELS[colour]
         self.colour = 0 if colour == PALETTE else colour
+        self.dtype = np.dtype(np.uint8 if depth == 8 else np.uint16)
+        self.line = width * self.channels * self.dtype.itemsize
         self._start()
 
     def _start(self):
         self.bytes = _unpacked(self.path)
         self.buffer = bytearray()
         self.top = 0
-        self.kept = np.zeros((0, self.width, self.channels), np.uint8)
-        self.last = bytes(self.width * self.channels)
+        self.kept = np.zeros((0, self.width, self.channels), self.dtype)
+        self.last = bytes(self.line)
 
     def read(self, top, bottom):
         if top < self.top:
             self._start()
         while self.top + len(self.kept) < bottom:
             next_row = self.top + len(self.kept)
-            number = min(64, bottom - next_row)
-            found = self._decode(number)
+            found = self._decode(min(ROWS_AT_ONCE, bottom - next_row))
             self.kept = np.concatenate([self.kept, found]) if next_row >= top else found
             self.top = self.top if next_row >= top else next_row
         self.kept, self.top = self.kept[top - self.top :], top
         return self.kept[: bottom - top]
 
     def _decode(self, number):
-        length = number * (1 + self.width * self.channels)
+        length = number * (1 + self.line)
         while len(self.buffer) < length:
             try:
                 self.buffer += next(self.bytes)
-            except (StopIteration, zlib.error):
-                raise ValueError(
-                    "A picture must be complete. Received: "
-                    f"'{self.path}', which ends early or is damaged. Copy or write it again."
-                ) from None
+            except (StopIteration, zlib.error) as error:
+                reason = str(error) or "it ends early"
+                raise damaged(self.path, reason) from error
         raw = b"\0" + self.last + bytes(self.buffer[:length])
         del self.buffer[:length]
-        size = (self.width, number + 1, 8, self.colour, 0, 0, 0)
+        size = (self.width, number + 1, self.depth, self.colour, 0, 0, 0)
         small = b"".join(
             (
                 b"\x89PNG\r\n\x1a\n",
-                chunk(b"IHDR", struct.pack(">IIBBBBB", *size)),
-                chunk(b"IDAT", zlib.compress(raw, 0)),
-                chunk(b"IEND", b""),
+                _chunk(b"IHDR", struct.pack(">IIBBBBB", *size)),
+                _chunk(b"IDAT", zlib.compress(raw, 0)),
+                _chunk(b"IEND", b""),
             )
         )
-        found = np.asarray(Image.open(io.BytesIO(small)))
-        found = found.reshape(number + 1, self.width, self.channels)[1:]
-        self.last = found[-1].tobytes()
+        found = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
+        if found is None:
+            raise damaged(self.path, "a row has an unknown filter")
+        found = self._in_order(found.reshape(number + 1, self.width, -1))[1:]
+        self.last = found[-1].astype(self.dtype.newbyteorder(">")).tobytes()
         return found
+
+    def _in_order(self, pixels):
+        """OpenCV gives blue, green, red, alpha, also for grey with alpha."""
+        if self.colour == GREY_ALPHA:
+            return pixels[..., [0, -1]]
+        return pixels[..., [2, 1, 0, 3][: self.channels]] if self.channels > 1 else pixels
+
+
+def _chunk(kind, data):
+    """Return one part of a PNG: length, kind, data and checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _chunks(file):
@@ -119,7 +141,7 @@ def _chunks(file):
         while length and (data := file.read(min(length, PIECE))):
             length -= len(data)
             yield kind, data
-        file.seek(4, io.SEEK_CUR)  # The checksum, which zlib's own makes up for.
+        file.seek(4, 1)  # The checksum, which zlib's own makes up for.
 
 
 def _unpacked(path):

@@ -1,0 +1,123 @@
+"""Reading a picture a few rows at a time, so that it never lies in memory as a whole.
+
+The numbers are those that the reader of whole files gives, before they are scaled to 0..255.
+"""
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.read.geotiff import open_gdal
+from pipelines.read.png_rows import open_png
+from pipelines.read.row_source import Rows, damaged
+from pipelines.read.tiff_rows import open_tiff
+
+LONGEST_SIDE = 1 << 23  # pixels
+MOST_PIXELS = 1 << 29  # of a picture that is read as a whole
+MOST_PROGRESSIVE = 1 << 27  # of a JPEG whose rows all come last
+_FIRST_IS_CHANNELS = 32
+
+
+def open_rows(path: str | PathLike) -> Rows | None:
+    """Open a picture without reading it, as far as its kind allows.
+
+    TIFF, PNG and .npy files are read piece by piece, apart from rarer kinds; with rasterio
+    installed also TIFF files that tifffile does not decode, and .vrt, .jp2 and .img files.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `Rows`; None for a file that must be read as a whole.
+
+    Raises:
+        ValueError: the file is missing or damaged, or too large to be read as a whole.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "picture.npy"
+    >>> np.save(path, np.zeros((40, 50, 3), "uint8"))
+    >>> rows = open_rows(path)
+    >>> rows.height, rows.width, rows.read(10, 12).shape
+    (40, 50, (2, 50, 3))
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"A picture must be a file. Received: '{path}'. Check the path.")
+    rows = None
+    for opener in _OPENERS.get(path.suffix.lower(), ()):
+        rows = rows or opener(path)
+    if rows is None:
+        _require_moderate(path)
+    elif max(rows.height, rows.width) > LONGEST_SIDE:
+        raise damaged(path, f"{rows.height} x {rows.width} pixels by its header")
+    return rows
+
+
+def _open_npy(path: Path) -> Rows:
+    """Rows of a .npy file; a memory map would do, but what it has read counts as memory."""
+    try:
+        pixels = np.lib.format.open_memmap(path, "r")
+    except Exception as error:  # On damaged bytes, readers raise whatever they like.
+        raise ValueError(
+            f"A .npy file must hold one array of numbers. Received: '{path}' ({error}). "
+            "Write it with np.save."
+        ) from error
+    shape, start, dtype = pixels.shape, pixels.offset, pixels.dtype
+    if len(shape) not in (2, 3) or 0 in shape or dtype.kind not in "buif":
+        raise ValueError(
+            "A picture in a .npy file must be numbers (h, w), (h, w, c) or (c, h, w). "
+            f"Received: '{path}' with shape={shape}, dtype={dtype}. Save one picture per file."
+        )
+    if len(shape) == 3 and shape[0] <= _FIRST_IS_CHANNELS < min(shape[1:]):
+        pixels = np.moveaxis(pixels, 0, -1)
+    height, width, channels = (*pixels.shape, 1)[:3]
+    if not pixels.flags.c_contiguous:  # Rows are no pieces of the file.
+        return Rows(
+            height, width, channels, dtype,
+            lambda top, bottom: np.array(pixels[top:bottom]).reshape(-1, width, channels),
+        )  # fmt: skip
+    row = width * channels
+
+    def read(top, bottom):
+        offset = start + top * row * dtype.itemsize
+        found = np.fromfile(path, dtype, (bottom - top) * row, offset=offset)
+        if len(found) < (bottom - top) * row:
+            raise damaged(path, "it has become shorter")
+        return found.reshape(bottom - top, width, channels)
+
+    return Rows(height, width, channels, dtype, read)
+
+
+def _require_moderate(path: Path) -> None:
+    """Refuse a picture that would fill the memory, by the size that its header says."""
+    from PIL import Image
+
+    try:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        with Image.open(path) as picture:
+            width, height = picture.size
+            progressive = bool(picture.info.get("progressive"))
+    except Exception:  # The reader of whole files says what is wrong.
+        return
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    most = MOST_PROGRESSIVE if progressive else MOST_PIXELS
+    if width * height > most:
+        kind = "progressive JPEG" if progressive else "picture"
+        raise ValueError(
+            f"A {kind} that is read as a whole must have at most {most // 1_000_000} million "
+            f"pixels. Received: '{path}' of {height} x {width} pixels. Convert it to a TIFF of "
+            "tiles, which is read piece by piece."
+        )
+
+
+_OPENERS = {
+    ".npy": (_open_npy,),
+    ".tif": (open_tiff, open_gdal),
+    ".tiff": (open_tiff, open_gdal),
+    ".png": (open_png,),
+    ".vrt": (open_gdal,),
+    ".jp2": (open_gdal,),
+    ".img": (open_gdal,),
+}
