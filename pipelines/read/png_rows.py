@@ -7,6 +7,7 @@ memory, below the last row that is known already, and OpenCV undoes the filters.
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,7 +84,7 @@ class _Rows:
         self.kept = np.zeros((0, self.width, self.channels), self.dtype)
         self.last = bytes(self.line)
 
-    def read(self, top, bottom):
+    def read(self, top, bottom) -> Any:
         if top < self.top:
             self._start()
         while self.top + len(self.kept) < bottom:
