@@ -97,7 +97,8 @@ def _add_fit(fit):
     fit.add_argument(
         "--recipe",
         default="small_data",
-        help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide",
+        help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide; "
+        "or a .json or .toml file with the fields of one",
     )
     fit.add_argument("--epochs", type=int, help="passes over the training pictures")
     fit.add_argument("--batch-size", type=int, help="pictures per step")

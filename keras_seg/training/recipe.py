@@ -1,19 +1,17 @@
 """What a training is made of: one object that holds numbers and names."""
 
 import dataclasses
-import math
+import json
+from pathlib import Path
 
 import keras
+import pandas as pd
 
-from keras_seg import _check, losses
-
-OPTIMIZERS = {
-    "adamw": keras.optimizers.AdamW,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-SCHEDULES = ("constant", "poly", "exponential", "cosine")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+from keras_seg import _check
+from keras_seg.run_files import write_text
+from keras_seg.training.recipe_checks import LOSS_FIELDS, OPTIMIZER_FIELDS, check, plain
+from keras_seg.training.recipe_checks import OPTIMIZERS as OPTIMIZERS
+from keras_seg.training.recipe_checks import SCHEDULES as SCHEDULES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,16 +27,24 @@ class Recipe:
         augmentation: pairs (op of `pipelines.ops`, its arguments), in order. "height" and "width"
             of a crop, and "depth" of a volume's, come from `crop_size`. Ops themselves are welcome
             too.
-        optimizer: "adamw", "rmsprop" or "sgd".
-        optimizer_options: further arguments of the optimizer.
+        optimizer: "adamw", "rmsprop" or "sgd"; or a Keras optimizer, of which each training gets a
+            copy, with its own learning rate and weight decay: the six fields of these are None or
+            {} then. It is kept as its configuration.
+        optimizer_options: further arguments of an optimizer given by name.
         learning_rate: rate after the warm-up.
         schedule: "constant", "poly", "exponential" (per epoch) or "cosine".
         schedule_options: further arguments of the schedule.
         warmup_epochs: epochs of linear rise of the learning rate.
-        weight_decay: decoupled weight decay of convolution kernels; never of depthwise kernels,
-            biases or batch normalisation.
+        weight_decay: decoupled weight decay, as in AdamW: each update takes
+            learning_rate * weight_decay * w from the weight w.
+        l2: coupled weight decay, which papers mean that put an L2 penalty into the loss: adds
+            l2 * w to the gradient, the gradient of l2 / 2 * sum(w ** 2). A paper's
+            c * sum(w ** 2), without the half, is l2=2 * c. The reported loss is without it.
+        no_decay: weights that neither of the two decays: "vectors" (of fewer than two dimensions:
+            biases, scales and offsets of normalization), "bias" (biases and offsets alone),
+            "depthwise" (kernels of depthwise convolutions).
         loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or
-            a Keras loss, which is taken as it is, without the two fields below.
+            a Keras loss, which is taken as it is, without the three fields below.
         loss_options: further arguments of a loss given by name.
         label_smoothing: share of the target spread over all classes, 0..1; cross-entropy only.
         class_weights: one weight per class in the loss; or arguments of the data set's
@@ -76,13 +82,15 @@ class Recipe:
     batch_size: int
     crop_size: tuple | None = None
     augmentation: tuple = ()
-    optimizer: str = "adamw"
+    optimizer: str | dict | keras.optimizers.Optimizer = "adamw"
     optimizer_options: dict = dataclasses.field(default_factory=dict)
-    learning_rate: float = 1e-3
-    schedule: str = "poly"
+    learning_rate: float | None = 1e-3
+    schedule: str | None = "poly"
     schedule_options: dict = dataclasses.field(default_factory=dict)
-    warmup_epochs: float = 0
-    weight_decay: float = 0.0
+    warmup_epochs: float | None = 0
+    weight_decay: float | None = 0.0
+    l2: float = 0.0
+    no_decay: tuple = ("vectors",)
     loss: str | tuple | keras.losses.Loss = "cross_entropy"
     loss_options: dict = dataclasses.field(default_factory=dict)
     label_smoothing: float = 0.0
@@ -99,90 +107,72 @@ class Recipe:
     before: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        subject = f"recipe '{self.name}'"
-        _check.positive_integer(subject, "epochs", self.epochs)
-        _check.positive_integer(subject, "batch_size", self.batch_size)
-        _check.one_of("optimizer", "optimizer", self.optimizer, OPTIMIZERS)
-        _check.one_of("schedule", "schedule", self.schedule, SCHEDULES)
-        losses.options_of(self.loss)  # Refuses what is no loss.
-        _check.share(subject, "label_smoothing", self.label_smoothing)
-        _check.share(subject, "averaging", self.averaging)
-        _check.share(subject, "swa", self.swa)
-        _check.positive_integer(subject, "statistics_batches", self.statistics_batches, at_least=0)
-        _check.positive_integer(subject, "accumulate", self.accumulate)
-        _check.positive_integer(subject, "validate_every", self.validate_every)
-        _check.one_of("precision", "precision", self.precision, PRECISIONS)
-        if self.averaging and self.swa:
-            raise ValueError(
-                f"`{subject}` needs one way to average weights. Received: "
-                f"averaging={self.averaging!r} and swa={self.swa!r}. Set one of them to 0."
-            )
-        if self.swa and not self.statistics_batches:
-            raise ValueError(
-                f"`{subject}` needs statistics_batches with swa: averaged weights do not suit the "
-                "statistics that batch normalisation gathered with others. Received: "
-                f"swa={self.swa!r} and statistics_batches=0. Pass statistics_batches=100, say."
-            )
-        if self.patience is not None:
-            _check.positive_integer(subject, "patience", self.patience)
-        for name in ("learning_rate", "warmup_epochs", "weight_decay", "auxiliary_weight"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(
-                    f"`{subject}` needs {name} to be a finite number of at least 0. "
-                    f"Received: {name}={value!r}."
-                )
-        self._check_crop_size(subject)
-        self._check_kinds(subject)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            values["optimizer"] = keras.optimizers.serialize(self.optimizer)
+        if isinstance(values["optimizer"], dict):
+            left_out = {name for name in OPTIMIZER_FIELDS if values[name] == _defaults()[name]}
+            values |= {name: OPTIMIZER_FIELDS[name] for name in left_out}
+        for name, value in values.items():
+            object.__setattr__(self, name, plain(value))
+        check(self)
         for field in self.before:
             _check.one_of(
-                f"field of a {subject} in before=", "field", field, _fields() - {"before"}
+                f"field of a recipe '{self.name}' in before=",
+                "field",
+                field,
+                set(values) - {"before"},
             )
-        self.first()  # Refuses fields that are out of range.
+        self.first()  # Raises for fields that are out of range.
 
     def first(self):
         """The recipe of the training that comes first, or None."""
         return changed(self, {"before": {}, **self.before}) if self.before else None
 
-    def _check_crop_size(self, subject):
-        size = self.crop_size
-        if size is None:
-            return
-        known = isinstance(size, tuple | list) and len(size) in (2, 3)
-        if not known or not all(hasattr(side, "__index__") and side >= 32 for side in size):
-            raise ValueError(
-                f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each, or "
-                "(depth, height, width) for volumes. "
-                f"Received: crop_size={size!r}. Pass None for the pictures' own size."
-            )
+    def to_dict(self):
+        """The fields by name, such as JSON or TOML can hold them.
 
-    def _check_kinds(self, subject):
-        fields = ("optimizer_options", "schedule_options", "loss_options", "options", "before")
-        for name in fields:
-            if not isinstance(getattr(self, name), dict):
-                raise ValueError(
-                    f"`{subject}` needs {name} as a dict of arguments by name. "
-                    f"Received: {name}={getattr(self, name)!r}. Pass {{}} for none."
-                )
-        ops = self.augmentation
-        pairs = isinstance(ops, tuple | list) and all(callable(op) or _is_pair(op) for op in ops)
-        if not pairs:
-            raise ValueError(
-                f"`{subject}` needs augmentation as a list of ops, or of pairs (name, arguments). "
-                f"Received: augmentation={ops!r}. Pass for example [('random_flip', {{}})]."
-            )
-        weights = self.class_weights
-        if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
-            raise ValueError(
-                f"`{subject}` needs class_weights as one number per class, or as arguments that "
-                f"compute them. Received: class_weights={weights!r}. Pass for example "
-                "{'method': 'enet'}."
-            )
+        Returns:
+            dict; `Recipe(**fields)` is the same recipe.
 
+        Raises:
+            ValueError: the recipe has ops or a loss as objects.
 
-def _is_pair(op):
-    known = isinstance(op, tuple | list) and len(op) == 2
-    return known and isinstance(op[0], str) and isinstance(op[1], dict)
+        >>> Recipe("mine", epochs=10, batch_size=4).to_dict()["epochs"]
+        10
+        """
+        objects = [op for op in self.augmentation if callable(op)]
+        if isinstance(self.loss, keras.losses.Loss):
+            objects.append(self.loss)
+        if objects:
+            raise ValueError(
+                f"Recipe '{self.name}' can be written if it names its loss and its ops. Received: "
+                f"{objects[0]!r}. Pass names and arguments, such as ('random_flip', {{}})."
+            )
+        return dataclasses.asdict(self)
+
+    def save(self, path):
+        """Write the recipe as a JSON file; `fit(..., recipe=path)` reads it.
+
+        Args:
+            path: the file, which ends with .json.
+
+        Raises:
+            ValueError: the path ends otherwise, or the recipe has ops or a loss as objects.
+
+        >>> import tempfile
+        >>> Recipe("mine", epochs=10, batch_size=4).save(Path(tempfile.mkdtemp()) / "mine.json")
+        """
+        if Path(path).suffix != ".json":
+            raise ValueError(
+                f"`Recipe.save` writes JSON. Received: path='{path}'. Pass a path with .json."
+            )
+        write_text(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    def _repr_html_(self):
+        """The fields as a table, for a notebook."""
+        values = {field: repr(getattr(self, field)) for field in self.__dataclass_fields__}
+        return pd.DataFrame({"recipe": values}).to_html()
 
 
 def changed(recipe, changes):
@@ -198,6 +188,13 @@ def changed(recipe, changes):
     >>> changed(Recipe("mine", epochs=10, batch_size=4), {"epochs": 2}).epochs
     2
     """
+    old, new = (isinstance(x, str) for x in (recipe.optimizer, changes.get("optimizer", "")))
+    if not new:
+        changes = {**OPTIMIZER_FIELDS, **changes}
+    elif "optimizer" in changes and not old:
+        changes = {**{name: _defaults()[name] for name in OPTIMIZER_FIELDS}, **changes}
+    if isinstance(changes.get("loss"), keras.losses.Loss):
+        changes = {**LOSS_FIELDS, **changes}
     for field in ("optimizer", "schedule", "loss"):
         # The options of one optimizer, schedule or loss mean nothing to another.
         if changes.get(field, getattr(recipe, field)) != getattr(recipe, field):
@@ -205,5 +202,9 @@ def changed(recipe, changes):
     return dataclasses.replace(recipe, **changes)
 
 
-def _fields():
-    return {field.name for field in dataclasses.fields(Recipe)}
+def _defaults():
+    """Default by field, of those that have one."""
+    fields = dataclasses.fields(Recipe)
+    values = {x.name: x.default for x in fields if x.default is not dataclasses.MISSING}
+    made = {x.name: x.default_factory for x in fields}
+    return values | {k: f() for k, f in made.items() if f is not dataclasses.MISSING}

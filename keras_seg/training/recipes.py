@@ -1,13 +1,15 @@
 """The numbers of a training, as data. A recipe is a name or a `Recipe`; `fit` changes any field."""
 
-import keras
+from pathlib import Path
 
-from keras_seg import _check, losses, schedules
-from keras_seg.training.accumulate import RatePerUpdate
+from keras_seg import _check, losses
+from keras_seg.training.optimizers import learning_rate as learning_rate
+from keras_seg.training.optimizers import optimizer as optimizer
 from keras_seg.training.recipe import OPTIMIZERS as OPTIMIZERS
 from keras_seg.training.recipe import SCHEDULES as SCHEDULES
 from keras_seg.training.recipe import Recipe as Recipe
 from keras_seg.training.recipe import changed
+from keras_seg.training.recipe_files import read_recipe
 
 STREET_AUGMENTATION = (
     ("random_scale_crop", {"low": 0.5, "high": 2.0}),
@@ -15,18 +17,12 @@ STREET_AUGMENTATION = (
     ("color_jitter", {}),
 )
 
-SCHEDULE_OPTIONS = {
-    "constant": ("warmup_steps",),
-    "poly": ("warmup_steps", "power"),
-    "exponential": ("warmup_steps", "rate"),
-    "cosine": ("warmup_steps", "period_epochs", "period_steps", "period_factor", "lowest"),
-}
-
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        # Poudel et al. 2018, section 3.1. Batch size: "16 or more" (section 2.2.3). The paper
-        # does not say how strong its weight decay is; 4e-5 is MobileNet's, which it follows.
+        # Poudel et al. 2018, section 3.1. Batch size: "16 or more" (section 2.2.3). Their weight
+        # decay, of no depthwise kernel, is L2 in the loss, as in MobileNet, which they follow. How
+        # strong they do not say; MobileNet's in TF-Slim is 4e-5 / 2 * sum(w**2).
         Recipe(
             "contextnet",
             epochs=1000,
@@ -37,24 +33,28 @@ RECIPES = {
             learning_rate=0.045,
             schedule="poly",
             schedule_options={"power": 0.98},
-            weight_decay=4e-5,
+            l2=4e-5,
+            no_decay=("vectors", "depthwise"),
             auxiliary_weight=0.4,
         ),
         # Jegou et al. 2017, section 4.1, and the authors' configuration file: crops first, then
         # whole pictures at a tenth of the rate, the patience of each their own. Their L2 loss,
-        # 1e-4 * w**2, pulls with 2e-4 * w; a flip is horizontal in their code, vertical in the
-        # text. Their scores are those of batch statistics, which measuring anew stands for: it
-        # scores as well, and what a picture gets does not depend on its neighbours in a batch.
+        # 1e-4 * sum(w**2) without a half, has the gradient 2e-4 * w; Lasagne takes kernels and the
+        # scales of batch normalization, and has an epsilon of 1e-6. A flip is horizontal in their
+        # code, vertical in the text. Their scores are those of batch statistics; statistics
+        # re-estimated over 32 batches score as well, and no picture depends on its neighbours.
         Recipe(
             "fc_densenet",
             epochs=750,
             batch_size=3,
             augmentation=(("random_crop", {}), ("random_flip", {})),
             optimizer="rmsprop",
+            optimizer_options={"rho": 0.9, "epsilon": 1e-6},
             learning_rate=1e-4,
             schedule="exponential",
             schedule_options={"rate": 0.995},
-            weight_decay=2e-4,
+            l2=2e-4,
+            no_decay=("bias",),
             statistics_batches=32,
             patience=50,
             before={"crop_size": (224, 224), "learning_rate": 1e-3, "patience": 100},
@@ -90,6 +90,7 @@ RECIPES = {
             schedule_options={"power": 0.9},
             warmup_epochs=2,
             weight_decay=0.02,
+            no_decay=("vectors", "depthwise"),
             class_weights={"method": "enet", "c": 1.1},
             auxiliary_weight=0.4,
             averaging=0.03,
@@ -121,7 +122,8 @@ def recipe(name, **changes):
     Args:
         name: "small_data" (a few hundred pictures on a laptop), "contextnet", "fc_densenet" (the
             papers' own), "fc_densenet_short" (for half an hour of a GPU), "tiramisu_guide" (what
-            a well-known guide to FC-DenseNet recommends), or a `Recipe`.
+            a well-known guide to FC-DenseNet recommends); the path of a .json or .toml file with
+            fields of a recipe, or of a run's run.json; or a `Recipe`.
         **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
             options of its own.
 
@@ -135,8 +137,7 @@ def recipe(name, **changes):
     3
     """
     if not isinstance(name, Recipe):
-        _check.one_of("recipe", "recipe", name, RECIPES)
-        name = RECIPES[name]
+        name = _found(name)
     if "class_weight" in changes:
         raise ValueError(
             "`fit` has no class_weight: Keras would take the argmax of a label map over its "
@@ -146,6 +147,14 @@ def recipe(name, **changes):
     for field in changes:
         _check.one_of("argument of `fit`", "argument", field, Recipe.__dataclass_fields__)
     return changed(name, changes)
+
+
+def _found(name):
+    """The recipe with this name, or in this file."""
+    if isinstance(name, Path) or str(name).endswith((".json", ".toml")):
+        return read_recipe(name)
+    _check.one_of("recipe", "recipe", name, RECIPES)
+    return RECIPES[name]
 
 
 def loss(recipe, num_classes, ignore_class=255, class_weights=None):
@@ -168,83 +177,3 @@ def loss(recipe, num_classes, ignore_class=255, class_weights=None):
         options = {}
     options = {name: value for name, value in options.items() if value is not None}
     return losses.build(recipe.loss, num_classes, ignore_class, **options | recipe.loss_options)
-
-
-def optimizer(recipe, model, steps_per_epoch):
-    """The optimizer of a recipe, with its schedule.
-
-    Args:
-        recipe: a `Recipe`.
-        model: the network to train.
-        steps_per_epoch: batches of one epoch.
-
-    Returns:
-        `keras.optimizers.Optimizer`.
-
-    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)])
-    >>> optimizer(recipe("contextnet"), model, steps_per_epoch=10).epsilon
-    1.0
-    """
-    averaging = {}
-    if recipe.averaging:
-        horizon = max(recipe.averaging * recipe.epochs * steps_per_epoch, 1.0)
-        averaging = {"use_ema": True, "ema_momentum": 1 - 1 / horizon}
-    rate = learning_rate(recipe, steps_per_epoch // recipe.accumulate)
-    if recipe.accumulate > 1:
-        rate = RatePerUpdate(rate, recipe.accumulate)
-    made = OPTIMIZERS[recipe.optimizer](
-        learning_rate=rate,
-        weight_decay=recipe.weight_decay,
-        gradient_accumulation_steps=recipe.accumulate if recipe.accumulate > 1 else None,
-        **averaging,
-        **recipe.optimizer_options,
-    )
-    made.exclude_from_weight_decay(var_list=list(_undecayed(model)))
-    return made
-
-
-def _undecayed(model):
-    """Biases, batch normalisation and depthwise kernels, which need no regularisation.
-
-    Depthwise: ContextNet, section 3.1. Found by layer, because Keras matches the names that
-    `exclude_from_weight_decay` takes with "kernel", the name of every kernel.
-    """
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _undecayed(layer)
-        elif isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D):
-            yield from layer.trainable_variables
-        else:
-            yield from (v for v in layer.trainable_variables if len(v.shape) < 2)
-
-
-def learning_rate(recipe, steps_per_epoch):
-    """The learning rate of a recipe by step.
-
-    Args:
-        recipe: a `Recipe`.
-        steps_per_epoch: updates of the weights in one epoch.
-
-    Returns:
-        a Keras schedule.
-
-    >>> learning_rate(recipe("contextnet"), 10).power
-    0.98
-    """
-    warmup = round(recipe.warmup_epochs * steps_per_epoch)
-    steps = max(recipe.epochs * steps_per_epoch - warmup, 1)
-    options = {"warmup_steps": warmup, **recipe.schedule_options}
-    for option in recipe.schedule_options:
-        subject = f"option of schedule '{recipe.schedule}'"
-        _check.one_of(subject, "option", option, SCHEDULE_OPTIONS[recipe.schedule])
-    if recipe.schedule == "poly":
-        return schedules.Poly(recipe.learning_rate, steps, **options)
-    if recipe.schedule == "exponential":
-        return schedules.Exponential(recipe.learning_rate, steps_per_epoch, **options)
-    if recipe.schedule == "cosine":
-        period = options.pop("period_epochs", None)
-        if period is not None:
-            options["period_steps"] = round(period * steps_per_epoch)
-        return schedules.CosineRestarts(recipe.learning_rate, **{"period_steps": steps, **options})
-    # A polynomial of power 0 is constant.
-    return schedules.Poly(recipe.learning_rate, steps, **{**options, "power": 0})

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -37,10 +38,10 @@ def test_every_recipe_makes_an_optimizer_and_names_ops_that_exist(name, network)
         assert callable(getattr(ops, op)(**arguments))
 
 
-def test_weight_decay_spares_depthwise_kernels_biases_and_normalisation(network):
+def test_the_decay_of_contextnet_is_that_of_ordinary_kernels(network):
     optimizer = recipes.optimizer(recipe("contextnet"), network, steps_per_epoch=10)
     optimizer.build(network.trainable_variables)
-    decayed = {v.path for v in network.trainable_variables if optimizer._use_weight_decay(v)}
+    decayed = {v.path for v in network.trainable_variables if id(v) not in optimizer.l2_excluded}
     kernels = {
         layer.kernel.path
         for layer in network.layers
@@ -48,15 +49,14 @@ def test_weight_decay_spares_depthwise_kernels_biases_and_normalisation(network)
         and not isinstance(layer, keras.layers.DepthwiseConv2D)
     }
     assert decayed == kernels
+    assert decayed == {
+        v.path for v in network.trainable_variables if optimizer._use_weight_decay(v)
+    }
 
 
-def test_weight_decay_reaches_into_models_within_the_model():
-    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.DepthwiseConv2D(3)])
-    outer = keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Conv2D(2, 1)])
-    optimizer = recipes.optimizer(recipe("contextnet"), outer, steps_per_epoch=10)
-    optimizer.build(outer.trainable_variables)
-    decayed = [v.name for v in outer.trainable_variables if optimizer._use_weight_decay(v)]
-    assert decayed == ["kernel"]
+@pytest.mark.parametrize("name", models.names())
+def test_the_recipe_of_each_architecture_exists(name):
+    assert models.facts(name).recipe in {None, *recipes.RECIPES}
 
 
 @pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
@@ -143,6 +143,17 @@ def test_class_weight_points_to_the_loss():
             r"crop_size=\(height, width\) of at least 32.*Received: crop_size=480",
         ),
         ({"crop_size": (16, 480)}, "at least 32 pixels each"),
+        ({"l2": -1e-4}, "needs l2 to be a finite number of at least 0"),
+        ({"no_decay": "bias"}, r"no_decay as a list of kinds .*Received: no_decay='bias'"),
+        ({"no_decay": ["biases"]}, r"some of \['vectors', 'bias', 'depthwise'\].*Pass \[\]"),
+        (
+            {"optimizer": keras.optimizers.Adam(), "learning_rate": 0.1},
+            "optimizer as an object, which has its own learning_rate. Received: learning_rate=0.1",
+        ),
+        (
+            {"loss": keras.losses.MeanSquaredError(), "label_smoothing": 0.1},
+            "loss as an object, which has its own label_smoothing.*pass the name of the loss",
+        ),
     ],
     ids=str,
 )
@@ -168,3 +179,94 @@ def test_options_of_another_schedule_are_refused():
         ValueError, match=r"Unknown option of schedule 'poly'. Did you mean 'power'"
     ):
         recipes.learning_rate(mine, 10)
+
+
+def test_numbers_of_numpy_are_numbers():
+    mine = recipe(
+        "small_data",
+        learning_rate=np.float32(0.5),
+        epochs=np.int64(3),
+        crop_size=np.array([64, 96]),
+        class_weights=np.array([1.0, 2.0]),
+        schedule_options={"power": np.float64(0.5)},
+        averaging=np.float32(0.25),
+    )
+    assert (mine.learning_rate, mine.epochs, mine.averaging) == (0.5, 3, 0.25)
+    assert (mine.crop_size, mine.class_weights) == ([64, 96], [1.0, 2.0])
+    json.dumps(mine.to_dict())
+
+
+def test_a_loss_object_leaves_nothing_to_the_fields_of_a_name():
+    mine = recipe("small_data", loss=keras.losses.MeanSquaredError())
+    assert (mine.class_weights, mine.label_smoothing, mine.loss_options) == (None, 0.0, {})
+
+
+def test_recipe_is_saved_and_read_again(tmp_path):
+    adam = keras.optimizers.Adam(2e-3)
+    for mine in (recipe("fc_densenet"), recipe("small_data", optimizer=adam)):
+        path = tmp_path / "mine.json"
+        mine.save(path)
+        again = recipe(path)
+        # JSON has lists for tuples.
+        assert json.dumps(again.to_dict()) == json.dumps(mine.to_dict())
+        assert recipe(str(path), epochs=5) == dataclasses.replace(again, epochs=5)
+
+
+def test_recipe_is_read_from_toml(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'epochs = 5\nbatch_size = 4\ncrop_size = [64, 96]\noptimizer = "sgd"\n'
+        'augmentation = [["random_crop", {}], ["random_flip", {}]]\n'
+        "[optimizer_options]\nmomentum = 0.9\n"
+    )
+    mine = recipe(tmp_path / "mine.toml")
+    assert (mine.name, mine.epochs, mine.crop_size) == ("mine", 5, [64, 96])
+    assert mine.augmentation == [["random_crop", {}], ["random_flip", {}]]
+    assert mine.optimizer_options == {"momentum": 0.9}
+
+
+def test_the_recipe_of_a_run_is_read_from_its_settings(tmp_path):
+    mine = recipe("contextnet", epochs=7)
+    settings = {"setup": {"recipe": mine.to_dict()}, "seconds": 3}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    again = recipe(tmp_path / "run.json")
+    assert (again.name, again.epochs, again.l2) == ("contextnet", 7, 4e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("none.json", None, r"file must exist. Received: recipe='.*none.json'"),
+        ("a.json", "{", r"must be valid JSON. Received: '.*a.json' \("),
+        ("a.toml", "epochs = ", r"must be valid TOML. Received: '.*a.toml'"),
+        ("a.json", "[3]", r"fields by name. Received: '.*a.json' with list"),
+        ("a.json", '{"epoch": 3}', r"Unknown field in '.*a.json'. Did you mean 'epochs'"),
+        ("a.toml", "epochs = 3", r"needs batch_size. Received: '.*a.toml' without"),
+    ],
+)
+def test_files_that_hold_no_recipe_are_refused(name, text, words, tmp_path):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=words):
+        recipe(tmp_path / name)
+
+
+def test_a_wrong_value_in_a_file_names_the_file(tmp_path):
+    (tmp_path / "a.toml").write_text("epochs = 0\nbatch_size = 4\n")
+    with pytest.raises(ValueError, match="needs epochs") as caught:
+        recipe(tmp_path / "a.toml")
+    assert "a.toml" in caught.value.__notes__[0]
+
+
+def test_only_names_are_written_to_files(tmp_path):
+    with pytest.raises(ValueError, match=r"if it names its loss and its ops. Received: <function"):
+        recipe("small_data", augmentation=[lambda example: example]).save(tmp_path / "a.json")
+    with pytest.raises(ValueError, match="names its loss"):
+        recipe("small_data", loss=keras.losses.MeanSquaredError()).to_dict()
+    with pytest.raises(ValueError, match=r"writes JSON. Received: path='.*a.toml'"):
+        recipe("small_data").save(tmp_path / "a.toml")
+
+
+def test_a_notebook_shows_a_recipe_as_a_table():
+    table = recipe("contextnet")._repr_html_()
+    assert "<table" in table
+    assert "<th>l2</th>" in table

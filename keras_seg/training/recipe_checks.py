@@ -1,0 +1,158 @@
+"""What the fields of a recipe may be, and the errors where they are not."""
+
+import keras
+import numpy as np
+
+from keras_seg import _check, losses
+
+OPTIMIZERS = {
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+SCHEDULES = ("constant", "poly", "exponential", "cosine")
+NO_DECAY = ("vectors", "bias", "depthwise")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+# What an optimizer object and a loss object decide themselves, with the values for "nothing".
+OPTIMIZER_FIELDS = {
+    "optimizer_options": {},
+    "learning_rate": None,
+    "schedule": None,
+    "schedule_options": {},
+    "warmup_epochs": None,
+    "weight_decay": None,
+}
+LOSS_FIELDS = {"loss_options": {}, "label_smoothing": 0.0, "class_weights": None}
+
+
+def plain(value):
+    """Numbers of NumPy as Python's, inside lists, tuples and dicts, too.
+
+    Args:
+        value: any value.
+
+    Returns:
+        the value, or its copy with other numbers.
+
+    >>> plain({"power": np.float32(0.5), "sizes": (np.int64(32), 48)})
+    {'power': 0.5, 'sizes': (32, 48)}
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if type(value) in (list, tuple):
+        return type(value)(plain(part) for part in value)
+    if type(value) is dict:
+        return {name: plain(part) for name, part in value.items()}
+    return value
+
+
+def check(recipe):
+    """Raise unless each field of a recipe is in its range.
+
+    Args:
+        recipe: a `Recipe`.
+
+    Raises:
+        ValueError: a field is not; says which and why.
+
+    >>> from keras_seg.training.recipes import recipe
+    >>> check(recipe("small_data"))
+    """
+    subject = f"recipe '{recipe.name}'"
+    own = _check_own(subject, recipe)
+    for name in ("epochs", "batch_size", "accumulate", "validate_every"):
+        _check.positive_integer(subject, name, getattr(recipe, name))
+    _check.positive_integer(subject, "statistics_batches", recipe.statistics_batches, at_least=0)
+    if recipe.patience is not None:
+        _check.positive_integer(subject, "patience", recipe.patience)
+    if not isinstance(recipe.optimizer, dict):
+        _check.one_of("optimizer", "optimizer", recipe.optimizer, OPTIMIZERS)
+        _check.one_of("schedule", "schedule", recipe.schedule, SCHEDULES)
+    _check.one_of("precision", "precision", recipe.precision, PRECISIONS)
+    for name in ("label_smoothing", "averaging", "swa"):
+        _check.share(subject, name, getattr(recipe, name))
+    for name in ("learning_rate", "warmup_epochs", "weight_decay", "l2", "auxiliary_weight"):
+        if name not in own:
+            _check.number(subject, name, getattr(recipe, name), at_least=0)
+    _check_averages(subject, recipe)
+    _check_crop_size(subject, recipe.crop_size)
+    _check_kinds(subject, recipe)
+
+
+def _check_own(subject, recipe):
+    """Names of the fields that objects of the recipe have themselves; they must be left out."""
+    losses.options_of(recipe.loss)  # Raises for what is not a loss.
+    own = {}
+    if isinstance(recipe.optimizer, dict):
+        own |= dict.fromkeys(OPTIMIZER_FIELDS, "optimizer")
+    if isinstance(recipe.loss, keras.losses.Loss):
+        own |= dict.fromkeys(LOSS_FIELDS, "loss")
+    for name, owner in own.items():
+        value = getattr(recipe, name)
+        if value not in (None, {}, 0.0):
+            raise ValueError(
+                f"`{subject}` has {owner} as an object, which has its own {name}. Received: "
+                f"{name}={value!r}. Leave it out, or pass the name of the {owner}."
+            )
+    return own
+
+
+def _check_averages(subject, recipe):
+    if recipe.averaging and recipe.swa:
+        raise ValueError(
+            f"`{subject}` needs one way to average weights. Received: "
+            f"averaging={recipe.averaging!r} and swa={recipe.swa!r}. Set one of them to 0."
+        )
+    if recipe.swa and not recipe.statistics_batches:
+        raise ValueError(
+            f"`{subject}` needs statistics_batches with swa: averaged weights do not suit the "
+            "statistics that batch normalization gathered with others. Received: "
+            f"swa={recipe.swa!r} and statistics_batches=0. Pass statistics_batches=100, say."
+        )
+
+
+def _check_crop_size(subject, size):
+    if size is None:
+        return
+    known = isinstance(size, tuple | list) and len(size) in (2, 3)
+    if not known or not all(hasattr(side, "__index__") and side >= 32 for side in size):
+        raise ValueError(
+            f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each, or "
+            "(depth, height, width) for volumes. "
+            f"Received: crop_size={size!r}. Pass None for the pictures' own size."
+        )
+
+
+def _check_kinds(subject, recipe):
+    """Raise unless dicts, lists and names are what they should be."""
+    for name in ("optimizer_options", "schedule_options", "loss_options", "options", "before"):
+        if not isinstance(getattr(recipe, name), dict):
+            raise ValueError(
+                f"`{subject}` needs {name} as a dict of arguments by name. "
+                f"Received: {name}={getattr(recipe, name)!r}. Pass {{}} for none."
+            )
+    ops = recipe.augmentation
+    pairs = isinstance(ops, tuple | list) and all(callable(op) or _is_pair(op) for op in ops)
+    if not pairs:
+        raise ValueError(
+            f"`{subject}` needs augmentation as a list of ops, or of pairs (name, arguments). "
+            f"Received: augmentation={ops!r}. Pass for example [('random_flip', {{}})]."
+        )
+    weights = recipe.class_weights
+    if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
+        raise ValueError(
+            f"`{subject}` needs class_weights as one number per class, or as arguments that "
+            f"compute them. Received: class_weights={weights!r}. Pass for example "
+            "{'method': 'enet'}."
+        )
+    kinds = recipe.no_decay
+    if not isinstance(kinds, tuple | list) or not set(kinds) <= set(NO_DECAY):
+        raise ValueError(
+            f"`{subject}` needs no_decay as a list of kinds of weights, some of {list(NO_DECAY)}. "
+            f"Received: no_decay={kinds!r}. Pass [] to decay all weights."
+        )
+
+
+def _is_pair(op):
+    known = isinstance(op, tuple | list) and len(op) == 2
+    return known and isinstance(op[0], str) and isinstance(op[1], dict)
