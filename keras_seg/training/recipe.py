@@ -141,7 +141,7 @@ class Recipe:
         >>> Recipe("mine", epochs=10, batch_size=4).to_dict()["epochs"]
         10
         """
-        objects = [op for op in self.augmentation if callable(op)]
+        objects: list = [op for op in self.augmentation if callable(op)]
         if isinstance(self.loss, keras.losses.Loss):
             objects.append(self.loss)
         if objects:

@@ -9,7 +9,7 @@ from keras_seg.training.recipe import Recipe
 
 
 def read_recipe(path):
-    """The recipe in a file.
+    r"""The recipe in a file.
 
     Args:
         path: a .json or .toml file with fields of `Recipe` by name, or a run's run.json. The name
@@ -24,15 +24,15 @@ def read_recipe(path):
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "mine.toml"
-    >>> _ = path.write_text('epochs = 10\\nbatch_size = 4\\ncrop_size = [64, 96]\\n')
+    >>> _ = path.write_text('epochs = 10\nbatch_size = 4\ncrop_size = [64, 96]\n')
     >>> read_recipe(path).name
     'mine'
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(
-            f"A recipe's file must exist. Received: recipe='{path}'. Check the path, or pass a name "
-            "of `keras_seg.recipes.RECIPES`."
+            f"A recipe's file must exist. Received: recipe='{path}'. Check the path, or pass a "
+            "name of `keras_seg.recipes.RECIPES`."
         )
     fields = _contents(path)
     if isinstance(fields, dict) and isinstance(fields.get("setup"), dict):
