@@ -1,4 +1,4 @@
-"""From pictures and masks to batches: datasets, checks, and ops for tf.data."""
+"""Datasets, checks, and ops for tf.data: from pictures and masks to batches."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Checks of arguments, and their wording."""
+"""Checks of arguments."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from pipelines.find.sources import Source
 
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Refuse what is no whole number in low..high.
+    """Raise unless the value is a whole number in low..high.
 
     >>> check_whole("batch_size", 0, 1, 64)
     Traceback (most recent call last):
@@ -26,23 +26,23 @@ def check_whole(name: str, value: int, low: int, high: int) -> None:
 
 
 def check_reading(cache: str | None, cache_limit: int | None, on_error: str) -> None:
-    """Refuse an unknown cache, a limit that is no number of bytes, or an unknown on_error."""
+    """Raise for an unknown cache, an invalid limit in bytes, or an unknown on_error."""
     if cache not in ("memory", "disk", None):
         raise ValueError(
             f"`cache` must be 'memory', 'disk' or None. Received: cache={cache!r}. "
-            "Leave it out to keep decoded pictures in memory if they fit."
+            "Omit it to keep decoded pictures in memory if they fit."
         )
     if cache_limit is not None:
         check_whole("cache_limit", cache_limit, 0, 2**63 - 1)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             f"`on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}. "
-            "Leave it out to stop at the first file that cannot be read."
+            "Omit it to raise for the first file that cannot be read."
         )
 
 
 def check_sources(name: str, sources: Mapping[str, Source]) -> None:
-    """Refuse a dataset without pictures, or of mixed channels."""
+    """Raise for a dataset without pictures, or with mixed channels."""
     if not sources:
         raise ValueError(
             f"Dataset {name!r} needs at least one split. Received: sources={{}}. "
@@ -58,7 +58,7 @@ def check_sources(name: str, sources: Mapping[str, Source]) -> None:
     if len(set(dimensions.values())) != 1:
         raise ValueError(
             f"All splits need pictures (2), or all volumes (3). Received: {dimensions}. "
-            "Make two datasets of them."
+            "Create two datasets."
         )
     channels = {split: source.num_channels for split, source in sources.items()}
     if len(set(channels.values())) != 1:

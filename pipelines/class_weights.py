@@ -14,11 +14,11 @@ def class_weights(
     c: float = 1.02,
     beta: float | None = None,
 ) -> np.ndarray:
-    """Return one weight per class: the rarer, the larger.
+    """Return one weight per class; rare classes have larger weights.
 
     With p the class's share of all pixels that are not ignored:
 
-    - "inverse": 1 / (p * number of classes that occur): 1 if all are of one size.
+    - "inverse": 1 / (p * number of classes that occur): 1 if all classes are equally frequent.
     - "median": median frequency balancing as in SegNet (arXiv 1511.00561): the median of f over
       the classes, divided by f; f is the class's share of all pixels, ignored ones too, of the
       pictures that show it.
@@ -27,18 +27,17 @@ def class_weights(
       arXiv 1901.05555).
 
     Args:
-        data: a dataset, whose split "train" is counted; or pixels as `Dataset.measure` counts
-            them: per picture and class (n, num_classes), or summed over pictures (num_classes,),
-            where "median" takes it that every picture shows every class. In a table with 256
-            columns the last one counts ignored pixels.
+        data: a dataset, whose split "train" is counted; or pixel counts as returned by
+            `Dataset.measure`: per picture and class (n, num_classes), or summed over pictures
+            (num_classes,), where "median" assumes that every picture shows every class. In a table
+            with 256 columns the last one counts ignored pixels.
         method: one of the four above.
         c: constant of "enet", above 1.
-        beta: constant of "effective", 0 <= beta < 1; None for 1 - 1 / (mean pixels per class),
-            so that classes larger than the mean differ little and smaller ones fully.
+        beta: constant of "effective", 0 <= beta < 1; None for 1 - 1 / (mean pixels per class), so
+            that weights differ little among classes above the mean, and more among those below.
 
     Returns:
-        float64 (num_classes,), or (255,) for tables with 256 columns; 0 for classes without a
-        single pixel, about which nothing can be learned.
+        float64 (num_classes,), or (255,) for tables with 256 columns; 0 for classes without pixels.
 
     Raises:
         ValueError: if the method is unknown, a constant is out of range, or nothing was counted.
@@ -94,8 +93,7 @@ def _check(method: str, c: float, beta: float | None) -> None:
         )
     if not c > 1:
         raise ValueError(
-            f"`c` must be above 1, or the weight of a large class has no bound. Received: c={c!r}. "
-            "ENet uses 1.02."
+            f"`c` must be above 1, so that weights are bounded. Received: c={c!r}. ENet uses 1.02."
         )
     if beta is not None and not 0 < beta < 1:
         raise ValueError(

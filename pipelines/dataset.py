@@ -1,4 +1,4 @@
-"""The dataset object: class names, colors, splits, and batches for training and evaluation."""
+"""The `Dataset`: class names, colors, splits, and batches for training and evaluation."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ class Dataset(Examples):
         name: short name, used for run folders.
         class_names: one name per class id.
         palette: one (red, green, blue) 0..255 per class.
-        ignore_class: the id of pixels that count for nothing in batches, always 255.
-        num_classes: number of classes, the ignored one excluded.
+        ignore_class: the id of ignored pixels in batches, always 255.
+        num_classes: number of classes, without the ignored one.
         num_channels: channels of the pictures.
         dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
             and width everywhere.
@@ -36,7 +36,7 @@ class Dataset(Examples):
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
-        opened_by: how it was opened, for `pipelines.reopen`; None if JSON cannot hold that.
+        opened_by: its function and arguments, for `pipelines.reopen`; None if not JSON types.
     """
 
     def __init__(
@@ -48,22 +48,22 @@ class Dataset(Examples):
         cache_limit: int | None = None,
         on_error: str = "raise",
     ):
-        """Put a dataset together; nothing is read before it is needed.
+        """Create a dataset; files are read when they are needed.
 
         Args:
             name: short name, used for run folders.
             classes: names, colors and ids in files.
             sources: what each split is read from.
-            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
-                every epoch. Either way every file of a split is read once before its first batch,
-                which proves that it is sound.
-            cache_limit: most bytes to keep for a split; None for a share of what is free. If
-                they do not fit, that is logged, and files are read in every epoch.
-            on_error: "raise" stops at a file that cannot be read; "skip" leaves the pair out,
+            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in every
+                epoch. In both cases every file of a split is read once before its first batch, to
+                validate it.
+            cache_limit: most bytes to keep for a split; None for a share of the free memory or
+                disk. If they do not fit, a warning is logged and files are read in every epoch.
+            on_error: "raise" raises for a file that cannot be read; "skip" leaves the pair out,
                 logs it, and lists it in `skipped`.
 
         Raises:
-            ValueError: if there is no split, one is empty, or they differ in their channels.
+            ValueError: if there is no split, a split is empty, or splits differ in their channels.
         """
         check_reading(cache, cache_limit, on_error)
         check_sources(name, sources)
@@ -89,15 +89,14 @@ class Dataset(Examples):
         palette: Sequence[Color] | None,
         splits: Mapping[str, tuple[np.ndarray, np.ndarray]],
     ) -> "Dataset":
-        """Make a dataset of arrays that are in memory already; they are not copied.
+        """Create a dataset from arrays in memory; they are not copied.
 
         Args:
             name: short name, used for run folders.
             class_names: one name per class id, in order.
             palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
-            splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)), or of volumes
-                (n, d, h, w, c) and (n, d, h, w). Labels hold class ids, and 255 where a pixel
-                should count for nothing.
+            splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)), or of volumes (n,
+                d, h, w, c) and (n, d, h, w). Labels hold class ids, and 255 for ignored pixels.
 
         Returns:
             the dataset.
@@ -131,17 +130,17 @@ class Dataset(Examples):
     ) -> "tf.data.Dataset":
         """Return shuffled, augmented batches of split "train".
 
-        Every epoch is a pass in an order of its own that depends on (seed, epoch) alone, so a
-        training that stopped goes on with `first_epoch` and sees what it would have seen. An
-        epoch has `num_examples // batch_size` batches; the pictures left over differ by epoch.
+        The order of each epoch depends on (seed, epoch) only, so a stopped training that continues
+        with `first_epoch` gets the same batches as an uninterrupted one. An epoch has `num_examples
+        // batch_size` batches; the pictures left out differ by epoch.
 
         Args:
-            batch_size: pictures per batch, at most those of the split.
-            ops: what to do with each example, in order; see `pipelines.ops`. An op, or a pair of
-                its name and its arguments, as recipes keep them.
+            batch_size: pictures per batch, at most the number in the split.
+            ops: ops to apply to each example, in order; see `pipelines.ops`. An op, or a pair
+                (name, arguments) as in recipes.
             seed: 0..2**31-1; the same arguments give the same batches.
             first_epoch: number of the first epoch, from 0.
-            epochs: number of passes in the returned dataset.
+            epochs: number of epochs in the returned dataset.
 
         Returns:
             tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w).
@@ -161,10 +160,10 @@ class Dataset(Examples):
         return batches.train_batches(self._store("train"), batch_size, resolve(ops), seed, numbers)
 
     def eval_batches(self, split: str, batch_size: int = 1) -> "tf.data.Dataset":
-        """Return every picture of a split once, unchanged and in file order.
+        """Return each picture of a split once, unchanged and in file order.
 
-        Only pictures of equal size share a batch, so the last batch of a size can be short;
-        nothing is dropped or resized.
+        Batches contain pictures of one size, so the last batch of a size can be smaller; no picture
+        is dropped or resized.
 
         Args:
             split: a name from `splits`.
@@ -186,8 +185,8 @@ class Dataset(Examples):
         """Return one weight per class for the loss, from the pixels of split "train".
 
         Args:
-            method: a way to weigh that `pipelines.weights.class_weights` knows.
-            options: further numbers of that way.
+            method: a method of `pipelines.class_weights.class_weights`.
+            options: further arguments of the method.
 
         Returns:
             list of num_classes weights.
@@ -197,18 +196,17 @@ class Dataset(Examples):
         return [float(weight) for weight in class_weights(self, method, **options)]
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":
-        """Read every file and report what the dataset holds, and what is wrong with it.
+        """Read every file, and report statistics, faults and duplicates.
 
-        A fault in a file is no error here: it stands in the report, with the file's path.
+        Faulty files are listed in the report with their paths; they do not raise.
 
         Args:
-            fix: a new folder, to which repaired masks are written and `repairs.csv`, which says
-                what was done. The dataset without faults is then `fixed` in the report. Your own
-                files are never touched.
+            fix: a new folder for repaired masks and `repairs.csv`, a list of the repairs. The
+                repaired dataset is `report.fixed`. The original files are not changed.
 
         Returns:
-            a report: `print` it for a letter, or use its pandas tables, such as `splits`,
-            `classes`, `faults` and `duplicates`.
+            a report: `print` shows it as text, a notebook as tables; its pandas tables are
+            `splits`, `classes`, `faults`, `duplicates` and others.
 
         Raises:
             ValueError: if `fix` is a folder with files in it, or the data are in memory.

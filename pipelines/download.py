@@ -1,4 +1,4 @@
-"""Fetching public datasets: with a progress bar, resumable, checked, and unpacked safely."""
+"""Download public datasets: resumable, with a progress bar, verified, and unpacked safely."""
 
 import hashlib
 import http.client

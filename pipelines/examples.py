@@ -135,7 +135,7 @@ class Examples:
         """Return the same dataset with other pairs in its splits.
 
         Raises:
-            ValueError: if there is no split, one is empty, or they differ in their channels.
+            ValueError: if there is no split, a split is empty, or splits differ in their channels.
         """
         check_sources(self.name, sources)
         data = copy.copy(self)

@@ -1,4 +1,4 @@
-"""The error that a file of a dataset raises: it knows the file and what kind of fault it is."""
+"""The error for a file that cannot be used, with the file's path and the kind of fault."""
 
 import os
 
@@ -6,14 +6,14 @@ MISSING, UNREADABLE, KIND, SIZE = "missing", "unreadable", "wrong kind", "size m
 UNKNOWN_IDS, COLORS = "unknown ids", "colors"
 
 
-class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of `check` calls it
+class FileFault(ValueError):  # noqa: N818 - the report of `check` calls it a fault
     """A file that cannot be used.
 
     Attributes:
         kind: one of this module's names, such as "unreadable".
         path: the file.
-        detail: what is wrong, in a few words.
-        values: ids or colors that are no class, for faults of that kind.
+        detail: a short description.
+        values: unknown ids or colors, for faults of that kind.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class FileFault(ValueError):  # noqa: N818 - a fault of a file, as the letter of
 
 
 def unreadable(path: str | os.PathLike, reason: object) -> FileFault:
-    """Return the fault of a file that is damaged, or no picture at all.
+    """Return the fault of a file that is damaged or not a picture.
 
     >>> unreadable("a.png", "no data").kind
     'unreadable'
@@ -41,12 +41,12 @@ def unreadable(path: str | os.PathLike, reason: object) -> FileFault:
         UNREADABLE,
         path,
         "A file cannot be read as a picture; it is damaged or of another format. "
-        f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or take it out of the dataset.",
+        f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or remove it from the dataset.",
         str(reason),
     )
 
 
 def wrong_kind(path: str | os.PathLike, rule: str, received: object, advice: str) -> FileFault:
-    """Return the fault of a file that is whole, but of a kind that is not read."""
+    """Return the fault of a readable file of an unsupported kind."""
     message = f"{rule} Received: {received} in {os.fspath(path)!r}. {advice}"
     return FileFault(KIND, path, message, str(received))

@@ -109,7 +109,9 @@ def test_report_and_figure_of_volumes(tmp_path):
     shown = figure.axes[0].images[0].get_array()
     gray, color = image[5, 7, 9, 0], np.array(data.palette[label[5, 7, 9]])
     assert np.abs(shown[7, 9] - (0.5 * gray + 0.5 * color)).max() <= 0.5
-    with pytest.raises(ValueError, match=r"`fix` repairs masks of pictures. Received: 'scans'"):
+    with pytest.raises(
+        ValueError, match=r"`fix` supports masks of pictures only. Received: 'scans'"
+    ):
         data.check(fix=tmp_path / "fixed")
 
 

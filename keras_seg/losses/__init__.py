@@ -67,8 +67,8 @@ def build(loss, num_classes, ignore_class=255, **options):
     Args:
         loss: one of `names()`; or a list of pairs (weight, name) for a weighted sum; or a Keras
             loss, which comes back as it is.
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         **options: the loss's own arguments, such as class_weights=[...] or gamma=1; in a sum each
             part gets those that it takes. For more say build each part first:
             [(1.0, SparseCrossEntropy(11)), (0.5, DiceLoss(11, class_weights=[0, 1, ...]))].

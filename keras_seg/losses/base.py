@@ -13,8 +13,8 @@ class PixelLoss(keras.losses.Loss):
     """A loss of integer label maps and logits; a subclass says how to compute it in `call`.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing, or None.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore, or None.
         class_weights: one weight per class, 0 or more, or None.
         name: the loss's name.
 
@@ -38,7 +38,7 @@ class PixelLoss(keras.losses.Loss):
         if sample_weight is not None:
             raise ValueError(
                 f"`{type(self).__name__}` has no weights of single pixels or pictures. Received: "
-                "sample_weight. Mark pixels that should not count with ignore_class="
+                "sample_weight. Mark pixels to ignore with ignore_class="
                 f"{self.ignore_class}, or weigh classes with class_weights=[...]."
             )
         return super().__call__(y_true, y_pred)

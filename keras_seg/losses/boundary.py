@@ -29,8 +29,8 @@ class BoundaryCrossEntropy(PixelLoss):
     picture's edge make no border. With smaller logits a pixel is a cell of theirs.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         border_weight: w0, how much more a pixel right at a border counts, 0 or more.
         sigma: width of the border in pixels, above 0.
         class_weights: w_c, one weight per class, or None for 1. The mean is divided by the

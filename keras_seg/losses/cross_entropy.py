@@ -10,11 +10,11 @@ from keras_seg.losses.pixels import weighted_mean
 
 @keras.saving.register_keras_serializable("keras_seg")
 class SparseCrossEntropy(PixelLoss):
-    """Cross-entropy of integer labels, averaged over the pixels that count.
+    """Cross-entropy of integer labels, averaged over the pixels that are not ignored.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         label_smoothing: share of the target spread over all classes, 0..1.
         class_weights: one weight per class, or None. The mean is weighted too: it is divided by
             the sum of the weights of the pixels that count, so that the scale of the loss (and
@@ -75,8 +75,8 @@ class FocalLoss(PixelLoss):
     and 5, with p the softmax probability of the pixel's own class where the paper has a sigmoid.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         gamma: how fast the recognized fades, 0 or more; 0 is plain cross-entropy, the paper's 2.
         class_weights: one weight per class (the paper's alpha), or None. As in
             `SparseCrossEntropy` the mean is divided by the weights.

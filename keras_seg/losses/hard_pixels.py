@@ -29,8 +29,8 @@ class OhemCrossEntropy(PixelLoss):
     which pixels are hard.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         share: part of the counted pixels that is always kept, above 0 up to 1; rounded up to
             whole pixels.
         threshold: pixels whose true class has a probability below this are kept too, 0..1.

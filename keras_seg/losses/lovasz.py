@@ -18,8 +18,8 @@ class LovaszSoftmax(RegionLoss):
     It sorts all pixels once per class, so that it costs more time than the other losses.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         class_weights: one weight per class for the mean over classes, or None.
         per_picture: whether IoU is that of one picture or of the whole batch.
         name: the loss's name.

@@ -36,7 +36,7 @@ def valid_pixels(y_true, ignore_class):
 
     Args:
         y_true: ids (b, h, w), of any number type and any number of axes.
-        ignore_class: label id that counts for nothing, or None.
+        ignore_class: label id to ignore, or None.
 
     Returns:
         int32 ids (b, h, w), 0 where ignored; float32 (b, h, w), 0 where ignored, else 1.

@@ -14,8 +14,8 @@ class RegionLoss(PixelLoss):
     prediction is equally wrong, and the other classes already say so.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing, or None.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore, or None.
         class_weights: one weight per class for the mean over classes, or None.
         per_picture: whether areas are those of one picture or of the whole batch.
         name: the loss's name.
@@ -74,8 +74,8 @@ class TverskyLoss(RegionLoss):
     softmax probabilities. Without a smoothing constant: a class that takes part has pixels.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         alpha: cost of false positives, 0 or more; the paper's best is 0.3.
         beta: cost of false negatives, above 0; the paper's best is 0.7.
         class_weights: one weight per class for the mean over classes, or None.
@@ -137,8 +137,8 @@ class DiceLoss(RegionLoss):
     with alpha = beta = 0.5. Without a smoothing constant: a class that takes part has pixels.
 
     Args:
-        num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        num_classes: classes, without the ignored one.
+        ignore_class: label id to ignore.
         class_weights: one weight per class for the mean over classes, or None. A weight of 0
             leaves a class out, as is usual for the background.
         per_picture: whether the areas are those of one picture or of the whole batch.

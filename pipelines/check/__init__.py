@@ -1,1 +1,1 @@
-"""A report on a data set: what it holds, what is wrong with it, and repairs."""
+"""Check a data set: statistics, faults, duplicates and repairs."""

@@ -1,4 +1,4 @@
-"""Pictures that stand twice in a dataset, or look alike in two of its splits."""
+"""Duplicate pictures in a dataset, and near duplicates across splits."""
 
 import heapq
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pipelines.faults import FileFault
 
 _BITS = 6  # of 64 that may differ
 _DIFFERENCE = 6.0  # mean difference of 32x32 cells, of 255, at which two pictures look alike
-_COMPARED = 500  # candidates that are looked at closely
+_COMPARED = 500  # candidates to compare in detail
 _BLOCK = 2_000_000
 _COLUMNS = ["split", "path", "other_split", "other_path", "bits", "equal"]
 
@@ -20,8 +20,8 @@ _COLUMNS = ["split", "path", "other_split", "other_path", "bits", "equal"]
 def find_duplicates(data: Examples, prints: dict[str, list[tuple[int, int]]]) -> pd.DataFrame:
     """Find equal pictures anywhere, and pictures that look alike in different splits.
 
-    Candidates have fingerprints that differ in few bits; the nearest 500 of them are then
-    compared cell by cell, so that pictures which share little but a layout are no find.
+    Candidates have fingerprints that differ in few bits; the nearest 500 are then compared cell by
+    cell, which rejects pictures with only a similar layout.
 
     Args:
         data: the dataset.

@@ -1,4 +1,4 @@
-"""Looking at one pair of a dataset: what `check` counts, and what it calls a fault."""
+"""Examine one pair of a dataset: class counts, fingerprint and faults."""
 
 import zlib
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from pipelines.find.sources import FileSource, Source
 BINARY = "0/255 mask"
 SMOOTHED_BINARY = "0/255 mask, smoothed"
 SMOOTHED = "smoothed mask"
-_EDGE = 12  # so far from 0 or 255 a smoothed binary mask may be, in most of its pixels
-_FEW = 8  # colors that a person may have forgotten to name; a soft edge has more
+_EDGE = 12  # largest distance to 0 or 255 of most pixels in a smoothed binary mask
+_FEW = 8  # unknown colors that may be missing in `classes`; soft edges have more
 
 
 class Exam(NamedTuple):
-    """What there is to know of one pair.
+    """The result of examining one pair.
 
     Attributes:
         size: height and width, of volumes depth first; None if the picture cannot be read.
@@ -26,7 +26,7 @@ class Exam(NamedTuple):
         print: fingerprint of how the picture looks, 64 bits.
         checksum: of its pixels.
         brightest: its largest value.
-        faults: (kind, path, what is wrong in a few words, the whole message).
+        faults: (kind, path, short description, message).
     """
 
     size: tuple[int, ...] | None = None
@@ -45,7 +45,7 @@ def examine(source: Source, index: int) -> Exam:
         faults = [fault]
         label_path = source.paths()[index][1]
         if isinstance(source, FileSource) and fault.path != label_path and label_path:
-            try:  # the picture is at fault; the mask may be too
+            try:  # the picture is faulty; the mask may be too
                 source.read_classes(label_path)
             except FileFault as other:
                 faults.append(other)
@@ -60,7 +60,7 @@ def examine(source: Source, index: int) -> Exam:
 
 
 def fingerprint(image: np.ndarray) -> int:
-    """Return 64 bits that are alike for pictures that look alike, whatever their size.
+    """Return a 64-bit perceptual hash; similar pictures of any size have similar hashes.
 
     Each bit says whether a cell of 8x8 is darker than the one to its right (difference hash).
 
@@ -74,7 +74,7 @@ def fingerprint(image: np.ndarray) -> int:
 
 
 def looks(image: np.ndarray) -> np.ndarray:
-    """Return a picture as 32x32 gray cells around a mean of 0, float32, to compare it closely."""
+    """Return a picture as 32x32 gray cells with a mean of 0, float32, for comparison."""
     cells = _cells(image, 32, 32)
     return cells - cells.mean()
 
@@ -82,7 +82,7 @@ def looks(image: np.ndarray) -> np.ndarray:
 def _cells(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return the mean of a picture's channels over cells, float32 (rows, columns).
 
-    Volumes are seen from above: as the mean of their slices.
+    Of volumes, the mean of their slices.
     """
     if image.ndim == 4:
         image = image.mean(axis=0).astype(np.uint8)
@@ -92,12 +92,12 @@ def _cells(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def _named(fault: FileFault) -> tuple[str, str, str, str]:
-    """Return kind, path and words of a fault, with a mask's disease by its name."""
-    return disease(fault) or fault.kind, fault.path, fault.detail, str(fault)
+    """Return kind, path, detail and message of a fault; smoothed masks get a kind of their own."""
+    return smoothed_kind(fault) or fault.kind, fault.path, fault.detail, str(fault)
 
 
-def disease(fault: FileFault) -> str | None:
-    """Return BINARY, that smoothed, or SMOOTHED, if a mask's strange values look so; else None."""
+def smoothed_kind(fault: FileFault) -> str | None:
+    """Return BINARY or SMOOTHED, if the unknown values of a mask suggest it; else None."""
     if fault.kind == COLORS:
         return SMOOTHED if len(fault.values) > _FEW else None
     if fault.kind != UNKNOWN_IDS:

@@ -1,4 +1,4 @@
-"""What was found in a data set, in words: findings, what they mean, and what to do."""
+"""Findings of a check: what was found, what it means, and what to do."""
 
 from typing import NamedTuple
 
@@ -13,22 +13,22 @@ _RARE = 0.001
 _MUCH_VOID = 0.5
 _KINDS = {
     faults.MISSING: (
-        "Missing files", "Copy them there, or take them off the list."),
+        "Missing files", "Copy them there, or remove them from the list."),
     faults.UNREADABLE: (
-        "Files that are damaged, truncated or no pictures",
-        "Copy them again, or take them out; on_error='skip' trains without them."),
+        "Files that are damaged, truncated or not pictures",
+        "Copy them again, or remove them; on_error='skip' trains without them."),
     faults.KIND: (
-        "Files that are whole, but of a kind that cannot be used",
-        "Column `message` of `faults` says why."),
+        "Readable files of an unsupported kind",
+        "See the column `message` of `faults`."),
     faults.SIZE: (
         "Masks of another size than their picture",
         "Resize them with nearest neighbor, or check that the two belong together."),
     faults.UNKNOWN_IDS: (
-        "Masks with ids that are no class",
+        "Masks with unknown ids",
         "Add the ids to `classes`, or to `ignore`. Is label_offset right?"),
     faults.COLORS: (
-        "Masks with colors that are no class",
-        "Add the colors to `classes`; those named None count for nothing."),
+        "Masks with unknown colors",
+        "Add the colors to `classes`; colors named None are ignored."),
     exam.BINARY: (
         "Masks of 0 and 255 only",
         "Give two classes, so that 255 is the second; or classes={0: ..., 255: ...}."),
@@ -36,16 +36,16 @@ _KINDS = {
         "Masks of 0 and 255 with gray edges, as JPEG and smooth resizing leave them",
         "`check(fix=folder)` takes the nearer of the two."),
     exam.SMOOTHED: (
-        "Masks that look anti-aliased: many strange values between the classes",
+        "Masks that look anti-aliased: many unknown values between the classes",
         "Save masks as PNG, resize with nearest neighbor; `check(fix=folder)` takes the nearest."),
 }  # fmt: skip
 
 
 class Finding(NamedTuple):
-    """One paragraph of a report.
+    """One entry of a report.
 
     Attributes:
-        severity: "fault" stops a training or falsifies its scores; "notice" is good to know.
+        severity: "fault" stops training or invalidates scores; "notice" is for information.
         finding: what was found.
         advice: what to do.
         examples: the files.
@@ -58,19 +58,19 @@ class Finding(NamedTuple):
 
 
 def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> list[Finding]:
-    """Put what was counted into sentences, the grave ones first."""
+    """Return the findings, faults first."""
     found = [*_of_faults(tables["faults"]), *_of_duplicates(tables["duplicates"])]
     found += _of_masks(data, tallies)
     if data.unmatched:
         found.append(Finding(
             "notice", f"Files without a partner, which are left out ({len(data.unmatched)})",
-            "Name pictures and masks alike, or leave it so.", tuple(data.unmatched),
+            "Give pictures and masks the same names to use them.", tuple(data.unmatched),
         ))  # fmt: skip
     if len(tables["void_only"]):
         found.append(Finding(
             "notice",
-            f"Pictures with nothing but ignored pixels ({len(tables['void_only'])})",
-            "Nothing can be learned from them; take them out, unless their masks are secret.",
+            f"Pictures in which all pixels are ignored ({len(tables['void_only'])})",
+            "They do not contribute to training; remove them, unless masks are not published.",
             tuple(tables["void_only"]["path"]),
         ))  # fmt: skip
     found += [
@@ -110,20 +110,20 @@ def _of_duplicates(table) -> list[Finding]:
         if pairs:
             found.append(Finding(
                 "fault" if equal else "notice", f"{title} ({len(pairs)})",
-                "Scores would be too good. Divide by `group`, or keep each in one split.",
+                "Scores would be too high. Divide by `group`, or keep each in one split.",
                 tuple(pairs),
             ))  # fmt: skip
     inside = table[table["split"] == table["other_split"]]
     if len(inside):
         found.append(Finding(
-            "notice", f"Pictures that stand twice within a split ({len(inside)})",
-            "They count double; take one of each out.", tuple(inside["other_path"]),
+            "notice", f"Duplicate pictures within a split ({len(inside)})",
+            "They have twice the weight; remove one of each.", tuple(inside["other_path"]),
         ))  # fmt: skip
     return found
 
 
 def _of_masks(data: Examples, tallies: dict[str, Tally]) -> list[Finding]:
-    """Sound files that are still suspicious, over all splits."""
+    """Findings about valid files, over all splits."""
     pixels = np.sum([tally.pixels for tally in tallies.values()], axis=0)
     found = []
     if data.num_classes > 1 and pixels[0] and pixels[255] and not pixels[1:255].any():

@@ -1,4 +1,4 @@
-"""A dataset without its faults: repaired masks in a new folder, the person's files untouched."""
+"""Repair a dataset: write corrected masks to a new folder; the original files are not changed."""
 
 import os
 from dataclasses import replace
@@ -18,15 +18,15 @@ from pipelines.files import read_colors, read_header, read_label
 from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.sources import FileSource
 
-_RATIO = 0.02  # by so much the shapes of a picture and its mask may differ to be resized
+_RATIO = 0.02  # largest relative difference in aspect ratio for a mask to be resized
 
 
 def repair(data: Examples, report: Report, folder: str | os.PathLike) -> Report:
-    """Write what can be repaired to a new folder, and leave out the rest; see `Dataset.check`.
+    """Write repaired masks to a new folder, and leave out other faulty pairs; see `Dataset.check`.
 
     Masks of another size, but of the same shape, are resized; masks of 0 and 255, with gray edges
-    too, and smoothed colors get the nearest class; strange ids become ignored pixels. Pairs with
-    other faults are left out, and so are pictures of "train" that stand in another split too.
+    too, and smoothed colors get the nearest class; unknown ids become ignored pixels. Pairs with
+    other faults are left out, and so are pictures of "train" that are in another split too.
 
     Args:
         data: the dataset.
@@ -45,15 +45,15 @@ def repair(data: Examples, report: Report, folder: str | os.PathLike) -> Report:
     fixed = {}
     for split in data.splits:
         source = cast(FileSource, data.source(split))
-        sick = set(report.faults.loc[report.faults["split"] == split, "path"])
+        faulty = set(report.faults.loc[report.faults["split"] == split, "path"])
         kept = _Kept(source, folder / split, done)
         for index, (image, label) in enumerate(source.paths()):
             if split == "train" and image in leaked:
-                done.append((image, "left out", "it stands in another split too"))
-            elif image in sick:
+                done.append((image, "left out", "it is in another split too"))
+            elif image in faulty:
                 done.append((image, "left out", "the picture cannot be read"))
             else:
-                kept.add(index, label in sick)
+                kept.add(index, label in faulty)
         if kept.indices:
             fixed[split] = kept.source()
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def repair(data: Examples, report: Report, folder: str | os.PathLike) -> Report:
 
 
 def check_folder(folder: str | os.PathLike, data: Examples) -> None:
-    """Refuse a folder that is not empty, and data that are no files.
+    """Raise if the folder is not empty or the dataset has no files.
 
     Raises:
         ValueError: in these cases.
@@ -76,34 +76,34 @@ def check_folder(folder: str | os.PathLike, data: Examples) -> None:
         )
     if data.dimensions != 2:
         raise ValueError(
-            f"`fix` repairs masks of pictures. Received: {data.name!r}, a dataset of volumes. "
+            f"`fix` supports masks of pictures only. Received: {data.name!r}, with volumes. "
             "Correct its masks by hand; the report names them."
         )
     if not all(isinstance(data.source(split), FileSource) for split in data.splits):
         raise ValueError(
-            f"`fix` repairs files. Received: {data.name!r}, a dataset in memory. "
+            f"`fix` supports datasets of files only. Received: {data.name!r}, a dataset in memory. "
             "Correct its arrays instead."
         )
 
 
 class _Kept:
-    """The pairs of one split that are sound, or were repaired."""
+    """The valid and repaired pairs of one split."""
 
     def __init__(self, source: FileSource, folder: Path, done: list):
         self.indices: list[int] = []
         self._source, self._folder, self._done = source, folder, done
         self._repaired: dict[int, str] = {}
 
-    def add(self, index: int, is_sick: bool) -> None:
-        """Keep a pair, with a repaired mask if it was sick and can be repaired."""
+    def add(self, index: int, is_faulty: bool) -> None:
+        """Add a pair, with a repaired mask if the mask was faulty and can be repaired."""
         image, label = self._source.pairs[index]
-        if is_sick:
+        if is_faulty:
             height, width = read_header(image)[:2]
-            healed = heal(label, self._source.classes, (height, width))
-            if healed is None:
+            repaired = repaired_mask(label, self._source.classes, (height, width))
+            if repaired is None:
                 self._done.append((label, "left out", "the mask cannot be repaired"))
                 return
-            labels, why = healed
+            labels, why = repaired
             self._folder.mkdir(parents=True, exist_ok=True)
             path = str(self._folder / f"{index:06d}_{Path(label).stem}.png")
             Image.fromarray(labels).save(path)
@@ -112,12 +112,14 @@ class _Kept:
         self.indices.append(index)
 
     def source(self) -> FileSource:
-        """Return a source of what was kept."""
+        """Return a source of the kept pairs."""
         return self._source.subset(self.indices, self._repaired)
 
 
-def heal(path: str, classes: Classes, size: tuple[int, int]) -> tuple[np.ndarray, str] | None:
-    """Return a mask as class ids uint8 (h, w) and what was done; None if it is beyond repair."""
+def repaired_mask(
+    path: str, classes: Classes, size: tuple[int, int]
+) -> tuple[np.ndarray, str] | None:
+    """Return a mask as class ids uint8 (h, w) and what was repaired; None if it failed."""
     try:
         labels, why = _classes_of(path, classes)
     except FileFault:
@@ -132,7 +134,7 @@ def heal(path: str, classes: Classes, size: tuple[int, int]) -> tuple[np.ndarray
 
 
 def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
-    """Read a mask, and give strange values the nearest class, or none."""
+    """Read a mask, and map unknown values to the nearest class, or ignore them."""
     try:
         if classes.colors:
             return classes.from_colors(read_colors(path), path), ""
@@ -140,17 +142,17 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
     except FileFault as fault:
         if fault.kind not in (UNKNOWN_IDS, COLORS):
             raise
-        disease = exam.disease(fault)
+        smoothed_kind = exam.smoothed_kind(fault)
     loose = replace(classes, strict=False)
     if classes.colors:
         pixels = read_colors(path)
-        if disease:
+        if smoothed_kind:
             return nearest_colors(pixels, classes), "nearest colors"
-        return loose.from_colors(pixels, path), "strange colors are ignored"
+        return loose.from_colors(pixels, path), "unknown colors are ignored"
     ids = read_label(path)
-    if disease in (exam.BINARY, exam.SMOOTHED_BINARY) and len(classes.names) == 2:
+    if smoothed_kind in (exam.BINARY, exam.SMOOTHED_BINARY) and len(classes.names) == 2:
         return (ids > 127).astype(np.uint8), "0 and 255 are the two classes"
-    return loose.from_file_ids(ids, path), "strange ids are ignored"
+    return loose.from_file_ids(ids, path), "unknown ids are ignored"
 
 
 def nearest_colors(pixels: np.ndarray, classes: Classes) -> np.ndarray:

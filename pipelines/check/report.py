@@ -1,4 +1,4 @@
-"""A report on a dataset: what it holds, in which shares, and what is wrong with it."""
+"""The report of `Dataset.check`: statistics and findings."""
 
 import os
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from pipelines.examples import Examples
 from pipelines.find.sources import Source
 
 _NUM_THREADS = max(2, os.cpu_count() or 2)
-_CHUNK = 64  # pairs that are handed out at a time, so that memory does not grow
+_CHUNK = 64  # pairs submitted at a time, to bound memory
 _SHOWN = 5  # files of a finding in the text
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `Dataset.check` found. `print` it to read it; its tables are pandas objects.
+    """The result of `Dataset.check`. `print` shows it as text; its tables are pandas objects.
 
     Attributes:
         name: the dataset's name.
@@ -32,8 +32,8 @@ class Report:
         classes: table by split and class: share of pixels and of pictures, 0..1; ignored
             pixels do not count.
         absent: split -> names of classes that no picture of it holds.
-        faults: table of files that cannot be used: split, kind, path, detail (such as the ids
-            that were seen) and the message that a training would stop with.
+        faults: table of files that cannot be used: split, kind, path, detail (such as the unknown
+            ids) and the error message.
         duplicates: table of pictures that are equal or look alike: split and path of both,
             differing bits of their fingerprints, and whether they are equal.
         void_only: table of pictures whose pixels are all ignored: split and path.
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing was found that stops a training or falsifies its scores."""
+        """Whether there is no finding that stops training or invalidates scores."""
         return not (self.findings["severity"] == "fault").any()
 
     def __str__(self) -> str:
@@ -66,9 +66,9 @@ class Report:
         if faulty:
             verdict = f"{faulty} {'file' if faulty == 1 else 'files'} cannot be used"
         elif self.healthy:
-            verdict = "every file was read, no fault was found"
+            verdict = "every file was read, no faults"
         else:
-            verdict = "every file was read, but there is something to fix"
+            verdict = "every file was read, there are findings to fix"
         parts = [f"Dataset {self.name!r} ({counts}): {verdict}.", self.splits.to_string()]
         for severity, title in (("fault", "Fix before training:"), ("notice", "Good to know:")):
             rows = self.findings[self.findings["severity"] == severity]
@@ -127,7 +127,7 @@ def check(data: Examples) -> Report:
 
 
 def _exams(source: Source, title: str) -> Iterator[Exam]:
-    """Look at every pair, in order, a few at a time in threads."""
+    """Examine every pair, in order, in threads."""
     with (
         ThreadPoolExecutor(_NUM_THREADS) as pool,
         tqdm(total=len(source), desc=title, unit="pair", leave=False) as bar,
@@ -145,7 +145,7 @@ def _weights(data: Examples, tally: Tally) -> pd.Series:
 
 
 def _paragraph(row) -> str:
-    """Write one finding: what, up to five files, and what to do."""
+    """Format one finding: the finding, up to five files, and the advice."""
     lines = [f"- {row.finding}{':' if row.examples else '.'}"]
     lines += [f"    {example}" for example in row.examples[:_SHOWN]]
     if len(row.examples) > _SHOWN:

@@ -1,4 +1,4 @@
-"""What is counted of a split while its pairs are examined, and the tables that come of it."""
+"""Statistics of a split, collected while its pairs are examined, and their tables."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _LARGEST_CROP, _LARGEST_VOLUME, _STEP = 512, 128, 32
 
 @dataclass
 class Tally:
-    """What is counted of one split while its pairs go by."""
+    """Running statistics of one split."""
 
     num_classes: int
     sizes: Counter = field(default_factory=Counter)
@@ -79,9 +79,9 @@ def _describe(sizes: Counter) -> str:
 
 
 def crop_of(sizes: Counter) -> tuple[int, ...] | None:
-    """Return the largest crop that 95 % of pictures have room for, in steps of 32.
+    """Return the largest crop, a multiple of 32, that fits in 95 % of the pictures.
 
-    Up to 512 pixels, or up to 128 for volumes, which are as large for a network.
+    At most 512 pixels, or 128 for volumes.
     """
     if not sizes:
         return None

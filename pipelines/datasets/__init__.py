@@ -1,4 +1,4 @@
-"""Datasets, one file each: the file's name, the function's name and the string are the same."""
+"""Public and drawn datasets, one file each, named after its function."""
 
 import difflib
 import importlib
@@ -12,7 +12,7 @@ from pipelines.open.reopen import remembered
 
 
 def names() -> list[str]:
-    """Return the names that `load` knows.
+    """Return the names of datasets for `load`.
 
     Returns:
         sorted list of str.
@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Callable:
-    """Return the function that makes a dataset, by its name.
+    """Return the function that creates a dataset, by name.
 
     Args:
         name: one of `names()`.
@@ -53,8 +53,8 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
 
     Args:
         name: one of `pipelines.names()`.
-        root: the folder that holds it; left out for datasets that are drawn.
-        **options: what the dataset's own function takes, such as `cache`.
+        root: the dataset's folder; omitted for drawn datasets.
+        **options: arguments of the dataset's own function, such as `cache`.
 
     Returns:
         the dataset.
@@ -70,14 +70,12 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
     needs = [key for key, x in known.items() if x.default is x.empty]
     if root is None and "root" in needs:
         raise ValueError(
-            f"Dataset {name!r} is read from the folder that holds its files. Received: root=None. "
+            f"Dataset {name!r} needs the folder of its files. Received: root=None. "
             f"Give root=, on the command line `--root FOLDER`; `pipelines.download({name!r}, "
-            "folder)` fetches it where its owners allow that."
+            "folder)` fetches it if its owners allow that."
         )
     unknown = [key for key in options if key not in known or key == "root"]
     if unknown or (root is not None and "root" not in known):
         words = ", ".join(unknown or ["root"])
-        raise ValueError(
-            f"Dataset {name!r} takes {', '.join(known)}. Received: {words}. Leave that out."
-        )
+        raise ValueError(f"Dataset {name!r} takes {', '.join(known)}. Received: {words}. Omit it.")
     return make(**options) if root is None else make(root=root, **options)

@@ -1,4 +1,4 @@
-"""The split of CamVid's 701 pictures that SegNet and everybody after it used: 367, 101, 233."""
+"""SegNet's split of CamVid's 701 pictures: 367 for training, 101 for validation, 233 for test."""
 
 import re
 
@@ -10,11 +10,11 @@ _AT_15_HZ = range(7959, 8160)
 def split_of(name: str) -> str:
     """Return "train", "val" or "test" for the name of a picture.
 
-    The first half of drive 0001TP, drive 0006R0 and what drive 0016E5 has at 1 Hz are for
-    training; what 0016E5 has at 15 Hz is for validation; the rest is the test.
+    The first half of drive 0001TP, drive 0006R0 and the frames of drive 0016E5 at 1 Hz are for
+    training; the frames of 0016E5 at 15 Hz are for validation; the others are for test.
 
     Raises:
-        ValueError: if it is no name of CamVid.
+        ValueError: if it is not a name of CamVid.
 
     >>> split_of("0016E5_07959"), split_of("Seq05VD_f00000")
     ('val', 'test')
@@ -23,7 +23,7 @@ def split_of(name: str) -> str:
     if match is None:
         raise ValueError(
             "Pictures of CamVid are named after their drive and frame. "
-            f"Received: {name!r}. Take it out, or put pictures into `train` and `train_labels`."
+            f"Received: {name!r}. Remove it, or put pictures into `train` and `train_labels`."
         )
     drive, frame = match.group(1).upper(), int(match.group(2))
     if drive == "SEQ05VD":

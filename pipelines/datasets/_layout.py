@@ -1,4 +1,4 @@
-"""Finding one's way in the folders of public datasets, wherever they were unpacked."""
+"""Locate the files of public datasets in the folder where they were unpacked."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,10 @@ _MOST_FOLDERS = 50
 
 
 def locate(root: str | os.PathLike, title: str, wanted: Sequence[str]) -> Path:
-    """Return the folder at or below `root` that holds all that is wanted.
+    """Return the folder at or below `root` that contains all wanted paths.
 
     Args:
-        root: the folder that the person has given: the dataset's own, or up to three above it.
+        root: the dataset's folder, or one up to three levels above it.
         title: the dataset's name, for the error.
         wanted: paths of files or folders, such as "leftImg8bit/train".
 
@@ -23,7 +23,7 @@ def locate(root: str | os.PathLike, title: str, wanted: Sequence[str]) -> Path:
         the folder.
 
     Raises:
-        ValueError: if there is none; says what was looked for.
+        ValueError: if there is none; names the wanted paths.
     """
     folder = find(root, wanted)
     if folder is not None:
@@ -43,7 +43,7 @@ def find(root: str | os.PathLike, *choices: Sequence[str]) -> Path | None:
 
 
 def folders_below(root: str | os.PathLike) -> Iterator[Path]:
-    """Yield a folder and those below it, level by level, without going into many."""
+    """Yield a folder and those below it, level by level, without large folders."""
     level = [Path(root)]
     for _ in range(_DEPTH + 1):
         below = []
@@ -68,7 +68,7 @@ def names_in(path: Path) -> list[str]:
     """Return the first word of each line of a list; empty lines and comments are left out.
 
     Raises:
-        ValueError: if there is no such file.
+        ValueError: if the file does not exist.
     """
     if not path.is_file():
         raise ValueError(
@@ -81,7 +81,7 @@ def names_in(path: Path) -> list[str]:
 def pairs_by_name(
     names: Sequence[str], picture: Callable[[str], Path], mask: Callable[[str], Path | None]
 ) -> list[Pair]:
-    """Return pairs for names on a list; a mask of None stands for a picture without one.
+    """Return pairs for names on a list; a mask of None means no mask.
 
     Raises:
         ValueError: if a file does not exist.
@@ -93,20 +93,20 @@ def pairs_by_name(
             if file is not None and not file.is_file():
                 raise ValueError(
                     f"A file of the dataset does not exist. Received: {str(file)!r}. "
-                    "Unpack the archive again, or take it off the list."
+                    "Unpack the archive again, or remove it from the list."
                 )
         pairs.append((str(image), "" if label is None else str(label)))
     return pairs
 
 
 def pictures_below(folder: Path, suffix: str) -> list[Path]:
-    """Return the files below a folder that end so, sorted; hidden ones are left out."""
+    """Return the files below a folder with an ending, sorted, without hidden ones."""
     found = (path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("."))
     return sorted(found)
 
 
 def check_splits(title: str, root: Path, sources: dict) -> None:
-    """Refuse a dataset without any split.
+    """Raise for a dataset without a split.
 
     Raises:
         ValueError: if there is none.

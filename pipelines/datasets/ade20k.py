@@ -1,4 +1,4 @@
-"""ADE20K as in the scene parsing challenge of 2016: all kinds of places, 150 classes.
+"""ADE20K as in the scene parsing challenge of 2016: indoor and outdoor scenes, 150 classes.
 
 Zhou et al.: Scene parsing through ADE20K dataset, 2017. Names are the first of each row of the
 owners' objectInfo150; colors are those of their color150.
@@ -28,10 +28,10 @@ def ade20k(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
-        the dataset, with the splits that are there.
+        the dataset, with the splits found.
 
     Raises:
-        ValueError: if the folders are not there, it is the full ADE20K, or a picture has no mask.
+        ValueError: if the folders do not exist, it is the full ADE20K, or a picture has no mask.
 
     >>> ade20k("/no/such/folder")
     Traceback (most recent call last):

@@ -1,10 +1,10 @@
-"""Slices of heads as four kinds of MRI show them, drawn by arithmetic, with exact labels.
+"""Synthetic MRI slices of heads in four contrasts, with exact labels.
 
 The four channels stand for T1, T1 with contrast agent, T2 and FLAIR. Each slice has its own head,
 folds, contrast, uneven field and noise; most have a tumour with a core, a rim that takes up the
 agent, and oedema around it. No gray value belongs to one class alone: fat, vessels and the plexus
-in the ventricles are as bright as the rim, and age-worn white matter as oedema. These are drawings
-to learn with. They say nothing about patients.
+in the ventricles are as bright as the rim, and age-worn white matter as oedema. They are drawings
+for teaching, not medical data.
 """
 
 from pipelines.dataset import Dataset

@@ -26,22 +26,22 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
     """Read CamVid as SegNet's authors or as its owners published it.
 
     SegNet's form, 480x360: folders `train`, `trainannot`, `val`, `valannot` and so on of index
-    masks, 11 is void. Where there is a `train.txt`, it says which pictures belong to the split;
-    its paths may begin with any prefix.
+    masks, 11 is void. A `train.txt` lists the pictures of the split; its paths may begin with any
+    prefix.
 
     The owners' form, 960x720: a folder of pictures (`701_StillsRaw_full`) and one of masks
-    `*_L.png` coded by color (`LabeledApproved_full`), or index masks `*_P.png`; or folders
-    `train`, `train_labels` and so on. Where nothing says otherwise, the split is SegNet's.
+    `*_L.png` coded by color (`LabeledApproved_full`), or index masks `*_P.png`; or folders `train`,
+    `train_labels` and so on. The default split is SegNet's.
 
     Args:
         root: the folder that holds them, or one above.
-        grouped: True puts the owners' classes into SegNet's eleven. False keeps them: 31, and the
-            32nd, Void, is ignored.
+        grouped: True merges the owners' classes into SegNet's eleven. False keeps 31 of them, and
+            the 32nd, Void, is ignored.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
-        the dataset, with the splits that are there; void is ignored.
+        the dataset, with the splits found; void is ignored.
 
     Raises:
         ValueError: if the folder holds no split, or a list or pair is broken.
@@ -56,7 +56,7 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
         if not grouped:
             raise ValueError(
                 "CamVid's index masks of 480x360 hold eleven classes. Received: grouped=False with "
-                f"root={str(small)!r}. Leave it out, or give the folder of the 960x720 form."
+                f"root={str(small)!r}. Omit it, or give the folder of the 960x720 form."
             )
         classes = Classes.from_csv(Path(__file__).with_suffix(".csv"), ignored_ids=(_VOID,))
         parts = {split: _small(small, split) for split in _SPLITS if (small / split).is_dir()}
@@ -131,15 +131,15 @@ def _owners_classes(grouped: bool, by_color: bool) -> Classes:
     palette = (
         eleven.palette if grouped else [c for c, name in zip(colors, names, strict=True) if name]
     )
-    # A few masks hold single pixels of other colors; nobody's reader counts them.
+    # A few masks contain single pixels of other colors; other readers ignore them too.
     return replace(classes, palette=tuple(palette), strict=False)
 
 
 def _pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
     """Read a text file of `picture mask` lines.
 
-    Paths may carry a prefix of somebody else's machine: what is looked up below `root` are the
-    last two parts, folder and file.
+    Paths may have the prefix of another machine: only their last two parts, folder and file, are
+    looked up below `root`.
 
     Args:
         path: the text file.
@@ -167,7 +167,7 @@ def _pairs_from_list(path: str | os.PathLike, root: str | os.PathLike) -> list[P
                 raise ValueError(
                     "A file on a list does not exist. "
                     f"Received: {file!r} from {os.fspath(path)!r}, line {number}. "
-                    "Copy the file there, or take the line off the list."
+                    "Copy the file there, or remove the line from the list."
                 )
         pairs.append((image, label))
     return pairs

@@ -19,9 +19,9 @@ def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     """Read Cityscapes from a folder with `leftImg8bit` and `gtFine`.
 
     Pictures are `leftImg8bit/<split>/<city>/*_leftImg8bit.png`, masks
-    `gtFine/<split>/<city>/*_gtFine_labelIds.png` of 34 ids. Of these, 19 are classes, as in the
-    owners' evaluation; the others are ignored. The masks of split "test" are secret, what the
-    archive has there is a stand-in: its pictures come with all pixels ignored.
+    `gtFine/<split>/<city>/*_gtFine_labelIds.png` of 34 ids. 19 of them are classes, as in the
+    official evaluation; the others are ignored. The masks of split "test" are not published (the
+    archive has placeholders): all of its pixels are ignored.
 
     Args:
         root: the folder that holds them, or one above; both archives may lie in folders below.
@@ -29,10 +29,10 @@ def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
-        the dataset, with the splits that are there. `categories` names the 7 categories.
+        the dataset, with the splits found. `categories` names the 7 categories.
 
     Raises:
-        ValueError: if the folders are not there, or a picture has no mask.
+        ValueError: if the folders do not exist, or a picture has no mask.
 
     >>> cityscapes("/no/such/folder")
     Traceback (most recent call last):

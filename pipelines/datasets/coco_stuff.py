@@ -23,7 +23,7 @@ from pipelines.find.sources import FileSource
 _SPLITS = {"train": "train2017", "val": "val2017", "test": "test2017"}
 _IMAGES = ("images", ".")
 _MASKS = ("stuffthingmaps", "stuffthingmaps_trainval2017", "annotations", "pixelmaps", ".")
-# Ids that COCO has names for and no pictures: street sign, hat, shoe and so on.
+# Ids with names in COCO but no pixels: street sign, hat, shoe and so on.
 _UNUSED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 
 
@@ -44,10 +44,10 @@ def coco_stuff(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
-        the dataset, with the splits that are there; "test" of 164k has no masks.
+        the dataset, with the splits found; "test" of 164k has no masks.
 
     Raises:
-        ValueError: if the folders are not there, or a picture has no mask.
+        ValueError: if the folders do not exist, or a picture has no mask.
 
     >>> coco_stuff("/no/such/folder")
     Traceback (most recent call last):
@@ -99,7 +99,7 @@ def _small(folder: Path) -> dict[str, list]:
 def _folder_with(
     folders: list[Path], places: tuple[str, ...], name: str, suffix: str
 ) -> Path | None:
-    """Return the first of some folders that holds files that end so."""
+    """Return the first folder that contains files with an ending."""
     for folder in (folder / place / name for folder in folders for place in places):
         if folder.is_dir():
             with os.scandir(folder) as entries:

@@ -1,8 +1,8 @@
-"""Young crop and weeds from above, drawn by arithmetic: soil, crop, weed, with exact labels.
+"""Synthetic pictures of crop rows and weeds from above, with exact labels.
 
 A field robot's view of sugar beet: plants in rows on soil that is dry or wet, in sun or under
 clouds, with stones and straw. Weeds of five kinds stand between them; one kind has the crop's
-own leaves, and is told apart by where it grows. Soil is most of every picture, weeds are little.
+leaves, and differs only in where it grows. Most pixels are soil, few are weeds.
 """
 
 from pipelines.dataset import Dataset
@@ -17,7 +17,7 @@ def crop_rows(num_images: int = 300, size: tuple[int, int] = (240, 320), seed: i
     the seed, the size and i. A picture shows about a meter of ground, whatever its size.
 
     Args:
-        num_images: pictures in all, at least 3: 70 % train, 15 % val, 15 % test.
+        num_images: number of pictures, at least 3: 70 % train, 15 % val, 15 % test.
         size: height and width in pixels, at least 32 each.
         seed: whole number from 0 up.
 

@@ -21,13 +21,13 @@ def oxford_pets(
     """Read Oxford-IIIT Pet from a folder with `images` and `annotations`.
 
     Trimaps are `annotations/trimaps/*.png` of 1 (foreground), 2 (background) and 3 (border, which
-    the owners call not classified). The owners' lists `annotations/trainval.txt` and `test.txt`
-    are the splits "train" and "test". A few pictures are GIF or PNG files in spite of their names,
-    and are read as what they are.
+    the owners call not classified). The owners' lists `annotations/trainval.txt` and `test.txt` are
+    the splits "train" and "test". A few pictures are GIF or PNG files in spite of their names, and
+    are read as such.
 
     Args:
         root: the folder that holds them, or one above.
-        border: "class" makes the border the third class, "ignore" leaves it out of the count.
+        border: "class" makes the border the third class, "ignore" ignores its pixels.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
@@ -35,7 +35,7 @@ def oxford_pets(
         the dataset.
 
     Raises:
-        ValueError: if the folders or listed files are not there, or `border` is neither word.
+        ValueError: if the folders or listed files are not there, or `border` is invalid.
 
     >>> oxford_pets("/no/such/folder")
     Traceback (most recent call last):
@@ -45,7 +45,7 @@ def oxford_pets(
     if border not in ("class", "ignore"):
         raise ValueError(
             f"`border` must be 'class' or 'ignore'. Received: border={border!r}. "
-            "Leave it out to make the border the third class."
+            "Omit it to make the border the third class."
         )
     # Each of the two archives may have been unpacked into a folder of its own.
     start, end = find(root, ("images",)), find(root, ("annotations/trimaps",))

@@ -40,11 +40,11 @@ def pascal_voc(
             "train", those of "val" left out: the 10582 that are known as "trainaug".
 
     Returns:
-        the dataset with "train", and with "val" and "test" where they are listed. Masks of
-        "test" are secret: all of its pixels are ignored.
+        the dataset with "train", and with "val" and "test" where they are listed. Masks of "test"
+        are not published: all of its pixels are ignored.
 
     Raises:
-        ValueError: if the folder, a list or a file is not there.
+        ValueError: if the folder, a list or a file does not exist.
 
     >>> pascal_voc("/no/such/folder")
     Traceback (most recent call last):

@@ -17,9 +17,9 @@ def sbd(
 ) -> Dataset:
     """Read SBD from `benchmark_RELEASE/dataset` with `img`, `cls`, `train.txt` and `val.txt`.
 
-    Masks are `cls/*.mat`, MATLAB files whose `GTcls.Segmentation` holds 0 for background and
-    1..20 for the classes of VOC. The owners' lists are the splits. They are others than VOC's:
-    to score on VOC's validation pictures, use `pascal_voc` with its argument `sbd`.
+    Masks are `cls/*.mat`, MATLAB files whose `GTcls.Segmentation` holds 0 for background and 1..20
+    for the classes of VOC. The owners' lists are the splits. They differ from VOC's: to score on
+    VOC's validation pictures, use `pascal_voc` with its argument `sbd`.
 
     Args:
         root: the folder `dataset`, or one above such as `benchmark_RELEASE`.
@@ -33,7 +33,7 @@ def sbd(
         the dataset with the splits "train" and, where there is a `val.txt`, "val".
 
     Raises:
-        ValueError: if the folder, a list or a file is not there.
+        ValueError: if the folder, a list or a file does not exist.
 
     >>> sbd("/no/such/folder")
     Traceback (most recent call last):

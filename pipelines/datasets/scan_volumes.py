@@ -1,10 +1,10 @@
-"""Volumes of a body as a scanner shows them, drawn by arithmetic, with exact labels.
+"""Synthetic scans of bodies, before and after a contrast agent, with exact labels.
 
 The two channels stand for a scan before and after a contrast agent. In each body are an organ, the
 vessels that branch within it, and up to four lesions. Other organs have the organ's gray, other
 tissue that of lesions, bone is as bright as vessels: where a thing lies tells what it is. Borders
-are blurred, the field is uneven, and there is noise. These are drawings to learn with. They say
-nothing about patients.
+are blurred, the field is uneven, and there is noise. They are drawings for teaching, not medical
+data.
 """
 
 from pipelines.dataset import Dataset

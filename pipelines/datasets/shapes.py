@@ -25,7 +25,7 @@ def shapes(
     number i of a split depends on the arguments and i alone.
 
     Args:
-        num_images: pictures in all, at least 3: 70 % train, 15 % val, 15 % test.
+        num_images: number of pictures, at least 3: 70 % train, 15 % val, 15 % test.
         size: height and width in pixels, at least 32 each; (depth, height, width) for volumes.
         seed: whole number from 0 up.
         num_channels: channels of the pictures, at least 1.

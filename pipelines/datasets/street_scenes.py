@@ -1,8 +1,8 @@
-"""Streets drawn by arithmetic: a dataset with exact labels that needs no download.
+"""Synthetic street scenes with exact labels; no download.
 
-Each picture is a street in perspective with its own plan, weather, camera and people. Picture
-and label are drawn together, at twice the size, into one canvas; so a label is exact to the
-pixel, also in foliage. Ten classes; no color belongs to one of them alone.
+Each picture is a street in perspective with its own plan, weather, camera and people. Picture and
+label are drawn together, at twice the size, into one canvas; so a label is exact to the pixel, also
+in foliage. Ten classes; no color belongs to a single class.
 """
 
 from pipelines.dataset import Dataset
@@ -20,7 +20,7 @@ def street_scenes(
     The bytes are the same on every machine that has the same version of OpenCV.
 
     Args:
-        num_images: pictures in all, at least 3: 70 % train, 15 % val, 15 % test.
+        num_images: number of pictures, at least 3: 70 % train, 15 % val, 15 % test.
         size: height and width in pixels, at least 32 each.
         seed: whole number from 0 up.
 

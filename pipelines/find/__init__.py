@@ -1,1 +1,1 @@
-"""Which files belong together, which classes they hold, and how they are divided into splits."""
+"""Match pictures with masks, find classes, and divide data sets into splits."""

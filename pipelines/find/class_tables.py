@@ -1,4 +1,4 @@
-"""From whatever people have as a list of classes to `Classes`."""
+"""Read tables of classes: lists, dicts, CSV, JSON and text files."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pandas as pd
 from pipelines.find.classes import IGNORE_CLASS, Classes, Color, distinct_colors
 from pipelines.find.text import read_lines, read_table, read_text
 
-# What tables of classes call their columns, in lower case.
+# Accepted column names, in lower case.
 _COLUMNS = {
     "name": (
         "name", "class", "class_name", "label", "category", "names", "label_name", "class name",
@@ -26,7 +26,7 @@ _COLUMNS = {
     "blue": ("blue", "b"),
     "color": ("color", "color", "rgb", "hex", "color_hex", "hex_code"),
 }  # fmt: skip
-_LISTS = ("labels", "classes", "categories")  # where JSON files keep them
+_LISTS = ("labels", "classes", "categories")  # keys of JSON files
 
 # "64 128 64 Animal" of CamVid's label_colors.txt, "Animal:64,128,64::" of CVAT's labelmap.txt.
 _COLORED_LINE = re.compile(
@@ -54,22 +54,22 @@ def as_classes(
     """Make `Classes` from a number, names, a mapping, a CSV or JSON file or a pandas table.
 
     Args:
-        table: how many; or names in the order of their ids; or `{id: name}`; or
-            `{(red, green, blue): name}` for color-coded masks; or a table with the columns
-            name, id and red, green, blue, of which either id or the colors may be missing; or
-            a text file of names, one in each line, or of colors as CamVid or CVAT write them; or
-            a JSON file of such rows. A column `color` may hold "#804080" or three numbers.
-            Ids or colors of one name are one class; those named None count for nothing.
-        ignore: id or ids in the masks that count for nothing.
-        label_offset: the id that masks hold for the first class; ids below count for nothing.
-        by_color: the masks hold colors, which a table is then read for, though it has ids too.
+        table: the number of classes; or names in the order of their ids; or `{id: name}`; or
+            `{(red, green, blue): name}` for color-coded masks; or a table with the columns name, id
+            and red, green, blue, of which either id or the colors may be missing; or a text file of
+            names, one in each line, or of colors as CamVid or CVAT write them; or a JSON file of
+            such rows. A column `color` may hold "#804080" or three numbers. Ids or colors of one
+            name are one class; those named None are ignored.
+        ignore: id or ids in the masks to ignore.
+        label_offset: the id that masks hold for the first class; ids below it are ignored.
+        by_color: whether the masks hold colors; a table with ids and colors is then read by color.
 
     Returns:
         the classes.
 
     Raises:
-        TypeError: if it is none of these.
-        ValueError: if the table lacks columns or classes do not work.
+        TypeError: if `table` is none of these.
+        ValueError: if the table lacks columns or its classes are invalid.
 
     >>> as_classes({(0, 0, 0): None, (128, 64, 0): "road"}).names
     ('road',)
@@ -85,7 +85,7 @@ def as_classes(
                 return _from_table(rows, ignored, label_offset, by_color)
             return as_classes(rows, ignore, label_offset)
         except ValueError as error:
-            raise ValueError(f"{error} This is about {os.fspath(table)!r}.") from error
+            raise ValueError(f"{error} Read from {os.fspath(table)!r}.") from error
     if isinstance(table, pd.DataFrame):
         return _from_table(table, ignored, label_offset, by_color)
     if isinstance(table, Mapping):
@@ -96,7 +96,7 @@ def as_classes(
         if any(isinstance(key, str) and not key.strip().isdecimal() for key in table):
             raise ValueError(
                 "Classes in a dict are {id: name} or {(red, green, blue): name}. "
-                f"Received: classes={table!s:.200}. Turn it round: numbers come first."
+                f"Received: classes={table!s:.200}. Exchange keys and values."
             )
         if all(isinstance(key, tuple | list) and len(key) == 3 for key in table) and table:
             return _from_colors({tuple(map(int, key)): name for key, name in table.items()})
@@ -122,7 +122,7 @@ def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
     if not os.path.isfile(path):
         raise ValueError(
             "A table of classes must be a CSV file. "
-            f"Received: {os.fspath(path)!r}, which is no file. Check the path."
+            f"Received: {os.fspath(path)!r}, which is not a file. Check the path."
         )
     if os.fspath(path).lower().endswith(".json"):
         return _read_json(path)
@@ -179,7 +179,7 @@ def _read_json(path: str | os.PathLike) -> pd.DataFrame | dict:
 
 
 def _colors(found: Mapping[str, pd.Series]) -> list[Color]:
-    """Return the colors of a table; none if its words for them are not understood."""
+    """Return the colors of a table; none if they cannot be parsed."""
     if {"red", "green", "blue"} <= set(found):
         parts = (_whole(found[part], 255) for part in ("red", "green", "blue"))
         return list(zip(*parts, strict=True))
@@ -232,7 +232,7 @@ def _from_table(
 
 
 def _by_color(colors: Sequence[Color], names: Sequence[str | None]) -> dict:
-    """Return names by color; two names of one color cannot be told apart."""
+    """Return names by color; raise if a color has two names."""
     found: dict[Color, str | None] = {}
     for color, name in zip(colors, names, strict=True):
         if found.setdefault(color, name) != name:
@@ -244,7 +244,7 @@ def _by_color(colors: Sequence[Color], names: Sequence[str | None]) -> dict:
 
 
 def _whole(column: pd.Series, high: int = 2**31) -> list[int]:
-    """Return whole numbers of a column, or refuse the first that is none."""
+    """Return a column as integers; raise at the first value that is not one."""
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = ~((numbers >= 0) & (numbers <= high) & (numbers % 1 == 0))
     if wrong.any():

@@ -1,4 +1,4 @@
-"""Class names, colors, and the way from the ids in files to the ids in batches."""
+"""Class names, colors, and the mapping from ids in files to ids in batches."""
 
 import colorsys
 import csv
@@ -16,7 +16,7 @@ MAX_CLASSES = 255
 _GOLDEN_RATIO = 0.618034
 _UNKNOWN = 256
 _MOST_IDS = 1 << 24
-_MANY = 12  # more ids than people forget
+_MANY = 12  # more unknown ids than are left out by mistake
 _SOFT = "; or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class"
 
 Color = tuple[int, int, int]
@@ -30,11 +30,11 @@ class Classes:
         names: one name per class; the position is the class id in batches.
         palette: one (red, green, blue) 0..255 per class.
         file_ids: the id that files hold for each class.
-        ignored_ids: ids in files that count for nothing; they become 255.
+        ignored_ids: ids in files to ignore; they become 255.
         merged: (id in files, class id) of further ids that stand for a class.
         colors: color in files -> class id or 255, where masks are coded by color.
         strict: refuse ids and colors that are not named here; else they become 255.
-        categories: the category of each class, or nothing.
+        categories: the category of each class, or empty.
     """
 
     names: tuple[str, ...]
@@ -78,7 +78,7 @@ class Classes:
         if wrong:
             raise ValueError(
                 f"Ids of classes must be in 0..{_MOST_IDS - 1}. Received: {_short(wrong)}. "
-                "Correct them; ids that should count for nothing go to `ignore`."
+                "Correct them; pass ids to ignore as `ignore`."
             )
         colors = distinct_colors(len(names)) if palette is None else palette
         colors = tuple((int(r), int(g), int(b)) for r, g, b in colors)
@@ -175,27 +175,27 @@ class Classes:
             targets[red << 16 | green << 8 | blue] = class_id
         return targets
 
-    def _unknown_ids(self, strangers: list[int], path: str) -> FileFault:
+    def _unknown_ids(self, unknown: list[int], path: str) -> FileFault:
         return FileFault(
             UNKNOWN_IDS, path,
-            f"A mask holds ids that are no class and not ignored: {_short(strangers)}. "
+            f"A mask holds ids that are neither classes nor ignored: {_short(unknown)}. "
             f"Received: {path!r} with {len(self.names)} classes of the ids "
             f"{_short(self.file_ids)}, ignored {_short(self.ignored_ids)}. "
-            "Add the ids to `classes`, or to `ignore` if they should count for nothing"
-            f"{_SOFT if len(strangers) > _MANY else ''}.",
-            f"ids {_short(strangers)}", tuple(strangers),
+            "Add the ids to `classes`, or to `ignore` to leave them out of training and scores"
+            f"{_SOFT if len(unknown) > _MANY else ''}.",
+            f"ids {_short(unknown)}", tuple(unknown),
         )  # fmt: skip
 
     def _unknown_colors(self, codes: np.ndarray, path: str) -> FileFault:
-        strangers = [color_of(code) for code in np.unique(codes)]
-        gray = all(red == green == blue for red, green, blue in strangers)
+        unknown = [color_of(code) for code in np.unique(codes)]
+        gray = all(red == green == blue for red, green, blue in unknown)
         hint = "; or the masks hold ids, not colors: give the names in their order" if gray else ""
         return FileFault(
             COLORS, path,
-            f"A mask holds colors that are no class: {_short(strangers)}. Received: {path!r}, "
+            f"A mask holds unknown colors: {_short(unknown)}. Received: {path!r}, "
             f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them){hint}; "
             "or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
-            f"colors {_short(strangers)}", tuple(strangers),
+            f"colors {_short(unknown)}", tuple(unknown),
         )  # fmt: skip
 
 

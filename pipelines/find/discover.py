@@ -1,4 +1,4 @@
-"""What masks hold, where nobody has said it: binary masks, classes by id or by color."""
+"""Infer classes from masks: binary masks, classes by id or by color."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +27,14 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     Masks that were stored as JPEG, or made smaller smoothly, have further grays along the edges:
     those below 128 are the first class, the others the second.
 
-    Looks at 32 masks, spread evenly. A mask that does not fit is refused by name when it is read.
+    Looks at 32 masks, spread evenly. A mask that does not fit raises an error when it is read.
 
     Args:
-        classes: what the person has said.
+        classes: the classes as given.
         labels: paths of the masks.
 
     Returns:
-        the classes, and a sentence that says so, or "".
+        the classes, and a note about them, or "".
     """
     if classes.colors or classes.file_ids != (0, 1) or classes.ignored_ids != (IGNORE_CLASS,):
         return classes, ""
@@ -63,9 +63,9 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
 
 
 def is_smoothed(counts: np.ndarray) -> bool:
-    """Say whether pixels by value, int64 (256,), are those of 0/255 masks with soft edges.
+    """Return whether a histogram, int64 (256,), is that of 0/255 masks with soft edges.
 
-    Values near both ends, but not at them, are what no table of classes has.
+    Classes do not have ids near 0 and near 255 only.
     """
     near = counts[: _EDGE + 1].sum() + counts[255 - _EDGE :].sum()
     both = counts[1 : _EDGE + 1].any() and counts[255 - _EDGE : 255].any()
@@ -85,7 +85,7 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
         labels: paths of the masks.
 
     Returns:
-        the classes, named after their ids or colors, and a sentence that says so.
+        the classes, named after their ids or colors, and a note about them.
 
     Raises:
         ValueError: if there are more than 255, as in smoothed masks.
@@ -129,7 +129,7 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
 
 
 def holds_colors(path: str) -> bool:
-    """Say whether a mask can be read, and holds colors rather than ids."""
+    """Return whether a mask can be read and holds colors, not ids."""
     values = _values(path)
     return values is not None and values[0]
 

@@ -1,4 +1,4 @@
-"""Names of files: what people put before and behind them, and which two mean the same thing."""
+"""File names: prefixes, suffixes and folder names of pictures and masks."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines._volumes import suffix_of
 
-# Behind the name of a mask; - and spaces count as _, and small letters as large ones.
+# Suffixes of masks; - and spaces are read as _, and case is ignored.
 _LABEL_SUFFIXES = (
     "_labelids", "_labeltrainids", "_labelid", "_label_id", "_label_ids", "_labels", "_label",
     "_masks", "_mask", "_msk", "_gt", "_l", "_p", "_seg", "_segmentation", "_segmentation_mask",
@@ -34,7 +34,7 @@ _LABEL_PREFIXES = (
     "target",
 )
 _IMAGE_PREFIXES = ("image", "images", "img", "picture", "photo", "input", "rgb", "scan", "volume")
-# In names of folders, such as images_png and masks_png, or train and train_labels.
+# In folder names, such as images_png and masks_png, or train and train_labels.
 _LABEL_WORDS = frozenset((
     "mask", "masks", "label", "labels", "annotation", "annotations", "annot", "ann", "gt", "seg",
     "segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "ground",
@@ -52,11 +52,11 @@ def key_of(file: str | os.PathLike, folder: str | os.PathLike) -> str:
     """Return a file's path below a folder, without its extension, such as "aachen/0001"."""
     key = Path(file).relative_to(folder).as_posix()
     key = key[: len(key) - len(suffix_of(key))]
-    return unicodedata.normalize("NFC", key)  # Macs write an umlaut as two letters
+    return unicodedata.normalize("NFC", key)  # macOS writes an umlaut as two characters
 
 
 def partners(images: Collection[str], labels: Iterable[str]) -> dict[str, str]:
-    """Return the key of the picture of each mask that has one: the same name first, then bare ones.
+    """Return the picture's key of each matched mask: equal names first, then names without affixes.
 
     >>> partners(["a", "train/images/b_sat"], ["a_L", "train/masks/b_mask", "c"])
     {'a_L': 'a', 'train/masks/b_mask': 'train/images/b_sat'}
@@ -79,10 +79,10 @@ def partners(images: Collection[str], labels: Iterable[str]) -> dict[str, str]:
 
 
 def partners_by_rest(images: Collection[str], labels: Collection[str]) -> dict[str, str]:
-    """Return the key of the picture of each mask, for names that no list of suffixes foresees.
+    """Return the picture's key of each mask, for names with unknown prefixes or suffixes.
 
-    Words that all masks share and no picture has say what the files are, and so do those of
-    pictures: without them, names must be equal. Zeros before numbers do not count.
+    Words in all masks' names and in no picture's, or the reverse, are removed; the rest of the
+    names must be equal. Leading zeros are ignored.
 
     >>> partners_by_rest(["red_patch_1", "red_patch_2"], ["gt_patch_01", "gt_patch_02"])
     {'gt_patch_01': 'red_patch_1', 'gt_patch_02': 'red_patch_2'}
@@ -99,7 +99,7 @@ def partners_by_rest(images: Collection[str], labels: Collection[str]) -> dict[s
 
 
 def plain_folders(key: str) -> list[str]:
-    """Return the folders of a key in small letters, without words such as images.
+    """Return the folders of a key in lower case, without words such as images.
 
     >>> plain_folders("Train-org-img/town/a")
     ['train', 'town']
@@ -108,7 +108,7 @@ def plain_folders(key: str) -> list[str]:
 
 
 def is_label(key: str) -> bool:
-    """Say whether a file is a mask, by the end of its name or by its folder.
+    """Return whether a file is a mask, by the end of its name or by its folder.
 
     >>> is_label("a_mask"), is_label("train_labels/a"), is_label("train/a")
     (True, True, False)
@@ -149,7 +149,7 @@ def _rests(words: dict[str, list[str]], others: dict[str, list[str]]) -> dict[st
 
 
 def _names_of(label: str) -> list[str]:
-    """Return what the picture of a mask may be called, the likeliest first."""
+    """Return the possible names of a mask's picture, the likeliest first."""
     name, dot, last = label.rpartition(".")
     plain = name if dot and last.lower() in _FORMATS else label  # of a.jpg.png
     names = []
@@ -180,7 +180,7 @@ def _without_prefix(key: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _without_words(key: str, words: frozenset[str]) -> str:
-    """Take words off the folders of a key: "train/masks_png/a" becomes "train/a"."""
+    """Remove words from the folders of a key: "train/masks_png/a" becomes "train/a"."""
     *folders, name = key.split("/")
     kept = ["_".join(w for w in _words(part) if w not in words | _FORMATS) for part in folders]
     return "/".join([part for part in kept if part] + [name])

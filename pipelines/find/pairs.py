@@ -1,4 +1,4 @@
-"""Finding which picture and which mask belong together."""
+"""Match pictures with their masks."""
 
 import logging
 import os
@@ -19,30 +19,30 @@ Folders = str | os.PathLike | Sequence[str | os.PathLike]
 
 
 class Match(NamedTuple):
-    """Which files belong together.
+    """The result of matching pictures and masks.
 
     Attributes:
         pairs: list of (picture, mask).
-        lonely: list of ("picture" or "mask", file) of those without a partner.
-        note: a sentence where pairs were found by the rest of their names alone, else "".
+        unmatched: list of ("picture" or "mask", file) of files without a partner.
+        note: a note if pairs were matched by parts of their names, else "".
     """
 
     pairs: list[Pair]
-    lonely: list[tuple[str, str]]
+    unmatched: list[tuple[str, str]]
     note: str = ""
 
 
 def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
-    """Match pictures and masks of two folders by name, however deep they are nested.
+    """Match pictures and masks of two folders by name, at any depth.
 
     A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
     where pictures have `image_`, and another extension. Folders below may be called `images` and
-    `masks`, `train` and `train_labels`, and so on. Where that finds no pair, words do not count
-    that all masks have and no picture has, such as `seg` in `case1/seg.nii`, or the reverse.
+    `masks`, `train` and `train_labels`, and so on. If that finds no pair, words in all masks' names
+    and in no picture's are ignored, such as `seg` in `case1/seg.nii`, or the reverse.
 
     Args:
-        images: folder of pictures, or a pattern such as "town/*/images"; or several, whose files
-            of one name are channels of one.
+        images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders,
+            whose files of the same name are channels of one picture.
         labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png".
 
     Returns:
@@ -58,23 +58,23 @@ def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
 
 
 def require_partners(found: Match, images: Folders, labels: str | os.PathLike) -> None:
-    """Raise ValueError where no file, or not every one, has a partner."""
-    pairs, lonely, _ = found
+    """Raise ValueError if a file has no partner."""
+    pairs, unmatched, _ = found
     if not pairs:
-        raise _no_pairs(images, labels, lonely)
+        raise _no_pairs(images, labels, unmatched)
     for kind, partner, where in (("picture", "mask", labels), ("mask", "picture", images)):
-        files = [file for one, file in lonely if one == kind]
+        files = [file for one, file in unmatched if one == kind]
         if files:
             raise ValueError(
                 f"Every {kind} needs a {partner} of the same name. Received: {files[0]!r} "
                 f"without a {partner} in {where!s:.200} ({len(files)} such {kind}s beside "
                 f"{len(pairs)} pairs). Add the {partner}, choose {kind}s by a pattern such as "
-                "'scans/*_ct.png', or leave such files out by on_unmatched='skip'."
+                "'scans/*_ct.png', or pass on_unmatched='skip' to leave such files out."
             )
 
 
 def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
-    """Match pictures and masks as `match_folders` does, and return what has no partner too.
+    """Match pictures and masks as `match_folders` does, and return files without a partner too.
 
     Returns:
         `Match`.
@@ -99,17 +99,17 @@ def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
             raise _double(pairs[image_key], label_files[label_key])
         pairs[image_key] = label_files[label_key]
     whole = [key for key in sorted(pairs) if all(key in files for files in channels)]
-    lonely = [("picture", file) for key, file in image_files.items() if key not in whole]
-    lonely += [("mask", file) for key, file in label_files.items() if key not in found]
+    unmatched = [("picture", file) for key, file in image_files.items() if key not in whole]
+    unmatched += [("mask", file) for key, file in label_files.items() if key not in found]
     if len(folders) == 1:
-        return Match([(image_files[key], pairs[key]) for key in whole], lonely, note)
+        return Match([(image_files[key], pairs[key]) for key in whole], unmatched, note)
     stacks = {key: (image_files[key], *(files[key] for files in channels)) for key in whole}
-    return Match([(stacks[key], pairs[key]) for key in whole], lonely, note)
+    return Match([(stacks[key], pairs[key]) for key in whole], unmatched, note)
 
 
-def _no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> ValueError:
-    """Return the error of folders whose names have nothing in common."""
-    first = {kind: repr(file) for kind, file in reversed(lonely)}
+def _no_pairs(images: Folders, labels: str | os.PathLike, unmatched: list) -> ValueError:
+    """Return the error for folders without a common file name."""
+    first = {kind: repr(file) for kind, file in reversed(unmatched)}
     example = " and ".join(first.get(kind, f"no {kind}") for kind in ("picture", "mask"))
     return ValueError(
         "Pictures and masks need names in common. "
@@ -119,9 +119,9 @@ def _no_pairs(images: Folders, labels: str | os.PathLike, lonely: list) -> Value
 
 
 def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    """Return all picture files below a folder, or that a pattern with * fits, sorted.
+    """Return all picture files below a folder, or matching a pattern with *, sorted.
 
-    What systems leave behind is left out: hidden files and folders, `__MACOSX`, `Thumbs.db`.
+    Hidden files and folders, `__MACOSX` and `Thumbs.db` are left out.
 
     Raises:
         ValueError: if the folder does not exist or holds none.
@@ -148,7 +148,7 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
 
 
 def base_of(folder: str | os.PathLike) -> Path:
-    """Return a folder, the part of a pattern that has no *, or the folder of one file.
+    """Return a folder, the part of a pattern before its first *, or the folder of one file.
 
     >>> base_of("town/*/images").as_posix()
     'town'
@@ -177,7 +177,7 @@ def _keyed(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> d
 def _by_rest(
     image_files: dict[str, str], label_files: dict[str, str]
 ) -> tuple[dict[str, str], str]:
-    """Return the picture's key of each mask, and a sentence that says how they were found."""
+    """Return the picture's key of each mask, and a note about how they were matched."""
     found = partners_by_rest(image_files, label_files) if image_files and label_files else {}
     if not found:
         return {}, ""
@@ -206,7 +206,7 @@ def _channel(
 
 
 def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:
-    """Tell pictures from masks in one folder: by suffix, by folder, or as png beside jpg."""
+    """Separate pictures and masks in one folder: by suffix, by folder, or as png beside jpg."""
     image_files: dict[str, str] = {}
     label_files: dict[str, str] = {}
     files = picture_files(folder)

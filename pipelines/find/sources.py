@@ -1,4 +1,4 @@
-"""Where the examples of one split come from: files, or arrays in memory.
+"""Sources of a split's examples: files, or arrays in memory.
 
 A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
 a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
@@ -22,7 +22,7 @@ Pair = tuple[str | tuple[str, ...], str]
 
 
 class Source(Protocol):
-    """What a split is read from."""
+    """The interface of a source."""
 
     num_channels: int
     weights: np.ndarray | None
@@ -30,7 +30,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def paths(self) -> list[tuple[str, str]]:
-        """Return the names of each picture and mask, as errors and tables show them."""
+        """Return the names of each picture and mask, for errors and tables."""
         ...
 
     def sizes(self) -> np.ndarray:
@@ -56,20 +56,21 @@ class FileSource:
         """Keep the pairs; nothing is read yet.
 
         Args:
-            pairs: paths of picture and mask. A picture may be a tuple of files, whose channels
-                are put together. A mask may be "": all of its pixels are then ignored.
+            pairs: paths of picture and mask. A picture may be a tuple of files, whose channels are
+                concatenated. A mask may be "": all of its pixels are then ignored.
             classes: the classes that ids in the masks stand for.
             num_channels: 1 for gray, 3 for RGB, any number for files that have it, None for what
                 the files hold (RGB if some have color and some have not).
             value_range: numbers of the files that become 0 and 255, None for their whole range.
-            weights: how often each picture is drawn for training, above 0; None for alike.
+            weights: relative sampling frequency of each picture in training, above 0; None for
+                equal ones.
         """
         self._pairs = list(pairs)
         self.classes = classes
         self._value_range = value_range
         self._sizes: np.ndarray | None = None
         self.weights = None if weights is None else np.asarray(weights, np.float64)
-        self.plain: set[str] = set()  # masks that hold class ids and 255, whatever `classes` says
+        self.plain: set[str] = set()  # masks of class ids and 255, read without `classes`
         self.num_channels = num_channels or self._find_channels()
 
     def __len__(self) -> int:
@@ -151,7 +152,7 @@ class FileSource:
         return part
 
     def _find_channels(self) -> int:
-        """Return the channels that the readable files have; the others are named when read."""
+        """Return the number of channels of the readable files; others raise when they are read."""
         with ThreadPoolExecutor(NUM_THREADS) as pool:
             found = set(pool.map(self._channels, [image for image, _ in self._pairs])) - {0}
         several = found - {1, 3}
@@ -159,7 +160,7 @@ class FileSource:
             raise ValueError(
                 "All pictures of a dataset need the same number of channels. "
                 f"Received: pictures of {sorted(found)} channels, the first "
-                f"{self.paths()[0][0]!r}. Give `num_channels`, or divide them into two datasets."
+                f"{self.paths()[0][0]!r}. Give `num_channels`, or split them into two datasets."
             )
         if several:
             return 3 if 3 in found or 1 in found else several.pop()
@@ -181,13 +182,13 @@ def first_path(image: str | Sequence[str]) -> str:
 
 
 class ArraySource:
-    """Pictures or volumes of one size, and their masks, that are in memory already."""
+    """Pictures or volumes of one size, and their masks, in memory."""
 
     def __init__(self, name: str, images: np.ndarray, labels: np.ndarray, num_classes: int):
         """Check and keep the arrays, without a copy.
 
         Args:
-            name: what to call them in errors, such as "street_scenes/train".
+            name: name for errors, such as "street_scenes/train".
             images: uint8 (n, h, w, c) with 1 or more channels; volumes (n, d, h, w, c).
             labels: uint8 (n, h, w), class ids and 255 for ignored pixels; volumes (n, d, h, w).
             num_classes: ids must be below it.
@@ -204,11 +205,11 @@ class ArraySource:
                 f"Received: images {images.dtype} {images.shape}, labels {labels.dtype} "
                 f"{labels.shape} in {name!r}. Convert with astype('uint8') or stack them."
             )
-        strangers = [int(i) for i in np.unique(labels) if num_classes <= i < 255]
-        if strangers:
+        unknown = [int(i) for i in np.unique(labels) if num_classes <= i < 255]
+        if unknown:
             raise ValueError(
                 f"Labels must be class ids 0..{num_classes - 1}, or 255 for ignored pixels. "
-                f"Received: ids {strangers} in {name!r}. Map them to 255, or name their classes."
+                f"Received: ids {unknown} in {name!r}. Map them to 255, or name their classes."
             )
         self.images, self.labels = images, labels
         self.weights: np.ndarray | None = None

@@ -1,4 +1,4 @@
-"""Dividing pairs of files into train, val and test."""
+"""Divide pairs of files into train, val and test."""
 
 import os
 import re
@@ -22,7 +22,7 @@ Group = str | Callable[[str], Any] | Sequence
 
 
 def split_name(text: str) -> str:
-    """Return "train", "val" or "test" for what people call them; other names stay.
+    """Return "train", "val" or "test" for their usual spellings; other names unchanged.
 
     >>> split_name("Training"), split_name("valid"), split_name("Night")
     ('train', 'val', 'Night')
@@ -32,7 +32,7 @@ def split_name(text: str) -> str:
 
 
 def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: int) -> dict:
-    """Divide pairs at random into parts of given shares; the same seed gives the same parts.
+    """Divide pairs at random by shares; the same seed gives the same parts.
 
     Args:
         pairs: paths of picture and mask.
@@ -43,7 +43,7 @@ def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: in
         name -> pairs, in their order; each part has at least one.
 
     Raises:
-        ValueError: if the shares do not work, or there are fewer pairs than parts.
+        ValueError: if the shares are invalid, or there are fewer pairs than parts.
 
     >>> pairs = [(f"{i}.jpg", f"{i}.png") for i in range(10)]
     >>> parts = by_fractions(pairs, {"train": 0.8, "val": 0.2}, seed=0)
@@ -72,7 +72,7 @@ def by_groups(
 ) -> dict:
     """Divide pairs at random, but all pairs of one group go to the same part.
 
-    Pictures of one patient, flight or video are too alike to stand on both sides.
+    Keeps similar pictures, such as those of one patient, flight or video, in one split.
 
     Args:
         pairs: paths of picture and mask.
@@ -81,10 +81,10 @@ def by_groups(
         seed: seed of the division.
 
     Returns:
-        name -> pairs, in their order. Shares are met as well as whole groups allow.
+        name -> pairs, in their order. Shares are approximate, because groups are not divided.
 
     Raises:
-        ValueError: if the shares do not work, or there are fewer groups than parts.
+        ValueError: if the shares are invalid, or there are fewer groups than parts.
 
     >>> pairs = [(f"{i}.jpg", f"{i}.png") for i in range(9)]
     >>> parts = by_groups(pairs, {"train": 0.7, "val": 0.3}, [0, 0, 0, 1, 1, 1, 2, 2, 2], seed=0)
@@ -159,7 +159,7 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
 
     Raises:
         ValueError: if a listed picture does not exist, one is in two lists, or a name without its
-            folder stands for several.
+            folder is ambiguous.
     """
     keys = {key_of(first_path(pair[0]), images): pair for pair in pairs}
     names: dict[str, list[Pair]] = {}
@@ -179,7 +179,7 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
             found, is_folder = _look_up(known, name)
             again = next((pair for pair in found if pair in taken), None)
             if not found or again or (len(found) > 1 and not is_folder):
-                problem = "is in no pair of the folders"
+                problem = "has no pair in the folders"
                 if again:
                     problem = f"is in {taken[again]!r} already"
                 elif found:
@@ -194,10 +194,10 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
 
 
 def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | None:
-    """Divide pairs by a folder of their paths, if those are train, val and test.
+    """Divide pairs by the folders train, val and test in their paths.
 
-    Else by a word of a folder, as in uavid_train, if that gives more than one split: all of
-    BraTS20_Training_001 is no split.
+    Otherwise by a word of a folder name, as in uavid_train, if that gives more than one split
+    (BraTS20_Training_001 alone does not).
     """
     paths = [plain_folders(key_of(first_path(pair[0]), images)) for pair in pairs]
     for rule, least in ((_split_of, 1), (_split_in, 2)):
@@ -216,7 +216,7 @@ def _split_of(folder: str) -> str:
 
 
 def _split_in(folder: str) -> str:
-    """Return the split that a folder's name or one word of it says: uavid_train, DUTS-TE."""
+    """Return the split named by a folder or one word of it: uavid_train, DUTS-TE."""
     words = [_WORDS.get(word, word) for word in folder.split("_")]
     found = {_split_of(word) for word in words} - {""}
     return _split_of(folder) or (found.pop() if len(found) == 1 else "")
@@ -244,7 +244,7 @@ def _names(names) -> list[str]:
 
 
 def _look_up(known: Sequence[Mapping[str, list[Pair]]], name: str) -> tuple[list[Pair], bool]:
-    """Find a listed picture, or a folder's: by the whole line, or by its first word.
+    """Return a listed picture, or those of a listed folder, by the whole line or its first word.
 
     Its mask may follow. `known` are pairs by path, by name alone and by folder.
     """

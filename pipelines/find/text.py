@@ -1,4 +1,4 @@
-"""Lists and tables as text, whatever program wrote them: its letters, line ends and commas."""
+"""Read lists and tables from text files of any encoding, line ending and delimiter."""
 
 import io
 import os
@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def read_text(path: str | os.PathLike) -> str:
-    """Return a file's text: UTF-8 with or without a mark, UTF-16 with one, else Windows-1252."""
+    """Return a file's text, in UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
     content = Path(path).read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
@@ -19,22 +19,22 @@ def read_text(path: str | os.PathLike) -> str:
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """Return the lines of a file that hold something, without spaces around them."""
+    """Return the non-empty lines of a file, stripped."""
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def read_table(path: str | os.PathLike, dtype: type | None = None) -> pd.DataFrame:
-    """Read a table with a header, whose columns a comma, semicolon or tab divides.
+    """Read a table with a header, delimited by commas, semicolons or tabs.
 
     Args:
         path: the file.
-        dtype: str leaves names such as 007 alone; None makes numbers of what looks so.
+        dtype: str keeps names such as 007; None parses numbers.
 
     Returns:
         pandas table.
 
     Raises:
-        ValueError: of pandas, if it is no table.
+        ValueError: raised by pandas, if it is not a table.
     """
     text = read_text(path)
     header = text.lstrip().partition("\n")[0]
@@ -43,7 +43,7 @@ def read_table(path: str | os.PathLike, dtype: type | None = None) -> pd.DataFra
 
 
 def existing(folder: Path, name: str) -> str:
-    """Return the path of a listed file; backslashes of Windows divide folders if nothing else."""
+    """Return the path of a listed file; backslashes may separate folders."""
     path = str(folder / name)
     other = str(folder / name.replace("\\", "/"))
     return other if not os.path.isfile(path) and os.path.isfile(other) else path

@@ -1,1 +1,1 @@
-"""From pairs of pictures and masks to tf.data graphs of batches."""
+"""tf.data graphs of batches from pairs of pictures and masks."""

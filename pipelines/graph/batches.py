@@ -1,4 +1,4 @@
-"""From a store of pictures to tf.data graphs of batches."""
+"""tf.data graphs of batches from a store of pictures."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def train_batches(
     seed: int,
     epochs: range,
 ) -> tf.data.Dataset:
-    """Shuffle, change and batch pictures for training; see `Dataset.train_batches`."""
+    """Shuffle, augment and batch pictures for training; see `Dataset.train_batches`."""
     count = len(store)
     kept = count // batch_size * batch_size
     read = store.reader()
@@ -33,9 +33,9 @@ def train_batches(
         epoch_seed = fold_in([seed, _SHUFFLE], epoch)
         indices = draw(epoch_seed, count, store.weights)
         places = tf.range(kept)
-        # A picture's copies follow one another; each is an example with a number of its own.
+        # Repeats of a picture are consecutive examples with different numbers.
         indices, copies = tf.gather(indices, places // repeats), places % repeats
-        # With weights a picture comes up anywhere again, so its place is the number.
+        # With weights a picture may recur, so its position is the number.
         numbers = indices + copies * count if store.weights is None else places
         return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, kept), indices, numbers))
 
@@ -45,7 +45,7 @@ def train_batches(
         return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
 
     def mix(batch):
-        # The first example's seed is the batch's, with numbers that no op on examples has had.
+        # The batch's seed is that of its first example, with op numbers not used before.
         return apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
 
     graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
@@ -68,7 +68,7 @@ def draw(seed, count: int, weights: np.ndarray | None) -> tf.Tensor:
     order = tf.argsort(uniform(seed, count), stable=True)
     if weights is None:
         return order
-    # Weights laid end to end in that order, and a comb of `count` teeth over them.
+    # Systematic sampling: `count` equidistant points over the cumulative weights.
     ends = tf.cumsum(tf.gather(weights / weights.sum() * count, order))
     start = tf.cast(uniform(fold_in(seed, 1), 1), tf.float64)
     places = tf.minimum(start + tf.range(count, dtype=tf.float64), ends[-1])
@@ -94,7 +94,7 @@ def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
 
 
 def apply_ops(example: Example, ops: Sequence[Op], start: int = 0) -> Example:
-    """Run ops one after the other, each with a seed of its own, numbered from `start`."""
+    """Apply ops in order, each with its own seed, numbered from `start`."""
     seed = example["seed"]
     for position, op in enumerate(ops, start):
         example = op({**example, "seed": fold_in(seed, position)})
@@ -119,7 +119,7 @@ def _chunks(sizes: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def _check_one_size(graph: tf.data.Dataset, batch_size: int) -> None:
-    """Refuse batches of pictures whose sizes may differ."""
+    """Raise if the sizes of pictures in a batch may differ."""
     shape = cast(dict[str, tf.TensorSpec], graph.element_spec)["image"].shape
     if batch_size > 1 and not shape.is_fully_defined():
         raise ValueError(

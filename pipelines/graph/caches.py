@@ -1,4 +1,4 @@
-"""Where decoded pictures wait for the next epoch: in memory, or in a folder."""
+"""Caches of decoded pictures: in memory, or in a folder."""
 
 import weakref
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ class MemoryCache:
     """All pictures in one buffer, and all masks in another."""
 
     def __init__(self, sizes: np.ndarray, num_channels: int, arrays: Arrays | None = None):
-        """Make room for pictures of known sizes, int64 (n, 2), or take arrays that hold them."""
+        """Allocate buffers for pictures of known sizes, int64 (n, 2), or use the given arrays."""
         self._sizes = sizes
         self._areas = sizes.prod(axis=1)
         self._starts = np.cumsum(self._areas) - self._areas
@@ -32,8 +32,8 @@ class MemoryCache:
         self._labels[start:stop] = label.reshape(-1)
 
     def close(self) -> None:
-        """Hand the buffers to TensorFlow; nothing is written after that."""
-        with tf.device("/CPU:0"):  # the default would be an accelerator, whose memory is dear
+        """Convert the buffers to tensors; no more pairs can be written."""
+        with tf.device("/CPU:0"):  # the default would be the accelerator's memory
             self._flat = tf.constant(self._images), tf.constant(self._labels)
         del self._images, self._labels
 
@@ -54,13 +54,14 @@ class MemoryCache:
 
 
 class DiskCache:
-    """One file of raw bytes per pair, in a folder that goes when the program ends.
+    """One file of raw bytes per pair, in a folder that is removed when the program ends.
 
-    TensorFlow reads them by itself, so workers on other machines can too, if they see the folder.
+    TensorFlow reads the files without Python, so workers on other machines with access to the
+    folder can read them too.
     """
 
     def __init__(self, sizes: np.ndarray, num_channels: int):
-        """Make a folder for pictures of known sizes, int64 (n, 2)."""
+        """Create a folder for pictures of known sizes, int64 (n, 2)."""
         self._sizes = sizes
         self._num_channels = num_channels
         folder = TemporaryDirectory(prefix="pipelines-", dir=scratch_folder())
@@ -74,7 +75,7 @@ class DiskCache:
             file.write(np.ascontiguousarray(label).data)
 
     def close(self) -> None:
-        """Nothing is written after that."""
+        """End writing; no more pairs can be written."""
 
     def reader(self, kept: np.ndarray):
         """Return a function: position in `kept` -> image uint8 (h, w, c), label uint8 (h, w)."""

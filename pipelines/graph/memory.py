@@ -1,4 +1,4 @@
-"""How much memory and disk there is, and whether decoded pictures fit."""
+"""Free memory and disk, and whether decoded pictures fit."""
 
 import logging
 import os
@@ -23,13 +23,13 @@ _logger = logging.getLogger(__name__)
 
 
 def fits(needed: int, cache: str, limit: int | None, title: str) -> bool:
-    """Say whether a number of bytes may be taken, and log it if not.
+    """Return whether a number of bytes may be used, and log a warning if not.
 
     Args:
         needed: bytes of the decoded pictures and masks.
         cache: "memory" or "disk".
-        limit: most bytes to take; None for a share of what is free.
-        title: what the pictures are called in the log.
+        limit: most bytes to use; None for a share of the free memory or disk.
+        title: name of the pictures in the log.
 
     Returns:
         True if they fit.
@@ -48,7 +48,7 @@ def fits(needed: int, cache: str, limit: int | None, title: str) -> bool:
     other = ' or use cache="disk",' if cache == "memory" else ""
     _logger.warning(
         "%s: %.1f GB of decoded pictures do not fit into %s (%.1f GB); they are read from their "
-        "files in every epoch, which is slower. Free some,%s or set cache=None to expect it.",
+        "files in every epoch, which is slower. Free some,%s or set cache=None to silence this.",
         title, needed / 1e9, reason, allowed / 1e9, other,
     )  # fmt: skip
     return False
@@ -67,14 +67,14 @@ def free_memory() -> int:
 
 
 def free_disk() -> int:
-    """Return the bytes that are free where decoded pictures go."""
+    """Return the free bytes of the disk for decoded pictures."""
     return shutil.disk_usage(scratch_folder()).free
 
 
 def scratch_folder() -> Path:
-    """Return the folder for large files that nobody needs afterwards.
+    """Return the folder for large temporary files.
 
-    It is TMPDIR where that is set; else /var/tmp before /tmp, which often lies in memory.
+    TMPDIR if it is set; otherwise /var/tmp rather than /tmp, which is often in memory.
     """
     if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK | os.X_OK):
         return Path("/var/tmp")

@@ -1,8 +1,8 @@
-"""Pairs of files that TensorFlow reads by itself, without Python: fast, and in any worker.
+"""Pairs of files that TensorFlow decodes without Python: faster, and possible in any worker.
 
-Pictures are 8-bit PNG or JPEG files that stand upright, and masks are gray 8-bit PNG files. That
-their pixels are the same as the dataset's own reader gives is not assumed but checked: for masks
-in every file, from which the table of ids follows, and for pictures in the first few.
+Pictures are 8-bit PNG or JPEG files that stand upright, and masks are gray 8-bit PNG files. The
+decoded pixels are compared with those of the dataset's reader: for masks in every file, which also
+yields the table of ids, and for pictures in the first few files.
 """
 
 from threading import Lock
@@ -14,16 +14,16 @@ from PIL import Image
 _COMPARED = 4  # pictures of a split
 _DEPTH = 24  # the byte of a PNG that says how many bits a value has
 _ORIENTATION = 0x0112
-# A PNG with one of these words may say, before or behind its pixels, that it is turned.
+# A PNG with one of these chunks may have an orientation, before or after its pixels.
 _TURNED = (b"eXIf", b"Raw profile", b"adobe")
 _STRANGER = -1
 
 
 class Plain:
-    """Finds out, file by file, whether a split is plain, and then reads it.
+    """Determines, file by file, whether TensorFlow can decode a split, and decodes it.
 
     Attributes:
-        usable: whether every pair so far was plain.
+        usable: whether TensorFlow can decode every pair seen so far.
     """
 
     def __init__(self, paths: list, num_channels: int):
@@ -35,7 +35,7 @@ class Plain:
         self._lock = Lock()
 
     def learn(self, index: int, image: np.ndarray, label: np.ndarray) -> None:
-        """Look at the files of one pair, and at what the reader made of them."""
+        """Compare the files of one pair with the result of the reader."""
         if not self.usable:
             return
         image_path, label_path = self._paths[index]
@@ -49,7 +49,7 @@ class Plain:
             and self._learn_ids(label_path, label)
             and (index >= _COMPARED or np.array_equal(self._read_image(image_path), image))
         )
-        if not plain:  # once and for all: threads come here in any order
+        if not plain:  # final: threads arrive in any order
             self.usable = False
 
     def reader(self, kept: np.ndarray):
@@ -63,7 +63,7 @@ class Plain:
             label = tf.io.decode_png(tf.io.read_file(label_path), channels=1)[..., 0]
             if len(moved) > 2:
                 label = tf.gather(table, tf.cast(label, tf.int32))
-            else:  # the usual case, several times faster
+            else:  # the common case, several times faster
                 for number in moved.tolist():
                     label = tf.where(label == number, table[number], label)
             return self._read_image(image_path), label
@@ -77,7 +77,7 @@ class Plain:
         return tf.io.decode_jpeg(data, channels=self._num_channels, dct_method="INTEGER_ACCURATE")
 
     def _learn_ids(self, path: str, label: np.ndarray) -> bool:
-        """Note which id of the file became which class; say whether it is always the same."""
+        """Record the class of each id in the file; return whether it is consistent."""
         with Image.open(path) as picture:
             ids = np.asarray(picture)
         if ids.shape != label.shape:
@@ -105,5 +105,5 @@ def _format(path: str) -> str | None:
             else:
                 plain = False
             return f"{picture.format} {picture.mode}" if plain else None
-    except OSError:  # no picture of Pillow's, or none at all where there is no mask
+    except OSError:  # not readable by Pillow, or no mask
         return None

@@ -1,4 +1,4 @@
-"""The pictures of a split as TensorFlow graphs read them: from memory, a folder, or their files."""
+"""The examples of a split for TensorFlow graphs: from memory, a folder, or their files."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +17,11 @@ _logger = logging.getLogger(__name__)
 
 
 class Store:
-    """The sound pictures of one split, ready for a graph.
+    """The valid pairs of one split, for use in a graph.
 
     Attributes:
-        kept: the numbers, in the source, of the pairs that are sound, int64 (n,).
-        skipped: number in the source -> what is wrong with that pair.
+        kept: indices, in the source, of the valid pairs, int64 (n,).
+        skipped: index in the source -> the error of that pair.
         sizes: heights and widths, int64 (n, 2); of volumes with depths first, (n, 3).
         num_channels: channels of every picture.
         counts: pixels per picture and class, int64 (n, 256); column 255 is ignored pixels.
@@ -35,17 +35,17 @@ class Store:
         cache_limit: int | None = None,
         on_error: str = "raise",
     ):
-        """Read every pair once, which also proves that each is sound.
+        """Read every pair once, to validate it.
 
         Args:
             source: the pairs.
-            title: what the progress bar says.
-            cache: "memory" or "disk" keep decoded pictures if they fit; None reads them again.
+            title: title of the progress bar.
+            cache: "memory" or "disk" keep decoded pictures if they fit; None reads files again.
             cache_limit: most bytes to keep; None for a share of what is free.
             on_error: "raise", or "skip" to leave out pairs that cannot be read.
 
         Raises:
-            ValueError: if a pair cannot be read, or none is left; names the file.
+            ValueError: if a pair cannot be read, or no pair is left; names the file.
         """
         self.num_channels = source.num_channels
         self.skipped: dict[int, str] = {}
@@ -73,12 +73,12 @@ class Store:
 
     @property
     def sound(self) -> Source:
-        """The source, without the pairs that are skipped."""
+        """The source without the skipped pairs."""
         return self._source if not self.skipped else Part(self._source, self.kept)
 
     @property
     def weights(self) -> np.ndarray | None:
-        """How often each picture is drawn, float64 (n,), or None for alike."""
+        """Relative sampling frequency of each picture, float64 (n,), or None for equal ones."""
         return None if self._source.weights is None else self._source.weights[self.kept]
 
     @property
@@ -116,7 +116,7 @@ class Store:
         except ValueError:
             if not self._skip:
                 raise
-        # A header is damaged: decode one by one, to learn which, and the sizes of the others.
+        # A header is damaged: decode one by one, to find it and the sizes of the others.
         dimensions = getattr(self._source, "dimensions", 2)
         sizes = np.zeros((len(self._source), dimensions), np.int64)
 
@@ -142,7 +142,7 @@ class Store:
         return counts
 
     def _for_each(self, work, title: str) -> None:
-        """Call `work(index)` for every pair, in threads; keep the faults of those to skip."""
+        """Call `work(index)` for every pair, in threads; record the faults of skipped pairs."""
 
         def guarded(index: int) -> None:
             try:
@@ -165,7 +165,7 @@ class Store:
     def _check_header(self, index: int, shape: tuple[int, ...], size: np.ndarray) -> None:
         if shape[:-1] != tuple(size):
             raise ValueError(
-                "A picture's pixels must have the size that its header says. "
+                "A picture's pixels must have the size in its header. "
                 f"Received: {self._source.paths()[index][0]!r} of {shape[:-1]} with a header of "
                 f"{tuple(size.tolist())} (height, width). Its orientation is stored "
                 "behind the pixels, or the file changed: save it again without orientation."
@@ -178,16 +178,16 @@ class Store:
         if not len(self.kept):
             raise ValueError(
                 f"No pair of {self._title!r} can be read. Received: {len(faults)} pairs with "
-                f"on_error='skip'. The first one says: {faults[0]}"
+                f"on_error='skip'. The first error: {faults[0]}"
             )
         _logger.warning(
-            "%s: %d of %d pairs are skipped, because they cannot be read:\n%s",
+            "%s: %d of %d pairs cannot be read and are skipped:\n%s",
             self._title, len(faults), len(self._source), "\n".join(faults[:_SHOWN]),
         )  # fmt: skip
 
 
 class Part:
-    """Some of the pairs of a source."""
+    """A subset of the pairs of a source."""
 
     def __init__(self, source: Source, kept: np.ndarray):
         self.num_channels = source.num_channels

@@ -1,4 +1,4 @@
-"""From pairs of files and what a person says of them to a dataset."""
+"""Create a dataset from pairs of files."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reading:
-    """How files become pictures and classes; the words of `from_folders`."""
+    """How files are read; fields are the arguments of `from_folders`."""
 
     ignore: int | Sequence[int] = IGNORE_CLASS
     label_offset: int = 0
@@ -55,7 +55,7 @@ def assemble(
         weights: split -> weight of each picture.
 
     Returns:
-        the dataset; its notes say what was found out.
+        the dataset; its notes list assumptions.
     """
     labels = [label for pairs in parts.values() for _, label in pairs if label]
     classes, note = _classes(labels, table, reading)

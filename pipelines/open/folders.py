@@ -1,4 +1,4 @@
-"""Anybody's pictures and masks, as a dataset."""
+"""Create a dataset from folders of pictures and masks."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _PLAIN_FOLDERS = (
 
 
 @remembered
-def from_folders(  # noqa: PLR0913 - each is one thing in which people's data differ
+def from_folders(  # noqa: PLR0913 - folders differ in each of these
     images: Folders | Mapping[str, Folders],
     labels: str | os.PathLike | Mapping[str, str | os.PathLike],
     classes: Table | None = None,
@@ -35,7 +35,7 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
     on_unmatched: str = "error",
     cache: str | None = "memory",
 ) -> Dataset:
-    """Make a dataset of a folder of pictures and a folder of masks.
+    """Create a dataset from a folder of pictures and a folder of masks.
 
     Pictures and masks belong together by name; a mask may carry a suffix such as `_label`,
     `_mask`, `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also
@@ -46,31 +46,31 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
     Masks with three axes (depth, height, width) make a dataset of volumes: npy or npz arrays, NIfTI
     files (nii, nii.gz; with the package nibabel) or stacks of TIFF pages, whose pictures are such
     files of (d, h, w), (d, h, w, c) or (c, d, h, w) with at most 16 channels. A mask array whose
-    first axis is 1, or whose last one is 1 to 4, is one of a picture with its channels kept.
+    first axis is 1, or whose last one is 1 to 4, is a picture's mask with an extra axis.
 
     Args:
         images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders
             whose files of one name are channels; or {"train": folder, "val": folder, ...}.
-        labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png"; may be that of
-            the pictures, if names (`a_mask.png`) or folders in it (`masks`, `train_labels`) say
-            which are masks; or {"train": folder, ...}. A split without masks is all ignored.
-        classes: names in the order of their ids from 0; or {id: name}; or
-            {(red, green, blue): name} or {"#804080": name} for color-coded masks; or a CSV or
-            JSON file or pandas table with a column name and id, color or red, green, blue; or a
-            text file of names; or how many. Ids or colors of one name are one class; those named
-            None count for nothing. None finds ids or colors in the masks.
+        labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png"; may be the folder
+            of the pictures, if file names (`a_mask.png`) or folders (`masks`, `train_labels`) tell
+            them apart; or {"train": folder, ...}. In a split without masks all pixels are ignored.
+        classes: names in the order of their ids from 0; or {id: name}; or {(red, green, blue):
+            name} or {"#804080": name} for color-coded masks; or a CSV or JSON file or pandas table
+            with a column name and id, color or red, green, blue; or a text file of names; or the
+            number of classes. Ids or colors of one name are one class; those named None are
+            ignored. None infers ids or colors from the masks.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
             or {"train": list of names or text file, ...}. None takes the subfolders train, val
             and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1).
-        ignore: id or ids in the masks that count for nothing.
+        ignore: id or ids in the masks to ignore.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
         group: keeps pictures of one group in one split when dividing by shares: a function of
             the path below `images`, a regular expression (its first bracket), or a list.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
-        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: all of
-            what 8 or 16 bits hold.
-        on_unmatched: "error" refuses files without a partner, "skip" leaves them out.
+        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: the
+            full range of 8 or 16 bits.
+        on_unmatched: "error" raises for files without a partner, "skip" leaves them out.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
@@ -79,7 +79,7 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
 
     Raises:
         ValueError: if a folder is missing or empty, a file has no partner, or the splits or
-            classes do not work; names the file.
+            classes are invalid; names the file.
 
     >>> import tempfile; from PIL import Image
     >>> folder = Path(tempfile.mkdtemp(), "shapes"); folder.mkdir()
@@ -92,22 +92,22 @@ def from_folders(  # noqa: PLR0913 - each is one thing in which people's data di
     if on_unmatched not in ("error", "skip"):
         raise ValueError(
             "`on_unmatched` must be 'error' or 'skip'. "
-            f"Received: on_unmatched={on_unmatched!r}. Leave it out to be told of such files."
+            f"Received: on_unmatched={on_unmatched!r}. Omit it to raise for such files."
         )
     reading = Reading(ignore, label_offset, num_channels, value_range, cache)
     skip = on_unmatched == "skip"
     if isinstance(images, Mapping):
-        parts, lonely, notes = _by_split(images, labels, splits, skip)
+        parts, unmatched, notes = _by_split(images, labels, splits, skip)
         folder = os.path.commonpath([_first(one) for one in images.values()])
     elif isinstance(labels, Mapping):
         raise _not_both_by_split(images, labels)
     else:
-        pairs, lonely, notes = _match(images, labels, skip)
+        pairs, unmatched, notes = _match(images, labels, skip)
         folder = _first(images)
         found = by_subfolders(pairs, folder) if splits is None else None
         parts = found or divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
     data = assemble(_name(folder), parts, classes, reading)
-    data.unmatched = tuple(lonely)
+    data.unmatched = tuple(unmatched)
     data.notes += tuple(notes)
     return data
 
@@ -119,7 +119,7 @@ def _match(
     found = match_what_fits(images, labels)
     if not skip or not found.pairs:
         require_partners(found, images, labels)
-    return found.pairs, [file for _, file in found.lonely], [found.note] if found.note else []
+    return found.pairs, [file for _, file in found.unmatched], [found.note] if found.note else []
 
 
 def _by_split(
@@ -133,16 +133,16 @@ def _by_split(
             "Folders by split are divided already. "
             f"Received: splits={splits!r} with folders of {list(images)}. Leave `splits` out."
         )
-    parts, lonely, notes = {}, [], []
+    parts, unmatched, notes = {}, [], []
     for split, folder in images.items():
         name = split_name(split)
         if split in labels:
             parts[name], alone, said = _match(folder, labels[split], skip)
-            lonely += alone
+            unmatched += alone
             notes += said
         else:
             parts[name] = [(str(file), "") for file in picture_files(folder)]
-    return parts, lonely, notes
+    return parts, unmatched, notes
 
 
 def _not_both_by_split(images, labels) -> ValueError:

@@ -1,4 +1,4 @@
-"""How a data set was opened, in a form that JSON holds, so that it can be opened again later."""
+"""Record how a data set was opened, as JSON, to open it again later."""
 
 import functools
 import importlib
@@ -18,13 +18,13 @@ _PATHS = ("images", "labels", "table", "root", "sbd")  # arguments that are path
 
 
 def remembered(function: Callable[..., Dataset]) -> Callable[..., Dataset]:
-    """Make a function note in the data set that it opens how it was called.
+    """Decorate a function that opens a data set to record its arguments in the data set.
 
-    `Dataset.opened_by` is then a dict that JSON holds, with absolute paths; None where an argument
+    `Dataset.opened_by` is then a dict of JSON types, with absolute paths; None if an argument
     cannot be written as JSON, such as a function or a table in memory.
 
     Args:
-        function: one that opens a data set.
+        function: a function that opens a data set.
 
     Returns:
         the function, otherwise unchanged.
@@ -56,7 +56,7 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
         the data set.
 
     Raises:
-        ValueError: if it is nothing of the kind, or the files have gone.
+        ValueError: if the dict is invalid, or the files do not exist.
 
     >>> from pipelines import load
     >>> data = load("shapes", num_images=10)
@@ -66,8 +66,8 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
     if not isinstance(opened_by, Mapping) or opened_by.get("function") not in _OPENERS:
         raise ValueError(
             "A data set can be opened again if it was opened by `load`, `from_folders` or "
-            f"`from_csv` with arguments that JSON holds. Received: {opened_by!r}. Name the data "
-            "set."
+            "`from_csv` with arguments that can be written as JSON. "
+            f"Received: {opened_by!r}. Name the data set."
         )
     name = opened_by["function"]
     function = getattr(importlib.import_module(_OPENERS[name]), name)

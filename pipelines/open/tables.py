@@ -1,4 +1,4 @@
-"""A dataset from a table of files: one row for each picture."""
+"""Create a dataset from a table of files, one row per picture."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from pipelines.find.text import existing, read_table
 from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
 from pipelines.open.reopen import remembered
 
-# What tables call their columns, in lower case; the first that is there is taken.
+# Accepted column names, in lower case; the first one present is used.
 _COLUMNS = {
     "picture": (
         "picture", "image", "image_path", "img", "img_path", "input", "filename", "file", "path",
@@ -34,7 +34,7 @@ _COLUMNS = {
 
 
 @remembered
-def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
+def from_csv(  # noqa: PLR0913 - folders differ in each of these
     table: str | os.PathLike | pd.DataFrame,
     classes: Table | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
@@ -48,17 +48,17 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
     value_range: Range = None,
     cache: str | None = "memory",
 ) -> Dataset:
-    """Make a dataset of a table with a picture, or a volume, and its mask in each row.
+    """Create a dataset from a table with a picture, or a volume, and its mask in each row.
 
     Args:
         table: path of a CSV file, or a pandas table.
         classes: as for `from_folders`.
         columns: the columns' names: "picture" (or a list of columns, whose files are channels of
-            one picture), "mask", and if there are such "split", "weight" and "group". What is
-            not said is looked for under usual names, such as image and label.
+            one picture), "mask", and optionally "split", "weight" and "group". Columns not given
+            are found by usual names, such as image and label.
         root: folder that paths start from; None for the folder of the CSV file.
-        splits: shares, where there is no column of splits; rows of one group stay together.
-        ignore: id or ids in the masks that count for nothing.
+        splits: shares, if there is no column of splits; rows of one group stay together.
+        ignore: id or ids in the masks to ignore.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
@@ -67,13 +67,13 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
     Returns:
-        the dataset. A weight says how often a picture is drawn for training: one of weight 2 on
-        average twice as often as one of weight 1. A row without a mask is a picture that counts
-        for nothing, as in a test whose answers are secret.
+        the dataset. A picture of weight 2 is drawn twice as often in training, on average, as one
+        of weight 1. All pixels of a row without a mask are ignored, as in a test set whose masks
+        are not published.
 
     Raises:
-        ValueError: if columns or files are missing, a picture is in two rows, or a weight is no
-            number above 0; names the row.
+        ValueError: if columns or files are missing, a picture is in two rows, or a weight is not
+            a number above 0; names the row.
 
     >>> import tempfile; from PIL import Image
     >>> folder = Path(tempfile.mkdtemp())
@@ -94,7 +94,7 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
         raise ValueError(
             "Each picture needs one row. "
             f"Received: {rows[pictures][double].iloc[0].tolist()} twice, again in row "
-            f"{int(double.idxmax())}. Take one row out."
+            f"{int(double.idxmax())}. Remove one row."
         )
     weight_of = _weights(rows, names.get("weight"), pairs)
     if "split" in names:
@@ -103,7 +103,7 @@ def from_csv(  # noqa: PLR0913 - each is one thing in which people's data differ
             if pd.isna(split):
                 raise ValueError(
                     f"Each row needs a split. Received: nothing in row {row}, column "
-                    f"{names['split']!r}. Fill it, or take the row out."
+                    f"{names['split']!r}. Fill it, or remove the row."
                 )
             parts.setdefault(split_name(str(split)), []).append(pair)
     else:
@@ -162,7 +162,7 @@ def _find(rows: pd.DataFrame, columns: Mapping) -> dict:
         if role not in found:
             raise ValueError(
                 f"The table needs a column for the {role}. Received: {list(rows.columns)}. "
-                f"Say which one it is: columns={{{role!r}: name}}."
+                f"Pass its name: columns={{{role!r}: name}}."
             )
     return found
 
@@ -171,7 +171,7 @@ def _pair(row: pd.Series, pictures: list, mask: str, folder: Path, number) -> Pa
     if any(pd.isna(row[column]) for column in pictures):
         raise ValueError(
             f"Each row needs a picture. Received: nothing in row {number}, column {pictures}. "
-            "Fill it or take the row out."
+            "Fill it or remove the row."
         )
     files = tuple(existing(folder, str(row[column]).strip()) for column in pictures)
     label = "" if pd.isna(row[mask]) else existing(folder, str(row[mask]).strip())
@@ -179,7 +179,7 @@ def _pair(row: pd.Series, pictures: list, mask: str, folder: Path, number) -> Pa
         if file and not os.path.isfile(file):
             raise ValueError(
                 f"A file of the table does not exist. Received: {file!r} in row {number}. "
-                "Give `root`, the folder that the paths start from, or correct the row; names have "
+                "Give `root`, the folder that the paths start from, or correct the row; names need "
                 "their suffix, such as .png."
             )
     return files[0] if len(files) == 1 else files, label
@@ -195,6 +195,6 @@ def _weights(rows: pd.DataFrame, column: str | None, pairs: list[Pair]) -> dict 
         row = int(wrong.idxmax())
         raise ValueError(
             f"Weights of pictures must be numbers above 0. Received: {rows[column][row]!r} in row "
-            f"{row}, column {column!r}. Correct it, or take the row out."
+            f"{row}, column {column!r}. Correct it, or remove the row."
         )
     return dict(zip(pairs, numbers.tolist(), strict=True))

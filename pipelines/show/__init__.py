@@ -1,1 +1,1 @@
-"""Pictures of a data set for people to look at."""
+"""Contact sheets of data sets."""

@@ -34,8 +34,8 @@ def contact_sheet(
     """Draw pictures in a grid, each with its mask over it, and a legend of the classes.
 
     Args:
-        examples: (picture uint8 (h, w, c), mask uint8 (h, w)); ids without a class stay bare. Of
-            volumes (d, h, w, c) the middle slice is drawn, its first channel in gray.
+        examples: (picture uint8 (h, w, c), mask uint8 (h, w)); ids without a class are not colored.
+            Of volumes (d, h, w, c) the middle slice is drawn, its first channel in gray.
         class_names: one name per class.
         palette: one (red, green, blue) 0..255 per class.
 
@@ -50,7 +50,7 @@ def contact_sheet(
     rows = math.ceil(len(examples) / columns)
     shown = _most_seen([label for _, label in examples], len(class_names))
     names = [class_names[i] for i in shown[:_NAMED]]
-    # A letter is about 0.09 inches wide, a line 0.22 high.
+    # A character is about 0.09 inches wide, a line 0.22 high.
     widest = 0.09 * max((len(name) for name in names), default=0) + 0.7
     width = _WIDTH * max(columns, 2 if len(names) > _FEW else 1)
     legend_columns = max(1, min(8, len(names), int(width / widest)))
@@ -86,7 +86,7 @@ def contact_sheet(
 
 
 def _most_seen(labels: Sequence[np.ndarray], num_classes: int) -> list[int]:
-    """Return the classes that masks show, the one with the most pixels first."""
+    """Return the classes in the masks, sorted by pixels, the largest first."""
     counts = sum(np.bincount(label.reshape(-1), minlength=256) for label in labels)
     counts = np.asarray(counts)[:num_classes]
     order = np.argsort(-counts, kind="stable")
@@ -94,7 +94,7 @@ def _most_seen(labels: Sequence[np.ndarray], num_classes: int) -> list[int]:
 
 
 def overlay(image: np.ndarray, label: np.ndarray, palette: Sequence) -> np.ndarray:
-    """Return a picture as RGB uint8 (h, w, 3) with its mask in half-transparent colors."""
+    """Return a picture as RGB uint8 (h, w, 3) with its mask in semi-transparent colors."""
     if image.shape[-1] not in (1, 3):
         image = image[..., :3] if image.shape[-1] > 3 else image[..., :1]  # e.g. without alpha
     picture = np.broadcast_to(image, (*image.shape[:2], 3))

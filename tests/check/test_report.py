@@ -53,7 +53,7 @@ def test_a_sound_dataset_is_healthy(folder):
     assert report.faults.empty
     assert report.duplicates.empty
     text = str(report)
-    assert "8 in train, 4 in val): every file was read, no fault was found" in text
+    assert "8 in train, 4 in val): every file was read, no faults" in text
     # Each of two classes fills half of every picture: both weigh the same.
     assert report.class_weights.tolist() == [1.0, 1.0]
     assert report.crop == (32, 64)
@@ -128,7 +128,7 @@ def test_equal_pictures_within_a_split_are_a_notice(folder):
     save(scene(801), folder / "images/train/6.png")
     report = opened(folder).check()
     assert report.healthy
-    assert "Pictures that stand twice within a split (1)" in str(report)
+    assert "Duplicate pictures within a split (1)" in str(report)
 
 
 def test_binary_and_smoothed_masks_are_recognised(folder):
@@ -169,7 +169,7 @@ def test_pictures_of_nothing_but_void_are_listed(folder):
     save(np.full((48, 64), 255, np.uint8), folder / "masks/val/3.png")
     report = opened(folder).check()
     assert report.void_only.to_numpy().tolist() == [["val", str(folder / "images/val/3.png")]]
-    assert "Pictures with nothing but ignored pixels (1)" in str(report)
+    assert "Pictures in which all pixels are ignored (1)" in str(report)
 
 
 def test_rare_classes_and_much_void_are_said(folder):
@@ -249,7 +249,7 @@ def test_fix_needs_a_new_folder_and_files(folder, tmp_path):
         opened(folder).check(fix=folder)
     arrays = np.zeros((1, 32, 32, 3), np.uint8), np.zeros((1, 32, 32), np.uint8)
     toy = Dataset.from_arrays("toy", ["sky"], None, {"train": arrays})
-    with pytest.raises(ValueError, match=r"`fix` repairs files. Received: 'toy'"):
+    with pytest.raises(ValueError, match=r"`fix` supports datasets of files only. Received: 'toy'"):
         toy.check(fix=tmp_path / "new")
 
 

@@ -18,7 +18,7 @@ def test_ids_of_one_name_are_one_class_and_none_is_ignored():
 @pytest.mark.parametrize("ids", [[-1, 0], [0, 9], [0, 4000], [254, 0]])
 def test_unknown_ids_are_named_with_the_file(ids):
     with pytest.raises(
-        FileFault, match=r"no class and not ignored: \[.*Received: 'a\.png'"
+        FileFault, match=r"neither classes nor ignored: \[.*Received: 'a\.png'"
     ) as info:
         Classes.make(["road"]).from_file_ids(np.array([ids]), "a.png")
     assert info.value.kind == UNKNOWN_IDS
@@ -39,7 +39,7 @@ def test_colours_become_classes():
     pixels = np.array([[[128, 64, 0], [0, 0, 0], [9, 9, 9]]], np.uint8)
     assert classes.from_colors(pixels, "").tolist() == [[1, 0, 255]]
     with pytest.raises(
-        FileFault, match=r"colors that are no class: \[\(1, 1, 1\)\].*b\.png"
+        FileFault, match=r"unknown colors: \[\(1, 1, 1\)\].*b\.png"
     ) as info:
         classes.from_colors(np.ones((2, 2, 3), np.uint8), "b.png")
     assert info.value.kind == COLORS

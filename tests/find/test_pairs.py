@@ -109,10 +109,10 @@ def test_what_has_no_partner_is_returned_on_request(tmp_path):
     for name in ("a.jpg", "a.png", "b.jpg"):
         Image.new("L", (2, 2)).save(tmp_path / name)
     Image.new("L", (2, 2)).save(tmp_path / "c_mask.png")
-    pairs, lonely, note = match_what_fits(tmp_path, tmp_path)
+    pairs, unmatched, note = match_what_fits(tmp_path, tmp_path)
     assert note == ""
     assert [image for image, _ in pairs] == [str(tmp_path / "a.jpg")]
-    assert lonely == [
+    assert unmatched == [
         ("picture", str(tmp_path / "b.jpg")), ("mask", str(tmp_path / "c_mask.png"))
     ]  # fmt: skip
     with pytest.raises(

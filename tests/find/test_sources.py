@@ -47,5 +47,5 @@ def test_a_part_keeps_weights_and_takes_repaired_masks(tmp_path):
     assert part.weights is not None
     assert part.weights.tolist() == [1, 3]
     assert np.unique(part.read(1)[1]).tolist() == [1]
-    with pytest.raises(ValueError, match=r"no class and not ignored: \[9\]"):
+    with pytest.raises(ValueError, match=r"neither classes nor ignored: \[9\]"):
         part.read(0)

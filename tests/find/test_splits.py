@@ -70,7 +70,7 @@ def test_lists_name_pictures_with_their_folders_or_folders(names, found):
     [
         ({"train": ["0"]}, r"'train' may be any of 4; its folder must stand .*Received: '0'"),
         ({"train": ["a/x"], "val": ["a"]}, r"'val' is in 'train' already. Received: 'a'"),
-        ({"train": ["c"]}, r"'train' is in no pair of the folders. Received: 'c'"),
+        ({"train": ["c"]}, r"'train' has no pair in the folders. Received: 'c'"),
     ],
 )
 def test_lists_that_do_not_work_are_refused(lists, message):

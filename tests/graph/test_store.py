@@ -175,7 +175,7 @@ def test_skip_leaves_faulty_pairs_out_and_counts_them(pairs, cache, name, caplog
     data = dataset(pairs, cache=cache, on_error="skip")
     with caplog.at_level(logging.WARNING):
         assert data.num_examples("train") == 4
-    assert "1 of 5 pairs are skipped" in caplog.text
+    assert "1 of 5 pairs cannot be read and are skipped" in caplog.text
     assert name in caplog.text
     (picture, fault) = next(iter(data.skipped("train").items()))
     assert Path(picture).name == "2.png"
@@ -219,7 +219,7 @@ def test_a_picture_that_changed_since_its_header_was_read_is_named(pairs):
     data._sources["train"].sizes()
     Image.new("RGB", (30, 30)).save(pairs / "2.png")
     Image.new("L", (30, 30)).save(pairs / "2_mask.png")
-    with pytest.raises(ValueError, match=r"size that its header says. Received: .*2\.png"):
+    with pytest.raises(ValueError, match=r"size in its header. Received: .*2\.png"):
         data.eval_batches("train", 1)
 
 

@@ -157,7 +157,7 @@ def test_lists_and_files_of_names_divide(tmp_path):
         ({"train": 1.0, "val": 0.0}, r"above 0"),
         ((), r"Shares are for train, val, test"),
         ((0.2, 0.2, 0.2, 0.2), r"Shares are for train, val, test"),
-        ({"train": ["0", "nobody"]}, r"in no pair of the folders. Received: 'nobody'"),
+        ({"train": ["0", "nobody"]}, r"has no pair in the folders. Received: 'nobody'"),
         ({"train": ["0"], "val": ["0"]}, r"is in 'train' already. Received: '0'"),
         ({"train": "no/such.txt"}, r"must be a text file or a list.*no/such\.txt"),
         ({"train": ["0"], "val": []}, r"Split 'val' of dataset .* has no pictures"),
@@ -192,7 +192,7 @@ def test_an_unknown_id_is_named_with_its_file(tmp_path):
     images, labels = make_folders(tmp_path)
     mask(labels / "3.png", 77)
     data = from_folders(images, labels, CLASSES, splits=(1.0,))
-    with pytest.raises(ValueError, match=r"no class and not ignored: \[77\].*3\.png"):
+    with pytest.raises(ValueError, match=r"neither classes nor ignored: \[77\].*3\.png"):
         data.train_batches(1)
     assert data.check().faults["path"].tolist() == [str(labels / "3.png")]
     ignoring = from_folders(images, labels, CLASSES, splits=(1.0,), ignore=(77, 255))
