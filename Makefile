@@ -8,7 +8,7 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo notebooks test-notebooks test-slow test-backends format readme clean
+.PHONY: help install test demo docs notebooks test-notebooks test-slow test-backends format readme clean
 
 help:
 	@echo "make install        make or update .venv"
@@ -18,8 +18,9 @@ help:
 	@echo "make notebooks      run every notebook in full and store it with its pictures"
 	@echo "make test-slow      the long tests"
 	@echo "make test-backends  install JAX and compare the backends"
+	@echo "make docs           write the API reference to build/docs"
 	@echo "make format         lay out the code"
-	@echo "make readme         write the README's tables anew"
+	@echo "make readme         update the tables in README.md"
 	@echo "make clean          remove .venv and caches; saved_models stays"
 
 install: .venv/installed
@@ -57,6 +58,9 @@ test-slow: .venv/installed-dev
 test-backends: .venv/installed-dev
 	.venv/bin/python -m pip install -c requirements.txt -e ".[jax]"
 	.venv/bin/python -m pytest -m backends
+
+docs: .venv/installed-dev
+	.venv/bin/python docs/reference.py build/docs
 
 format: .venv/installed-dev
 	.venv/bin/ruff check --fix .

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -149,3 +151,16 @@ def test_notes_can_be_taken_from_a_tflite_file_as_the_page_says(tmp_path):
     with zipfile.ZipFile(file) as archive:
         notes = json.loads(archive.read("keras_seg.json"))
     assert notes["class_names"][0] == "sky"
+
+
+@pytest.mark.slow
+def test_the_reference_is_built_from_the_docstrings_without_warnings(tmp_path):
+    pytest.importorskip("pdoc")
+    script = DOCS / "reference.py"
+    command = [sys.executable, "-W", "error::UserWarning", script, tmp_path / "api"]
+    subprocess.run(command, check=True, capture_output=True, cwd=DOCS.parent, timeout=300)
+    fit = (tmp_path / "api/keras_seg.html").read_text()
+    assert 'id="fit"' in fit
+    assert '<h6 id="arguments">' in fit  # a section of a Google-style docstring
+    assert 'id="from_folders"' in (tmp_path / "api/pipelines.html").read_text()
+    assert (tmp_path / "api/keras_seg/training/callbacks.html").exists()

@@ -67,7 +67,7 @@ def test_found_classes_are_named_after_what_was_found():
         ("name,r,g,b\nroad,0,300,0\n", r"in 0..255. Received: .*300.* in column 'g'"),
         ({(0, 300, 0): "road"}, r"are \(red, green, blue\) of 0..255. Received: \(0, 300, 0\)"),
         ({-1: "road"}, r"must be in 0..16777215. Received: \[-1\]. Correct them"),
-        ({"road": 1}, r"are \{id: name\}.*Received: classes=\{'road': 1\}. Exchange keys and values"),
+        ({"road": 1}, r"are \{id: name\}.*Received: classes=\{.road.: 1\}. Exchange keys"),
     ],
 )
 def test_ids_and_colours_that_cannot_be_are_refused(tmp_path, table, message):

@@ -38,9 +38,7 @@ def test_colours_become_classes():
     classes = Classes(("void", "road"), ((0, 0, 0), (128, 64, 0)), (0, 1), colors=colors)
     pixels = np.array([[[128, 64, 0], [0, 0, 0], [9, 9, 9]]], np.uint8)
     assert classes.from_colors(pixels, "").tolist() == [[1, 0, 255]]
-    with pytest.raises(
-        FileFault, match=r"unknown colors: \[\(1, 1, 1\)\].*b\.png"
-    ) as info:
+    with pytest.raises(FileFault, match=r"unknown colors: \[\(1, 1, 1\)\].*b\.png") as info:
         classes.from_colors(np.ones((2, 2, 3), np.uint8), "b.png")
     assert info.value.kind == COLORS
 
