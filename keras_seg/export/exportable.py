@@ -2,6 +2,8 @@
 
 from typing import Any
 
+HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+
 
 def require_tensorflow(subject):
     """Raise unless Keras runs on TensorFlow, which writes both formats.
@@ -65,7 +67,7 @@ def _in_float32(model):
     import keras
 
     def float32_layer(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+        return type(layer).from_config({**_float32(layer.get_config()), "dtype": "float32"})
 
     pixels = model.inputs[0]
     rebuilt = keras.models.clone_model(
@@ -76,6 +78,20 @@ def _in_float32(model):
     )
     rebuilt.set_weights(model.get_weights())
     return rebuilt
+
+
+def _float32(config):
+    """A layer's settings with float32 for the layers inside it, such as those of `Recompute`."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return "float32"
+        return {
+            key: "float32" if key == "dtype" and value in HALVES else _float32(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(_float32(value) for value in config)
+    return config
 
 
 def frozen(model, shape, dtype):

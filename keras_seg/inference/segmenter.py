@@ -1,24 +1,23 @@
 """Pictures or volumes in, label maps out: a path or an array, grey or colour, of any size."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import keras
 import numpy as np
 
-from keras_seg.inference.compiled import compiled, logits_model
+from keras_seg.inference.compiled import CompiledFunctions, logits_model
 from keras_seg.inference.predictor import Predictor
 from keras_seg.inference.stride import output_stride
 
 SMALLEST_SIDE = 32  # pixels; the models' own lower limit
-MAX_COMPILED = 8  # input shapes whose compiled function is kept
 
 
 class Segmenter(Predictor):
     """Give every pixel of a picture its class, at the speed of a compiled graph.
 
-    The first picture of a size compiles a function for it; the last eight sizes are kept.
+    The first picture compiles a function for every size; a size that comes 16 times in a row gets
+    a faster one of its own (`keras_seg.inference.compiled.CompiledFunctions`).
     Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) makes a
     segmenter of volumes, which takes (d, h, w) and (d, h, w, c) where pictures are said here.
 
@@ -28,7 +27,7 @@ class Segmenter(Predictor):
         class_names: one name per class; `class 0`, `class 1`, ... if None.
         palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
         freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
-            `refresh()` after changing them, or say `freeze=False` to follow a model in training.
+            `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
 
     Raises:
         ValueError: if the model is no segmentation model, or names or colours do not fit it.
@@ -85,7 +84,7 @@ class Segmenter(Predictor):
                 "`palette` needs one colour (r, g, b) of whole numbers 0..255 per class. "
                 f"Received: palette={self.palette}. Multiply shares of 1 by 255 and round them."
             )
-        self._compiled: OrderedDict[tuple, Callable] = OrderedDict()
+        self._functions = CompiledFunctions(self.network, freeze)
 
     @cached_property
     def output_stride(self) -> int:
@@ -112,7 +111,7 @@ class Segmenter(Predictor):
 
     def refresh(self) -> None:
         """Forget every compiled function, so that the model's present weights are used."""
-        self._compiled.clear()
+        self._functions.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
         """Pad to the smallest size, unless the model has its own; call the function; crop back."""
@@ -126,18 +125,8 @@ class Segmenter(Predictor):
             batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
-        found = self._function(head, batch.shape)(batch)
+        found = self._functions(head, batch)
         return found[:, *(slice(size) for size in sizes)]
-
-    def _function(self, head: str, shape: tuple[int, ...]) -> Callable:
-        """Return the function for this shape; the shape not used for longest makes room."""
-        key = (head, shape)
-        if key not in self._compiled:
-            self._compiled[key] = compiled(self.network, head, shape, self.freeze)
-            if len(self._compiled) > MAX_COMPILED:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(key)
-        return self._compiled[key]
 
     def _checked(self, batch) -> np.ndarray:
         batch = super()._checked(batch)

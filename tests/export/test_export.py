@@ -10,6 +10,7 @@ from keras_seg.export import ExportReport, saved_model, tflite
 from keras_seg.export import comparison as proof_part
 from keras_seg.export import exportable as model_part
 from keras_seg.export import publish as publish_part
+from keras_seg.layers import Recompute
 
 
 def tiny(num_classes=3, size=(None, None), dtype=None):
@@ -20,6 +21,15 @@ def tiny(num_classes=3, size=(None, None), dtype=None):
     logits = layers.Conv2D(num_classes, 1, dtype="float32", name="logits")(x)
     aux = layers.Conv2D(num_classes, 1, dtype="float32", name="aux_context")(x)
     return keras.Model(image, {"logits": logits, "aux_context": aux})
+
+
+def recomputed(policy):
+    """A network that computes a block a second time in training, in mixed precision."""
+    inside = keras.Input((None, None, 3), dtype=keras.DTypePolicy(policy).compute_dtype)
+    maps = layers.Conv2D(4, 3, padding="same", activation="relu", dtype=policy)(inside)
+    image = keras.Input((None, None, 3))
+    x = Recompute(keras.Model(inside, maps), dtype=policy)(image)
+    return keras.Model(image, layers.Conv2D(3, 1, dtype="float32")(x))
 
 
 def proof(agreement=1.0, difference=0.0, keras_mean_iou=None, mean_iou=None):
@@ -75,6 +85,19 @@ def test_mixed_precision_is_rebuilt_in_float32_with_the_same_weights():
     image = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
     # bfloat16 keeps 8 bits, 3 decimal digits.
     np.testing.assert_allclose(exported(image), model(image)["logits"], atol=0.05)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_inside_recomputed_blocks_are_rebuilt_in_float32_too(policy):
+    model = recomputed(policy)
+    exported = model_part.logits_model(model)
+    assert {layer.compute_dtype for layer in exported._flatten_layers()} == {"float32"}
+    image = np.random.default_rng(0).uniform(0, 1, (1, 32, 32, 3)).astype("float32")
+    # bfloat16 keeps 8 bits, so numbers around 1 agree to 1/256 for each of the two convolutions.
+    np.testing.assert_allclose(exported(image), model(image), atol=0.05)
+    traced = tf.function(exported).get_concrete_function(tf.TensorSpec((1, 32, 32, 3)))
+    types = {tensor.dtype for node in traced.graph.get_operations() for tensor in node.outputs}
+    assert types.isdisjoint({tf.float16, tf.bfloat16})
 
 
 def test_model_with_two_inputs_is_refused():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from test_export import recomputed
 from test_saved_model import NAMES, PALETTE, network
 
 from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite
@@ -160,9 +161,10 @@ def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
     assert report.pictures == "4 labelled pictures"
 
 
-def test_mixed_precision_and_noise_proof_work(tmp_path):
+@pytest.mark.parametrize("make", [lambda policy: network(0, dtype=policy), recomputed])
+def test_mixed_precision_and_noise_proof_work(tmp_path, make):
     path = tmp_path / "model.tflite"
-    report = tflite(network(0, dtype="mixed_float16"), path, size=SIZE)
+    report = tflite(make("mixed_float16"), path, size=SIZE)
     assert set(flatbuffer.tensor_types(path)) <= {"FLOAT32", "INT32"}
     assert report.pictures == "4 noise pictures"
 

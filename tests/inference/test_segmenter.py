@@ -6,7 +6,7 @@ from _process import run_on
 from keras import layers
 
 from keras_seg import models
-from keras_seg.inference.segmenter import MAX_COMPILED, Segmenter
+from keras_seg.inference.segmenter import Segmenter
 from keras_seg.show import show_predictions
 
 # A pixel's class is its strongest channel: red 0, green 1, blue 2.
@@ -261,16 +261,6 @@ def test_a_live_segmenter_follows_the_weights():
     np.testing.assert_array_equal(segmenter(image), image.argmax(axis=-1))
     model.get_layer("logits").set_weights([-IDENTITY])
     np.testing.assert_array_equal(segmenter(image), image.argmin(axis=-1))
-
-
-def test_only_the_last_shapes_are_kept():
-    segmenter = Segmenter(strongest_channel())
-    for width in range(32, 32 + MAX_COMPILED):
-        segmenter(picture(32, width))
-    segmenter(picture(32, 32))  # Used again: no longer the oldest.
-    segmenter(picture(32, 100))
-    widths = {shape[2] for _, shape in segmenter._compiled}
-    assert widths == {32, 100, *range(34, 32 + MAX_COMPILED)}
 
 
 def test_batch_statistics_and_dropout_stay_off():
