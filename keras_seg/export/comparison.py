@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import itertools
+import operator
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from keras_seg.export.litert import labels_from_scores
 
@@ -18,6 +20,7 @@ class Proof:
     max_difference: float
     keras_mean_iou: float | None
     mean_iou: float | None
+    keras_own_size_mean_iou: float | None = None
 
 
 def take_pictures(subject, pictures, num_pictures, shape):
@@ -49,10 +52,29 @@ def take_pictures(subject, pictures, num_pictures, shape):
             item = np.asarray(item[0] if isinstance(item, tuple | list) else item)
             yield from item if item.ndim == len(shape) + 1 else [item]
 
-    taken = list(itertools.islice(each(), num_pictures))
+    taken = list(bar(itertools.islice(each(), num_pictures), "read images", num_pictures))
     for picture in taken or [np.zeros(0)]:
         check_pictures(subject, picture, shape)
     return [resized(picture[np.newaxis], shape[:-1])[0] for picture in taken]
+
+
+def bar(batches, words, total=None):
+    """A progress bar around batches, shown in terminals and notebooks only.
+
+    Args:
+        batches: an iterable.
+        words: what is being done.
+        total: how many there are; None asks `batches`.
+
+    Returns:
+        An iterable of the same batches.
+
+    >>> list(bar([1, 2], "compare"))
+    [1, 2]
+    """
+    # A tf.data.Dataset of unknown length refuses `len` with a TypeError, which this hint allows.
+    total = total or operator.length_hint(batches) or None
+    return tqdm(batches, words, total, disable=None, leave=False)
 
 
 def check_pictures(subject, pictures, shape):
@@ -132,13 +154,14 @@ def labelled_batches(subject, data, shape, size):
         size: (height, width) to resize to, None in it keeps the size; volumes keep theirs.
 
     Yields:
-        (image, label).
+        (image, label, own): resized, and (image, label) at their own size, which are often the
+        same two arrays.
 
     Raises:
         ValueError: an element is something else, or there is none.
     """
     item = None
-    for item in data:
+    for item in bar(data, "compare"):
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise ValueError(
                 f"`{subject}` needs data=batches of (image, label). "
@@ -153,7 +176,11 @@ def labelled_batches(subject, data, shape, size):
                 f"Received: image shape={image.shape}, label shape={label.shape}. "
                 "Give one label map for each picture."
             )
-        yield resized(image, size), resized(label[..., np.newaxis], size, nearest=True)[..., 0]
+        own = (image, label)
+        if None not in size and image.shape[1:-1] != tuple(size):
+            label = resized(label[..., np.newaxis], size, nearest=True)[..., 0]
+            image = resized(image, size)
+        yield image, label, own
     if item is None:
         raise ValueError(
             "The proof of an export needs at least one batch of pictures. "
@@ -176,24 +203,23 @@ def _full_precision():
 
 
 @_full_precision()
-def compare(reference, exported, batches, words):
+def compare(reference, exported, batches, words, any_size=False):
     """Runs both on the same pictures.
 
     Args:
         reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
         exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
-        batches: iterable of (image, label or None), one at least.
+        batches: iterable of (image, label, own), one at least: without labels, the latter two are
+            None; `own` is what `labelled_batches` yields.
         words: what the pictures are, such as "noise pictures".
+        any_size: whether the reference takes pictures of their own size, too.
 
     Returns:
         Proof; mean IoU over the labelled batches alone.
     """
-    # Here, as it imports keras.
-    from keras_seg.metrics import confusion_matrix, mean_iou
-
     num_pictures = num_same = num_pixels = 0
-    largest, confusions = 0.0, []
-    for image, label in batches:
+    largest, tally = 0.0, _Tally()
+    for image, label, own in batches:
         scores = np.asarray(reference(image))
         labels, exported_scores = exported(image)
         expected = labels_from_scores(scores)
@@ -203,15 +229,41 @@ def compare(reference, exported, batches, words):
         # A difference that is no number counts as infinite.
         difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
         largest = max(largest, float(difference.max()))
-        if label is not None:
-            num_classes = scores.shape[-1]
-            confusions.append(
-                [confusion_matrix(label, found, num_classes) for found in (expected, labels)]
-            )
-    means = (
-        [mean_iou(matrix) for matrix in np.sum(confusions, axis=0)] if confusions else [None] * 2
-    )
-    return Proof(f"{num_pictures} {words}", num_same / num_pixels, largest, *means)
+        if label is None:
+            continue
+        tally.add(scores.shape[-1], keras_mean_iou=(label, expected), mean_iou=(label, labels))
+        if any_size:
+            again = own[0].shape == image.shape
+            found = expected if again else labels_from_scores(np.asarray(reference(own[0])))
+            tally.add(scores.shape[-1], keras_own_size_mean_iou=(own[1], found))
+            tally.differ |= not again
+    means = tally.means()
+    if not tally.differ:
+        means.pop("keras_own_size_mean_iou", None)
+    none = {"keras_mean_iou": None, "mean_iou": None}
+    return Proof(f"{num_pictures} {words}", num_same / num_pixels, largest, **(none | means))
+
+
+class _Tally:
+    """Confusion matrices by the name of their mean IoU."""
+
+    def __init__(self):
+        self.matrices = {}
+        self.differ = False  # whether a picture's own size is another than the export's
+
+    def add(self, num_classes, **pairs):
+        """Count (truth, found) for each name."""
+        from keras_seg.metrics import confusion_matrix  # here, as it imports keras
+
+        for name, (truth, found) in pairs.items():
+            matrix = confusion_matrix(truth, found, num_classes)
+            self.matrices[name] = self.matrices.get(name, 0) + matrix
+
+    def means(self):
+        """Mean IoU by name."""
+        from keras_seg.metrics import mean_iou
+
+        return {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
 
 
 def require(subject, path, proof, min_agreement, max_iou_drop=None):

@@ -3,7 +3,7 @@
 Every conversion leaks memory and prints what cannot be silenced, so none happens in the user's
 process. It sees neither Keras nor keras_seg: a SavedModel of static size comes in.
 
-Usage: _convert.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
+Usage: convert.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
 """
 
 import sys
@@ -30,9 +30,13 @@ def convert(folder, file, mode, calibration=""):
         converter.target_spec.supported_types = [tf.float16]
     if mode == "int8":
         pictures = np.load(calibration, mmap_mode="r")
-        converter.representative_dataset = lambda: (
-            {"image": picture[np.newaxis].astype("float32")} for picture in pictures
-        )
+
+        def batches():
+            for picture in pictures:
+                yield {"image": picture[np.newaxis].astype("float32")}
+                print("calibrated", flush=True)
+
+        converter.representative_dataset = batches
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
         # Not uint8, which would take a quarter of the time to copy at full size.

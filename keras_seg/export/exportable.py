@@ -80,7 +80,7 @@ def _in_float32(model):
     return rebuilt
 
 
-def _float32(config):
+def _float32(config) -> Any:
     """A layer's settings with float32 for the layers inside it, such as those of `Recompute`."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":

@@ -1,6 +1,8 @@
 """What an export is and how it was proven."""
 
 import dataclasses
+import shlex
+from html import escape
 from pathlib import Path
 
 
@@ -18,8 +20,11 @@ class ExportReport:
         pictures: what the proof ran on, in words.
         agreement: share of pixels with the label of the Keras model, 0..1.
         max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
-        keras_mean_iou: mean IoU of the Keras model on the labelled pictures, or None without any.
+        keras_mean_iou: mean IoU of the Keras model on the labelled pictures, resized to the
+            export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.
+        keras_own_size_mean_iou: mean IoU of the Keras model on the pictures at their own size;
+            None where that is the export's size.
 
     >>> report = ExportReport("model.tflite", "TFLite fp32", 3_600_000, {"CONV_2D": 23},
     ...     {"image": "float32 (1, 360, 480, 3)"}, {"logits": "float32 (1, 360, 480, 11)"},
@@ -43,6 +48,7 @@ class ExportReport:
     max_difference: float
     keras_mean_iou: float | None = None
     mean_iou: float | None = None
+    keras_own_size_mean_iou: float | None = None
 
     def row(self):
         """One flat line for a table: `pandas.DataFrame([report.row(), ...])`.
@@ -59,23 +65,45 @@ class ExportReport:
         row["inputs"], row["outputs"] = _tensors(self.inputs), _tensors(self.outputs)
         return row
 
-    def __str__(self):
+    def _lines(self):
+        """(subject, words) of each line below the head."""
         common = sorted(self.operations.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{name} {count}" for name, count in common[:12])
         more = f", {len(common) - 12} other kinds" if len(common) > 12 else ""
         lines = [
-            f"{self.format}: {self.path}, {self.num_bytes / 1e6:.2f} MB",
-            f"  in          {_tensors(self.inputs)}",
-            f"  out         {_tensors(self.outputs)}",
-            f"  operations  {sum(self.operations.values())}: {shown}{more}",
-            f"  proof       {100 * self.agreement:.3f} % of pixels as in Keras, largest "
-            f"difference {self.max_difference:.2g}, on {self.pictures}",
+            ("in", _tensors(self.inputs)),
+            ("out", _tensors(self.outputs)),
+            ("operations", f"{sum(self.operations.values())}: {shown}{more}"),
+            (
+                "proof",
+                f"{100 * self.agreement:.3f} % of pixels as in Keras, largest "
+                f"difference {self.max_difference:.2g}, on {self.pictures}",
+            ),
         ]
-        if self.mean_iou is not None:
-            lines.append(
-                f"  mean IoU    {self.mean_iou:.4f}, the Keras model has {self.keras_mean_iou:.4f}"
+        if self.mean_iou is None:
+            return lines
+        scores = f"{self.mean_iou:.4f}, the Keras model has {self.keras_mean_iou:.4f}"
+        if self.keras_own_size_mean_iou is not None:
+            scores += (
+                " on the same resized pictures and "
+                f"{self.keras_own_size_mean_iou:.4f} on the pictures at their own size"
             )
-        return "\n".join(lines)
+        return [*lines, ("mean IoU", scores)]
+
+    def _head(self):
+        return f"{self.format}: {shlex.quote(str(self.path))}, {self.num_bytes / 1e6:.2f} MB"
+
+    def __str__(self):
+        return "\n".join([self._head(), *(f"  {name:<12}{text}" for name, text in self._lines())])
+
+    def _repr_html_(self):
+        """The report as a table, for a notebook."""
+        style = "style='text-align:left'"
+        rows = "".join(
+            f"<tr><th {style}>{name}</th><td {style}>{escape(text)}</td></tr>"
+            for name, text in self._lines()
+        )
+        return f"<p>{escape(self._head())}</p><table>{rows}</table>"
 
 
 def _tensors(by_name):

@@ -104,16 +104,16 @@ def _proof_batches(shape, pictures, data):
         words = "labelled pictures"
     elif pictures is not None:
         taken = comparison.take_pictures("saved_model", pictures, 16, shape)
-        batches = ((picture[np.newaxis], None) for picture in taken)
+        batches = ((picture[np.newaxis], None, None) for picture in taken)
         words = "given pictures"
     else:
         standard = [length or default for length, default in zip(size, usual, strict=True)]
-        batches = [(np.stack(comparison.noise(4, (*standard, shape[-1]))), None)]
+        batches = [(np.stack(comparison.noise(4, (*standard, shape[-1]))), None, None)]
         words = "noise pictures"
     if None in size:
         odd = [length or default for length, default in zip(size, strange, strict=True)]
         batches = itertools.chain(
-            batches, [(np.stack(comparison.noise(1, (*odd, shape[-1]))), None)]
+            batches, [(np.stack(comparison.noise(1, (*odd, shape[-1]))), None, None)]
         )
         words += f", one of them noise of {'x'.join(map(str, odd))}"
     return batches, words

@@ -17,6 +17,7 @@ NUM_CALIBRATION = 100
 NUM_PROOF = 16
 NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
+CALIBRATED = "calibrated\n"  # what the converter prints after each picture
 # What a sound conversion reaches; int8 rounds where two classes are nearly equal.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
 
@@ -58,7 +59,8 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
         calibration: training pictures, for int8: uint8 array (n, h, w, c), or an iterable of
             pictures, of batches, or of batches (image, label). The first 100 are used, resized.
         data: batches (image, label) to compare on, not those of `calibration`; resized to
-            `size`. Gives the mean IoU of both; int8 may lose 0.015 at most.
+            `size`. Gives the mean IoU of both, of which int8 may lose 0.015 at most, and that of
+            the Keras model on the pictures at their own size.
         class_names: names in the order of ids.
         palette: colours (r, g, b) 0..255 in the order of ids.
         min_agreement: least share of pixels with the label of the Keras model. Default 0.999 for
@@ -88,17 +90,25 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
         publish.write_notes(draft, notes)
         segmenter = LiteRTSegmenter(draft)
         batches, words = _proof_batches(shape, pictures[-NUM_PROOF:], data)
+        functions = _functions(exported)
         proof = comparison.compare(
-            lambda image: exported(image.astype("float32"), training=False),
+            lambda image: functions("logits", image),
             segmenter.labels_and_scores,
             batches,
             words,
+            any_size=None in exported.input_shape[1:3],
         )
         limits = _limits(mode, data, min_agreement)
         comparison.require("tflite", path, proof, **limits)
         num_bytes = draft.stat().st_size
     parts = (operations, *segmenter.signature())
     return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(proof))
+
+
+def _functions(model):
+    from keras_seg.inference.compiled import CompiledFunctions  # imports Keras
+
+    return CompiledFunctions(model, freeze=True)
 
 
 def _checked(path):
@@ -169,15 +179,31 @@ def _convert(model, file, mode, shape, pictures):
         if mode == "int8":
             np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
             command.append(f"{folder}/calibration.npy")
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
+        status, errors = _run(command, len(pictures))
+    if status:
         raise ValueError(
             "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
             f"Received: model={model.name!r}, of which the converter says:\n"
-            f"{_complaint(done.stderr)} (exit status {done.returncode})\n"
+            f"{_complaint(errors)} (exit status {status})\n"
             "Replace the layers it names, or export a SavedModel instead."
         )
+
+
+def _run(command, num_pictures):
+    """Run the converter; the bar follows the pictures that it calibrates on."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+        comparison.bar((), "convert", num_pictures) as bar,
+    ):
+        for line in process.stdout or ():
+            bar.update(line == CALIBRATED)
+        process.wait()
+        errors.seek(0)
+        return process.returncode, errors.read()
 
 
 def _with_full_range(pictures):
@@ -214,7 +240,7 @@ def _proof_batches(shape, pictures, data):
         return comparison.labelled_batches("tflite", data, shape, shape[:2]), "labelled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
     return [
-        (picture[np.newaxis], None) for picture in pictures or comparison.noise(4, shape)
+        (picture[np.newaxis], None, None) for picture in pictures or comparison.noise(4, shape)
     ], words
 
 

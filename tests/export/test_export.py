@@ -47,6 +47,23 @@ def test_report_names_size_operations_agreement_and_both_scores():
         assert words in text
 
 
+def test_report_names_the_score_at_the_pictures_own_size():
+    report = ExportReport(
+        "my run/model.tflite", "TFLite fp32", 1, {}, {}, {}, "9 <b> pictures", 1.0, 0.0, 0.52, 0.51,
+        0.61,
+    )  # fmt: skip
+    words = (
+        "mean IoU    0.5100, the Keras model has 0.5200 on the same resized pictures and 0.6100 on "
+        "the pictures at their own size"
+    )
+    assert words in str(report)
+    assert str(report).startswith("TFLite fp32: 'my run/model.tflite', 0.00 MB")
+    page = report._repr_html_()
+    assert page.count("<tr>") == 5
+    assert "0.6100 on the pictures" in page
+    assert "9 &lt;b&gt; pictures" in page
+
+
 def test_report_row_is_flat():
     report = ExportReport("a/b", "SavedModel", 1, {"A": 2, "B": 3}, {"x": "t"}, {}, "none", 1.0, 0)
     assert report.row()["operations"] == 5
@@ -119,7 +136,10 @@ def test_proof_counts_pixels_and_scores_both():
     found = np.array([[[1, 0], [0, 0]]], "uint8")
     label = np.array([[[1, 1], [0, 255]]], "uint8")
     result = proof_part.compare(
-        lambda image: logits, lambda image: (found, logits + 0.5), [(np.zeros(1), label)], "such"
+        lambda image: logits,
+        lambda image: (found, logits + 0.5),
+        [(np.zeros(1), label, None)],
+        "such",
     )
     assert result.agreement == 0.75
     assert result.max_difference == 0.5
@@ -127,6 +147,25 @@ def test_proof_counts_pixels_and_scores_both():
     # Class 0: 1 right of 2 found; class 1: 1 right of 2 there.
     assert result.mean_iou == 0.5
     assert result.pictures == "1 such"
+
+
+def test_proof_scores_keras_at_the_pictures_own_size_too():
+    # Class 1 where the picture is white. The small picture has lost the white column.
+    def reference(image):
+        return np.concatenate([128.0 - image, image - 128.0], axis=-1)
+
+    small, large = np.zeros((1, 2, 2, 1), "uint8"), np.zeros((1, 4, 4, 1), "uint8")
+    large[:, :, 0] = 255
+    label = (large[..., 0] > 0).astype("uint8")
+    batches = [(small, label[:, ::2, ::2], (large, label))]
+    exported = lambda image: (np.zeros((1, 2, 2), "uint8"), reference(image))  # noqa: E731
+    result = proof_part.compare(reference, exported, batches, "such", any_size=True)
+    # Of 4 pixels, 2 are white: class 0 has 2 right of 4 found, class 1 none. Large: all right.
+    assert (result.keras_mean_iou, result.mean_iou) == (0.25, 0.25)
+    assert result.keras_own_size_mean_iou == 1.0
+    same = [(small, label[:, ::2, ::2], (small, label[:, ::2, ::2]))]
+    result = proof_part.compare(reference, exported, same, "such", any_size=True)
+    assert result.keras_own_size_mean_iou is None
 
 
 def test_data_without_any_picture_is_an_error(tmp_path):

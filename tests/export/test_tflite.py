@@ -159,6 +159,12 @@ def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
     assert report.keras_mean_iou > 0.9  # 1 but for what the resizing blurs.
     assert report.mean_iou == pytest.approx(report.keras_mean_iou, abs=1e-3)
     assert report.pictures == "4 labelled pictures"
+    # Enlarged pictures are others to a network of fixed strides.
+    found = np.concatenate([expected_labels(model, image) for image, _ in data], axis=None)
+    truth = np.concatenate([label for _, label in data], axis=None)
+    expected = keras.metrics.MeanIoU(3, sparse_y_pred=True)
+    expected.update_state(truth, found)
+    assert report.keras_own_size_mean_iou == pytest.approx(float(expected.result()), abs=1e-3)
 
 
 @pytest.mark.parametrize("make", [lambda policy: network(0, dtype=policy), recomputed])
