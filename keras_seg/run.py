@@ -1,13 +1,21 @@
 """A run: the folder in which a training leaves everything that is needed later."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
 import keras
 
 from keras_seg import _check
-from keras_seg.run_files import pick_examples, read_history
+from keras_seg.run_files import (
+    calibration_pictures,
+    pick_examples,
+    picture_size,
+    read_history,
+)
+
+log = logging.getLogger("keras_seg")
 
 
 class Run:
@@ -194,10 +202,13 @@ class Run:
     def export_tflite(self, mode="fp32", size=None, num_calibration=100):
         """Export for phones, as `model_<mode>.tflite` in the run, and prove that it agrees.
 
+        A file of another size than the default has that size in its name, such as
+        `model_int8_360x480.tflite`.
+
         Args:
             mode: "fp32", "fp16" or "int8".
-            size: (height, width) in pixels of the pictures that the file will take; what the
-                network saw in training, the recipe's crop size, if None.
+            size: (height, width) in pixels of the pictures that the file will take. None for the
+                most common size of the data set's pictures, which run.json holds.
             num_calibration: training pictures that an int8 file is calibrated on.
 
         Returns:
@@ -209,14 +220,18 @@ class Run:
         """
         from keras_seg import export
 
-        size = self.settings["crop_size"] if size is None else size
         calibration = None
         if mode == "int8" or (self.data is not None and "val" not in self.data.splits):
             data = self._data(None, "export_tflite")
-            calibration, _ = pick_examples(data, "train", num_calibration)
+            calibration = calibration_pictures(data, num_calibration)
+        default = self._export_size()
+        size = default if size is None else size
+        sides = tuple(size) if isinstance(size, tuple | list) else ()
+        other = sides and sides != default
+        ending = f"_{'x'.join(map(str, sides))}" if other else ""
         return export.tflite(
             self.model,
-            self.folder / f"model_{mode}.tflite",
+            self.folder / f"model_{mode}{ending}.tflite",
             mode=mode,
             size=size,
             calibration=calibration,
@@ -224,6 +239,23 @@ class Run:
             class_names=self.settings["class_names"],
             palette=self.settings["palette"],
         )
+
+    def _export_size(self):
+        """The size of whole pictures: the model's own, run.json's, the data set's.
+
+        Older runs without a data set have the size of training crops alone.
+        """
+        size = self.segmenter().fixed_size or self.settings.get("picture_size")
+        if size is None and self.data is not None:
+            size = picture_size(self.data)
+        if size is None and self.settings.get("crop_size"):
+            size = self.settings["crop_size"]
+            log.warning(
+                "The size of whole pictures is not known: the TFLite file takes %s, the crop size "
+                "of the training. Pass `size`, or open the run with its data set.",
+                "x".join(map(str, size)),
+            )
+        return None if size is None else tuple(size)
 
     def _validation_batches(self):
         """Batches of split "val", or None where there is none."""

@@ -1,6 +1,8 @@
 """What a run keeps in files, and the pictures that it shows."""
 
+import itertools
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,50 @@ def pick_examples(data, split, count):
             if index in wanted
         ]
     return [image for image, _ in picked], [label for _, label in picked]
+
+
+def picture_size(data):
+    """The most common size of the pictures of "val", or of "train" where there is no "val".
+
+    Args:
+        data: a data set.
+
+    Returns:
+        (height, width), of volumes (depth, height, width).
+
+    >>> import tensorflow as tf
+    >>> from keras_seg.training.plain_data import PlainData
+    >>> pixels, labels = tf.zeros((3, 32, 40, 3), "uint8"), tf.zeros((3, 32, 40), "uint8")
+    >>> picture_size(PlainData(tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(3)))
+    (32, 40)
+    """
+    split = "val" if "val" in data.splits else "train"
+    if hasattr(data, "measure"):
+        sizes = data.measure(split)[0].tolist()
+    else:
+        batches = data.eval_batches(split, 1)
+        spec = getattr(batches, "element_spec", None)
+        if isinstance(spec, tuple) and None not in tuple(spec[1].shape[1:]):
+            return tuple(spec[1].shape[1:])
+        sizes = (np.shape(label)[1:] for _, label in batches)
+    ((size, _),) = Counter(map(tuple, sizes)).most_common(1)
+    return size
+
+
+def calibration_pictures(data, count):
+    """Training pictures for the ranges of an int8 file; no others are read.
+
+    Args:
+        data: a data set.
+        count: how many pictures, fewer if there are fewer.
+
+    Returns:
+        list of uint8 (h, w, c), spread evenly over the split; of plain tf.data, the first ones.
+    """
+    if hasattr(data, "example"):
+        return pick_examples(data, "train", count)[0]
+    batches = itertools.islice(data.eval_batches("train", 1), count)
+    return [np.asarray(image)[0] for image, _ in batches]
 
 
 def read_history(folder):

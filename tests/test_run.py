@@ -11,7 +11,14 @@ from PIL import Image
 import keras_seg
 import pipelines
 from keras_seg.run import Run, find_run
-from keras_seg.run_files import pick_examples, read_history, write_text
+from keras_seg.run_files import (
+    calibration_pictures,
+    pick_examples,
+    picture_size,
+    read_history,
+    write_text,
+)
+from keras_seg.training.plain_data import PlainData
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +122,86 @@ def test_only_the_files_of_the_examples_are_read(tmp_path):
 def test_method_that_needs_pictures_says_so(run, method, arguments):
     with pytest.raises(ValueError, match=rf"`Run\.{method}` needs the pictures.*Open the run with"):
         getattr(Run(run.folder), method)(*arguments)
+
+
+def sized(*widths):
+    """A data set of plain batches, one picture each, 40 high."""
+    import tensorflow as tf
+
+    def batches():
+        for width in widths:
+            yield np.zeros((1, 40, width, 3), "uint8"), np.zeros((1, 40, width), "uint8")
+
+    spec = (
+        tf.TensorSpec((None, None, None, 3), "uint8"),
+        tf.TensorSpec((None, None, None), "uint8"),
+    )
+    made = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    return PlainData(made.apply(tf.data.experimental.assert_cardinality(len(widths))))
+
+
+def test_the_most_common_size_of_the_validation_pictures_is_the_size_of_a_data_set(data):
+    assert picture_size(sized(50, 60, 50, 70)) == (40, 50)
+    assert picture_size(data) == (32, 48)
+    files = np.zeros((3, 33, 35, 3), "uint8"), np.zeros((3, 33, 35), "uint8")
+    splits = {"train": files, "val": tuple(x[:, :, :34] for x in files)}
+    assert picture_size(pipelines.Dataset.from_arrays("a", ["b"], None, splits)) == (33, 34)
+
+
+def test_plain_data_is_read_no_further_than_calibration_needs():
+    # The third picture cannot be read into labels of its size.
+    def broken():
+        yield from ((np.zeros((1, 40, 40, 3), "uint8"), None),) * 2
+        raise AssertionError("read too far")
+
+    class Plain:
+        def eval_batches(self, split, batch_size):
+            return broken()
+
+    assert len(calibration_pictures(Plain(), 2)) == 2
+
+
+@pytest.fixture
+def exports(monkeypatch):
+    """What `keras_seg.export.tflite` is asked for: names and sizes."""
+    asked = []
+    monkeypatch.setattr(
+        keras_seg.export, "tflite", lambda model, path, size, **_: asked.append((path.name, size))
+    )
+    return asked
+
+
+def change_settings(run, **changes):
+    path = run.folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_tflite_takes_whole_pictures_by_default(run, exports):
+    change_settings(run, crop_size=[32, 32], picture_size=[64, 96])
+    Run(run.folder).export_tflite("fp32")
+    assert exports == [("model_fp32.tflite", (64, 96))]
+    change_settings(run, picture_size=None)
+    Run(run.folder, run.data).export_tflite("fp32")  # The pictures of the data set are 32x48.
+    assert exports[1] == ("model_fp32.tflite", (32, 48))
+
+
+def test_tflite_of_a_run_without_known_pictures_says_that_it_takes_crops(run, exports, caplog):
+    change_settings(run, crop_size=[32, 32])
+    Run(run.folder).export_tflite("fp16")
+    assert exports == [("model_fp16.tflite", (32, 32))]
+    assert "takes 32x32, the crop size of the training. Pass `size`" in caplog.text
+
+
+def test_files_of_two_sizes_have_two_names(run, exports):
+    change_settings(run, picture_size=[64, 96])
+    again = Run(run.folder)
+    for size in ((64, 96), [64, 96], (360, 480)):
+        again.export_tflite("fp32", size=size)
+    assert [name for name, _ in exports] == [
+        "model_fp32.tflite",
+        "model_fp32.tflite",
+        "model_fp32_360x480.tflite",
+    ]
 
 
 def test_a_data_set_with_other_classes_is_refused(run, data):

@@ -34,7 +34,8 @@ def convert(folder, file, mode, calibration=""):
         def batches():
             for picture in pictures:
                 yield {"image": picture[np.newaxis].astype("float32")}
-                print("calibrated", flush=True)
+                sys.stdout.write("calibrated\n")  # which the caller counts
+                sys.stdout.flush()
 
         converter.representative_dataset = batches
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

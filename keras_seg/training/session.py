@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import time
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ import pandas as pd
 
 from keras_seg.inference.compiled import logits_model
 from keras_seg.inference.segmenter import Segmenter
-from keras_seg.run_files import pick_examples, read_history, write_text
+from keras_seg.run_files import pick_examples, picture_size, read_history, write_text
 from keras_seg.training import callbacks, run_folder, state
 from keras_seg.training.network import batches_for, compile_network
 from keras_seg.training.statistics import inner_layers
@@ -50,6 +51,11 @@ class Training:
         compile_network(network, data, recipe, self.steps)
         done = settings["epochs_done"] if self.finished else self._restore()
         self.history = read_history(self.folder).head(done) if done else pd.DataFrame()
+
+    @cached_property
+    def picture_size(self):
+        """The most common size of whole pictures, which TFLite files take by default."""
+        return list(map(int, picture_size(self.data)))
 
     @property
     def _state(self):
@@ -183,6 +189,7 @@ class Training:
                 for key in ("architecture", "num_classes", "class_names", "palette", "ignore_class")
             },
             "crop_size": self.setup["recipe"]["crop_size"],
+            "picture_size": self.picture_size,
             "epochs_done": len(self.history),
             "finished": self.finished,
             "seconds": round(self.seconds, 1),
