@@ -1,4 +1,4 @@
-"""Losses on logits that leave out ignored pixels in value and denominator.
+"""Losses of logits; ignored pixels enter neither the numerator nor the denominator.
 
 All take integer labels (b, h, w) and logits (b, h, w, num_classes), or volumes (b, d, h, w) and
 (b, d, h, w, num_classes). Logits may be smaller than the labels, as auxiliary heads give them:
@@ -66,12 +66,12 @@ def build(loss, num_classes, ignore_class=255, **options):
 
     Args:
         loss: one of `names()`; or a list of pairs (weight, name) for a weighted sum; or a Keras
-            loss, which comes back as it is.
+            loss, which is returned unchanged.
         num_classes: classes, without the ignored one.
         ignore_class: label id to ignore.
         **options: the loss's own arguments, such as class_weights=[...] or gamma=1; in a sum each
-            part gets those that it takes. For more say build each part first:
-            [(1.0, SparseCrossEntropy(11)), (0.5, DiceLoss(11, class_weights=[0, 1, ...]))].
+            part gets those that it takes. For separate options build each part first: [(1.0,
+            SparseCrossEntropy(11)), (0.5, DiceLoss(11, class_weights=[0, 1, ...]))].
 
     Returns:
         `keras.losses.Loss`.
@@ -111,7 +111,7 @@ def options_of(loss):
 
     Raises:
         ValueError: a name is not known.
-        TypeError: `loss` is nothing that `build` takes.
+        TypeError: `loss` is not an argument of `build`.
 
     >>> sorted(options_of("focal"))
     ['class_weights', 'gamma', 'name']
@@ -130,7 +130,7 @@ def options_of(loss):
 
 
 def _build_one(loss, num_classes, ignore_class, options):
-    """One part: built by name with those of the options that it takes, or as it is."""
+    """Build one part by name with its options, or return it unchanged."""
     if not isinstance(loss, str):
         return loss
     known = options_of(loss)

@@ -1,4 +1,4 @@
-"""What all losses share: checks, ignored pixels, class weights, saving."""
+"""The base class of losses: checks, ignored pixels, class weights, saving."""
 
 from numbers import Real  # numpy's, too
 
@@ -10,7 +10,7 @@ from keras_seg.losses.pixels import labels_like, valid_pixels
 
 
 class PixelLoss(keras.losses.Loss):
-    """A loss of integer label maps and logits; a subclass says how to compute it in `call`.
+    """Base class of losses of integer label maps and logits; subclasses implement `call`.
 
     Args:
         num_classes: classes, without the ignored one.
@@ -20,7 +20,7 @@ class PixelLoss(keras.losses.Loss):
 
     Raises:
         ValueError: an argument is out of range, or there is not one weight per class.
-        TypeError: the weights are no list of numbers.
+        TypeError: the weights are not a list of numbers.
     """
 
     def __init__(self, num_classes, ignore_class=255, class_weights=None, name=None):
@@ -48,17 +48,17 @@ class PixelLoss(keras.losses.Loss):
         return f"{type(self).__name__}({arguments})"
 
     def read(self, y_true, y_pred):
-        """What every `call` begins with.
+        """Check and convert the arguments of `call`.
 
         Args:
             y_true: integer ids (b, h, w), or (b, d, h, w) of volumes.
             y_pred: logits (b, h, w, num_classes); may be smaller than the labels.
 
         Returns:
-            (float32 logits, int32 labels of the logits' size, float32 1 or 0 for what counts).
+            (float32 logits, int32 labels of the logits' size, float32 0 where ignored, else 1).
 
         Raises:
-            ValueError: the shapes do not belong together.
+            ValueError: the shapes do not match.
         """
         axes, classes = len(y_pred.shape), y_pred.shape[-1]
         if len(y_true.shape) != axes - 1 or classes not in (None, self.num_classes):
@@ -78,14 +78,14 @@ class PixelLoss(keras.losses.Loss):
         return counts * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), label)
 
     def pixel_weights(self, label, counts):
-        """What each pixel counts for, in a loss that is a mean over pixels.
+        """Return the weight of each pixel, for losses that are means over pixels.
 
         Args:
             label: int32 ids (b, h, w), as `read` gives them.
             counts: float32 (b, h, w), 0 where ignored, else 1.
 
         Returns:
-            float32 (b, h, w); or None from a loss that is no such mean, as Dice is none.
+            float32 (b, h, w); or None for other losses, such as Dice.
         """
         return None
 
@@ -143,7 +143,7 @@ def check_at_least_0(subject, **numbers):
     """Raise unless every number is finite and at least 0.
 
     Args:
-        subject: who asks, such as "FocalLoss".
+        subject: name for the error, such as "FocalLoss".
         **numbers: the numbers by their names.
 
     Raises:

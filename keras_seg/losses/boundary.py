@@ -1,4 +1,4 @@
-"""Cross-entropy that looks harder at the borders between classes."""
+"""Cross-entropy with larger weights near borders between classes."""
 
 import functools
 import math
@@ -9,7 +9,7 @@ from keras import ops
 from keras_seg.losses.base import PixelLoss, check_at_least_0, cross_entropy
 from keras_seg.losses.pixels import weighted_mean
 
-FAR = 1e9  # Squared distance where no border is in reach; its exp(-...) is exactly 0.
+FAR = 1e9  # Squared distance without a border within reach; its exp(-...) is exactly 0.
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -24,14 +24,14 @@ class BoundaryCrossEntropy(PixelLoss):
     classes (1/2 for a pixel at the border). Two cells that touch without a pixel of another
     class between them are one region.
 
-    The distance is exact as far as 2 sigma, where the second term is below 0.0004 w0, and the
-    term is 0 beyond. It is computed from the labels inside the loss; ignored pixels and the
-    picture's edge make no border. With smaller logits a pixel is a cell of theirs.
+    The distance is exact as far as 2 sigma, where the second term is below 0.0004 w0, and the term
+    is 0 beyond. It is computed from the labels inside the loss; ignored pixels and the picture's
+    edge are not borders. With smaller logits, distances are in their pixels.
 
     Args:
         num_classes: classes, without the ignored one.
         ignore_class: label id to ignore.
-        border_weight: w0, how much more a pixel right at a border counts, 0 or more.
+        border_weight: w0, additional weight of a pixel at a border, 0 or more.
         sigma: width of the border in pixels, above 0.
         class_weights: w_c, one weight per class, or None for 1. The mean is divided by the
             weights.

@@ -12,8 +12,8 @@ class WeightedSum(keras.losses.Loss):
     """A sum of losses, each times its weight.
 
     Args:
-        parts: pairs (weight, loss), the weights 0 or more. Any Keras loss of label maps and
-            logits is welcome.
+        parts: pairs (weight, loss), the weights 0 or more. Any Keras loss of label maps and logits
+            is accepted.
         name: the loss's name.
 
     Call arguments:
@@ -47,7 +47,7 @@ class WeightedSum(keras.losses.Loss):
             )
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """The loss of a batch; what `sample_weight` means is each part's own affair."""
+        """The loss of a batch; `sample_weight` is passed to each part."""
         return sum(weight * part(y_true, y_pred, sample_weight) for weight, part in self.parts)
 
     def call(self, y_true, y_pred):
@@ -63,7 +63,7 @@ class WeightedSum(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config):
-        """A sum from what `get_config` gave."""
+        """Create a sum from the result of `get_config`."""
         parts = [
             (weight, keras.saving.deserialize_keras_object(part))
             for weight, part in config["parts"]

@@ -1,4 +1,4 @@
-"""Cross-entropy, plain and focal: every pixel counts for itself."""
+"""Pixelwise losses: cross-entropy and focal loss."""
 
 import keras
 from keras import ops
@@ -69,7 +69,7 @@ class SparseCrossEntropy(PixelLoss):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class FocalLoss(PixelLoss):
-    """Cross-entropy times `(1 - p) ** gamma`: what is already recognized hardly counts.
+    """Cross-entropy times `(1 - p) ** gamma`, which reduces the weight of well-classified pixels.
 
     Lin et al.: Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002, equations 4
     and 5, with p the softmax probability of the pixel's own class where the paper has a sigmoid.
@@ -77,7 +77,7 @@ class FocalLoss(PixelLoss):
     Args:
         num_classes: classes, without the ignored one.
         ignore_class: label id to ignore.
-        gamma: how fast the recognized fades, 0 or more; 0 is plain cross-entropy, the paper's 2.
+        gamma: focusing parameter, 0 or more; 0 is cross-entropy, the paper uses 2.
         class_weights: one weight per class (the paper's alpha), or None. As in
             `SparseCrossEntropy` the mean is divided by the weights.
         name: the loss's name.

@@ -1,4 +1,4 @@
-"""Cross-entropy of the pixels that are hard to recognize."""
+"""Cross-entropy of hard pixels."""
 
 import math
 
@@ -68,8 +68,8 @@ class OhemCrossEntropy(PixelLoss):
         _check.share("OhemCrossEntropy", "threshold", threshold, below_one=False)
         if share == 0:
             raise ValueError(
-                "`OhemCrossEntropy` needs a share above 0: without it a batch without hard pixels "
-                f"would teach nothing. Received: share={share!r}. Pass for example 0.05."
+                "`OhemCrossEntropy` needs a share above 0, else a batch without hard pixels has "
+                f"no gradient. Received: share={share!r}. Pass for example 0.05."
             )
         self.share = share
         self.threshold = threshold
@@ -79,14 +79,14 @@ class OhemCrossEntropy(PixelLoss):
         loss = cross_entropy(label, logits)
         # Sorted and cut at an index, not selected: the number of counted pixels has no fixed size.
         ranked = ops.sort(ops.reshape(ops.where(ops.greater(counts, 0.0), loss, -1.0), (-1,)))
-        # A whisker less, for 0.15 * 20 is a little more than 3 in float32.
+        # Slightly less, because 0.15 * 20 is above 3 in float32.
         wanted = ops.ceil(self.share * ops.sum(counts) - 1e-3)
         size = ops.shape(ranked)[0]
         place = ops.minimum(size - ops.cast(wanted, "int32"), size - 1)
         limit = ops.take(ranked, place)
         if self.threshold > 0:
             limit = ops.minimum(limit, -math.log(self.threshold))
-        # "Not less" and not "greater or equal", so that nan is kept and seen.
+        # "Not less" instead of "greater or equal", so that nan is kept.
         hard = ops.logical_not(ops.less(loss, ops.stop_gradient(limit)))
         return weighted_mean(loss, self.weigh(label, counts * ops.cast(hard, "float32")))
 

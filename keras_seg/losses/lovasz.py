@@ -1,4 +1,4 @@
-"""The Lovasz-softmax loss: IoU itself, made smooth."""
+"""The Lovasz-softmax loss, a smooth extension of IoU."""
 
 import keras
 from keras import ops
@@ -48,7 +48,7 @@ class LovaszSoftmax(RegionLoss):
         super().__init__(num_classes, ignore_class, class_weights, per_picture, name)
 
     def class_losses(self, probability, truth):
-        # An ignored pixel has error 0 and is sorted last, where it adds nothing and shifts nobody.
+        # An ignored pixel has error 0 and is sorted last, where it has no effect.
         error = ops.abs(truth - probability)
         order = ops.argsort(-ops.stop_gradient(error), axis=-1)
         truth = ops.take_along_axis(truth, order, axis=-1)
@@ -57,7 +57,7 @@ class LovaszSoftmax(RegionLoss):
 
 
 def _jaccard_steps(truth):
-    """By how much 1 - IoU grows when one more pixel, in this order, is wrong.
+    """Return the increase of 1 - IoU for each further wrong pixel, in this order.
 
     Algorithm 1 takes differences of neighboring values of 1 - I / U, which in float32 lose most
     digits among a million pixels. A wrong pixel of the class takes 1 from I, any other one adds 1

@@ -1,4 +1,4 @@
-"""Which pixels count, with which label, and the mean over them."""
+"""Labels, validity and weighted means of pixels."""
 
 from keras import ops
 
@@ -32,7 +32,7 @@ def labels_like(y_true, y_pred):
 
 
 def valid_pixels(y_true, ignore_class):
-    """Labels with the ignored ones made harmless, and 1 or 0 for whether each counts.
+    """Return labels with ignored ones replaced by 0, and 1 for valid pixels, 0 for ignored ones.
 
     Args:
         y_true: ids (b, h, w), of any number type and any number of axes.
@@ -57,10 +57,10 @@ def weighted_mean(values, weights):
 
     Args:
         values: float32 (b, h, w), or of any other shape.
-        weights: float32 of the same shape, 0 for what does not count.
+        weights: float32 of the same shape, 0 to ignore.
 
     Returns:
-        float32 scalar, finite whenever the counted values are.
+        float32 scalar, finite if the values of nonzero weight are.
 
     >>> from keras import ops
     >>> float(weighted_mean(ops.ones((1, 2)), ops.zeros((1, 2))))

@@ -1,4 +1,4 @@
-"""Losses of whole regions: how far a class's predicted and true areas overlap."""
+"""Region losses: overlap of predicted and true areas per class."""
 
 import keras
 from keras import ops
@@ -8,10 +8,10 @@ from keras_seg.losses.pixels import weighted_mean
 
 
 class RegionLoss(PixelLoss):
-    """A mean over classes; a subclass says what one class costs in `class_losses`.
+    """Base class: a mean over classes; subclasses implement `class_losses`.
 
-    Only classes that have pixels in the labels take part: of a class that is absent, every
-    prediction is equally wrong, and the other classes already say so.
+    Only classes with pixels in the labels are included: for an absent class the loss is constant,
+    and its false positives reduce the scores of other classes.
 
     Args:
         num_classes: classes, without the ignored one.
@@ -28,7 +28,7 @@ class RegionLoss(PixelLoss):
         self.per_picture = per_picture
 
     def class_losses(self, probability, truth):
-        """What each class costs.
+        """Return the loss of each class.
 
         Args:
             probability: float32 (pictures, num_classes, pixels), 0 for ignored pixels.
@@ -67,7 +67,7 @@ class RegionLoss(PixelLoss):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class TverskyLoss(RegionLoss):
-    """1 - TP / (TP + alpha FP + beta FN) of each class: misses may cost more than false alarms.
+    """1 - TP / (TP + alpha FP + beta FN) of each class: separate costs of FP and FN.
 
     Salehi, Erdogmus, Gholipour: Tversky loss function for image segmentation using 3D fully
     convolutional deep networks, 2017, arXiv 1706.05721, equation 2. TP, FP and FN are sums of
@@ -114,7 +114,7 @@ class TverskyLoss(RegionLoss):
         check_at_least_0("TverskyLoss", alpha=alpha, beta=beta)
         if beta == 0:
             raise ValueError(
-                "`TverskyLoss` needs beta above 0: misses that cost nothing teach to find nothing. "
+                "`TverskyLoss` needs beta above 0: otherwise missed pixels have no cost. "
                 f"Received: beta={beta!r}. Pass for example 0.7."
             )
         self.alpha = alpha
@@ -129,7 +129,7 @@ class TverskyLoss(RegionLoss):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class DiceLoss(RegionLoss):
-    """1 - 2 TP / (2 TP + FP + FN) of each class, the loss of most medical work.
+    """1 - 2 TP / (2 TP + FP + FN) of each class, common in medical imaging.
 
     The form with plain sums, 1 - 2 sum(p g) / (sum(p) + sum(g)): Sudre et al.: Generalised Dice
     overlap as a deep learning loss function, 2017, arXiv 1707.03237, equation 2, for each class.

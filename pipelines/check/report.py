@@ -1,5 +1,6 @@
 """The report of `Dataset.check`: statistics and findings."""
 
+import html
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from pipelines.find.sources import Source
 _NUM_THREADS = max(2, os.cpu_count() or 2)
 _CHUNK = 64  # pairs submitted at a time, to bound memory
 _SHOWN = 5  # files of a finding in the text
+_TITLES = {"fault": "Fix before training:", "notice": "Notices:"}
+_SHARES = "Share of pixels, and of pictures that show the class, in percent"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Report:
         """Whether there is no finding that stops training or invalidates scores."""
         return not (self.findings["severity"] == "fault").any()
 
-    def __str__(self) -> str:
+    def _summary(self) -> str:
         counts = ", ".join(f"{row.pictures} in {split}" for split, row in self.splits.iterrows())
         faulty = int(self.splits["faults"].sum())
         if faulty:
@@ -69,22 +72,43 @@ class Report:
             verdict = "every file was read, no faults"
         else:
             verdict = "every file was read, there are findings to fix"
-        parts = [f"Dataset {self.name!r} ({counts}): {verdict}.", self.splits.to_string()]
-        for severity, title in (("fault", "Fix before training:"), ("notice", "Good to know:")):
-            rows = self.findings[self.findings["severity"] == severity]
-            if len(rows):
-                parts.append("\n".join([title, *(_paragraph(row) for row in rows.itertuples())]))
-        shares = (self.classes * 100).round(2).unstack("split").to_string()
-        parts.append(f"Share of pixels, and of pictures that show the class, in percent:\n{shares}")
+        return f"Dataset {self.name!r} ({counts}): {verdict}."
+
+    def _suggestions(self) -> list[str]:
+        found = []
         if self.crop:
             weights = ", ".join(f"{name} {value:.3g}" for name, value in self.class_weights.items())
-            parts.append(
+            found.append(
                 f"Suggested for training: crops of {'x'.join(map(str, self.crop))} and, if rare "
                 f"classes matter, these class weights (median frequency): {weights}."
             )
         if self.fixed is not None:
-            parts.append(f"A repaired dataset is in `report.fixed`: {self.fixed!r}.")
-        return "\n\n".join(parts)
+            found.append(f"A repaired dataset is in `report.fixed`: {self.fixed!r}.")
+        return found
+
+    def _shares(self) -> pd.DataFrame:
+        return (self.classes * 100).round(2).unstack("split")
+
+    def __str__(self) -> str:
+        parts = [self._summary(), self.splits.to_string()]
+        for severity, title in _TITLES.items():
+            rows = self.findings[self.findings["severity"] == severity]
+            if len(rows):
+                parts.append("\n".join([title, *(_paragraph(row) for row in rows.itertuples())]))
+        parts.append(f"{_SHARES}:\n{self._shares().to_string()}")
+        return "\n\n".join([*parts, *self._suggestions()])
+
+    def _repr_html_(self) -> str:
+        """Return the report as tables, for notebooks."""
+        parts = [f"<p>{html.escape(self._summary())}</p>", self.splits.to_html()]
+        for severity, title in _TITLES.items():
+            rows = self.findings.loc[self.findings["severity"] == severity]
+            if len(rows):
+                rows = rows[["finding", "advice", "examples"]].copy()
+                rows["examples"] = ["\n".join(_shown(files)) for files in rows["examples"]]
+                parts += [f"<p>{title}</p>", rows.to_html(index=False)]
+        parts += [f"<p>{_SHARES}:</p>", self._shares().to_html()]
+        return "\n".join([*parts, *(f"<p>{html.escape(one)}</p>" for one in self._suggestions())])
 
     __repr__ = __str__
 
@@ -144,12 +168,16 @@ def _weights(data: Examples, tally: Tally) -> pd.Series:
     return pd.Series(weights, pd.Index(data.class_names, name="class"), name="weight")
 
 
+def _shown(files) -> list[str]:
+    """Return up to five files, and how many more there are."""
+    more = len(files) - _SHOWN
+    return [*files[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
 def _paragraph(row) -> str:
     """Format one finding: the finding, up to five files, and the advice."""
     lines = [f"- {row.finding}{':' if row.examples else '.'}"]
-    lines += [f"    {example}" for example in row.examples[:_SHOWN]]
-    if len(row.examples) > _SHOWN:
-        lines.append(f"    and {len(row.examples) - _SHOWN} more")
+    lines += [f"    {example}" for example in _shown(row.examples)]
     if row.advice:
         lines.append(f"  {row.advice}")
     return "\n".join(lines)

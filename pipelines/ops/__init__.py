@@ -1,14 +1,14 @@
-"""Ops: functions that change one example, picture and mask together.
+"""Ops: functions that transform one example, picture and mask together.
 
 An op factory takes numbers and returns `op(example) -> example`. An example is a dict of
 `image` uint8 (h, w, c), `label` uint8 (h, w) and `seed` int32 (2,). The same seed gives the
 same result; ops are pure TensorFlow, so they also run in tf.data service workers.
 
-Volumes, `image` uint8 (d, h, w, c) and `label` uint8 (d, h, w), go through the same ops. Those that
-make a size take a `depth`; those that are for pictures alone raise an error that says so.
+Volumes, `image` uint8 (d, h, w, c) and `label` uint8 (d, h, w), go through the same ops. Ops with
+an output size take a `depth`; ops for pictures only raise an error.
 
 Ops that need several pictures, such as `cutmix`, carry `op.on_batch = True` and take a batch:
-`image` (b, h, w, c), `label` (b, h, w) and one `seed`. They stand last in a list of ops:
+`image` (b, h, w, c), `label` (b, h, w) and one `seed`. They come last in a list of ops:
 
 >>> augmentation = [random_scale_crop(360, 480), random_flip(), color_jitter(), classmix()]
 """
@@ -67,7 +67,7 @@ __all__ = [
 
 
 def resolve(ops: "Sequence[Op | tuple[str, dict]] | None") -> "list[Op]":
-    """Turn a list of ops into functions; an op may be given as data, as in a recipe.
+    """Resolve a list of ops to functions; an op may be a pair (name, arguments), as in a recipe.
 
     Args:
         ops: ops, or pairs of an op's name and its arguments, or None for no ops.
@@ -85,7 +85,7 @@ def resolve(ops: "Sequence[Op | tuple[str, dict]] | None") -> "list[Op]":
     marks = [getattr(op, "on_batch", False) for op in found]
     if marks != sorted(marks):
         raise ValueError(
-            "Ops on batches stand last, because batches are put together of finished examples. "
+            "Ops on batches must come last, after all ops on examples. "
             f"Received: an op on examples after op number {marks.index(True)} (from 0). "
             "Move cutmix, classmix, mosaic and multi_scale to the end."
         )

@@ -1,4 +1,4 @@
-"""Ops on whole batches: they mix pictures, or change the size of all of them.
+"""Ops on batches: mix pictures, or resize all of them.
 
 Such an op has `op.on_batch = True` and takes what an op on examples takes, with one more axis in
 front: `image` uint8 (b, h, w, c), `label` uint8 (b, h, w) and one `seed` int32 (2,) for all. In a
@@ -113,7 +113,7 @@ def classmix(probability: float = 0.5) -> Op:
 
 
 def mosaic(probability: float = 0.5) -> Op:
-    """Put windows of four pictures of the batch together into one.
+    """Combine windows of four pictures of the batch into one.
 
     Bochkovskiy et al.: YOLOv4, arXiv 2004.10934; without its scaling, which is an op of its own.
     The four windows meet at a random point in the inner half of the picture, and each shows a

@@ -1,4 +1,4 @@
-"""Ops that change colors and leave every pixel, and so the mask, in its place."""
+"""Color ops; the mask is not changed."""
 
 import math
 
@@ -74,7 +74,7 @@ def color_jitter(
 
 
 def random_gamma(low: float = 0.7, high: float = 1.5) -> Op:
-    """Bend the brightness curve: values become 255 * (value / 255) ** gamma.
+    """Change gamma: values become 255 * (value / 255) ** gamma.
 
     Args:
         low: smallest gamma, above 0; below 1 brightens.
@@ -103,7 +103,7 @@ def random_gamma(low: float = 0.7, high: float = 1.5) -> Op:
 
 
 def greyscale(probability: float = 0.1) -> Op:
-    """Take the color out of a part of the pictures; they keep three channels.
+    """Convert a share of the pictures to grayscale with three channels.
 
     Args:
         probability: share of gray pictures, 0..1. Pictures that have not three channels stay.
@@ -122,7 +122,7 @@ def greyscale(probability: float = 0.1) -> Op:
     check_number("greyscale", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
-        require_picture("greyscale", example, "Leave it out: channels of volumes are no colors.")
+        require_picture("greyscale", example, "Remove it: channels of volumes are not colors.")
         image = tf.convert_to_tensor(example["image"])
         if image.shape[-1] != 3:
             return example

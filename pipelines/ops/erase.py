@@ -1,4 +1,4 @@
-"""Ops that hide parts of a picture."""
+"""Ops that mask out parts of a picture."""
 
 import tensorflow as tf
 
@@ -14,7 +14,7 @@ from pipelines.ops.example import (
 
 
 def cutout(holes: int = 1, size: float = 0.3) -> Op:
-    """Hide rectangles of the picture; the mask stays, so the network has to guess.
+    """Hide rectangles of the picture; the mask is not changed.
 
     DeVries, Taylor: Improved regularization with cutout, arXiv 1708.04552.
 

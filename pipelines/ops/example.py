@@ -1,4 +1,4 @@
-"""What every op shares: the example, its random numbers, resampling and padding.
+"""Shared code of ops: random numbers, resampling, padding, checks.
 
 Pictures have the axes height and width, volumes depth, height and width; lists of sizes and of
 starts have one entry for each, in this order.
@@ -44,7 +44,7 @@ def size_of(example: Example):
 
 
 def require_picture(subject: str, example: Example, advice: str) -> None:
-    """Refuse a volume, at the moment that the graph is made."""
+    """Raise for a volume, when the graph is built."""
     if dimensions_of(example) != 2:
         raise ValueError(
             f"`{subject}` is for pictures (h, w, c). Received: image of shape "
@@ -163,7 +163,7 @@ def wanted_sizes(subject: str, example: Example, height: int, width: int, depth:
 
 
 def check_size(subject: str, height: int, width: int, depth: int | None = None) -> None:
-    """Refuse a size that is not whole numbers of pixels from 1 up."""
+    """Raise unless sizes are whole numbers from 1 up."""
     for value in (height, width, 1 if depth is None else depth):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             more = "" if depth is None else f", depth={depth!r}"
@@ -175,7 +175,7 @@ def check_size(subject: str, height: int, width: int, depth: int | None = None) 
 
 
 def check_number(subject: str, name: str, value: float, low: float, high: float) -> None:
-    """Refuse what is no number in low..high."""
+    """Raise unless the value is a number in low..high."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(
             f"`{subject}` needs {name} in {low}..{high}. Received: {name}={value!r}. "
@@ -184,7 +184,7 @@ def check_number(subject: str, name: str, value: float, low: float, high: float)
 
 
 def check_count(subject: str, name: str, value: int) -> None:
-    """Refuse what is no whole number from 1 up."""
+    """Raise unless the value is a whole number from 1 up."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(
             f"`{subject}` needs {name} as a whole number from 1 up. Received: {name}={value!r}. "
@@ -193,7 +193,7 @@ def check_count(subject: str, name: str, value: int) -> None:
 
 
 def check_scale(subject: str, low: float, high: float) -> None:
-    """Refuse a range of scales that is empty or not positive."""
+    """Raise for a range of scales that is empty or not positive."""
     if not 0 < low <= high:
         raise ValueError(
             f"`{subject}` needs 0 < low <= high, as factors of the picture's size. "

@@ -1,4 +1,4 @@
-"""Ops that make a picture worse, as cameras and networks do, and leave the mask alone."""
+"""Ops that degrade picture quality; the mask is not changed."""
 
 import math
 

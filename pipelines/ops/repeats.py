@@ -1,4 +1,4 @@
-"""An op that changes how often a picture comes up."""
+"""Repeated augmentation."""
 
 from pipelines.ops.example import Example, Op, check_count
 

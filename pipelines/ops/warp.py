@@ -96,7 +96,7 @@ def random_affine(
 
 
 def random_perspective(strength: float = 0.1) -> Op:
-    """Tilt the picture: each of its corners moves by a random amount.
+    """Apply a random perspective: each corner moves by a random amount.
 
     Args:
         strength: furthest that a corner moves along each axis, as a share of height and width,
@@ -128,7 +128,7 @@ def random_perspective(strength: float = 0.1) -> Op:
 
 
 def elastic(strength: float = 8.0, smoothness: float = 48.0) -> Op:
-    """Bend the picture as if it were printed on rubber.
+    """Apply an elastic deformation.
 
     Simard, Steinkraus, Platt: Best practices for convolutional neural networks, 2003, with a
     bicubic field through random knots in place of a blurred field of random pixels.

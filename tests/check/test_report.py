@@ -1,4 +1,4 @@
-"""The doctor's letter: every fault that people's data have is found, and named by path."""
+"""The report: every kind of fault in a data set is found, and named by its path."""
 
 import hashlib
 
@@ -154,6 +154,19 @@ def test_anti_aliased_colours_are_recognised(folder):
         ["smoothed mask", str(folder / "masks/val/3.png")]
     ]
     assert "Masks that look anti-aliased" in str(report)
+
+
+def test_a_notebook_shows_the_report_as_tables(folder):
+    for i in range(6):
+        (folder / f"images/train/{i}.png").write_bytes(b"<b>")
+    report = opened(folder).check()
+    shown = report._repr_html_()
+    # Splits, findings to fix, notices and shares; of 6 damaged files five are listed.
+    assert shown.count("<table") == shown.count("</table>") >= 3
+    assert "6 files cannot be used" in shown
+    assert "and 1 more" in shown
+    assert "4.png" in shown
+    assert "5.png" not in shown
 
 
 def test_masks_of_nothing_but_zero_and_ignored_are_suspicious():

@@ -149,7 +149,7 @@ def test_multi_scale_checks_its_numbers():
 
 
 def test_ops_on_batches_stand_last():
-    with pytest.raises(ValueError, match=r"stand last.*after op number 0.*Move cutmix"):
+    with pytest.raises(ValueError, match=r"must come last.*after op number 0.*Move cutmix"):
         ops.resolve([ops.cutmix(), ops.random_flip()])
     with pytest.raises(ValueError, match=r"Unknown op\. Did you mean 'cutmix'\? Received: 'cutmx'"):
         ops.resolve([("cutmx", {})])
