@@ -38,7 +38,10 @@ def write_card(run, notes=""):
             "`write_card` needs the scores of a run. Received: a run without scores.csv in "
             f"'{run.folder}'. Call `run.evaluate(...)` first."
         )
-    page = "\n\n".join(filter(None, (_head(run), _scores(scores), _training(run), notes.strip())))
+    # "val" is scores.csv; another split or data set has its name behind: scores_test.csv.
+    more = sorted(run.folder.glob("scores_*.csv"))
+    tables = [_scores(path) for path in (scores, *more)]
+    page = "\n\n".join(filter(None, (_head(run), *tables, _training(run), notes.strip())))
     path = run.folder / "card.md"
     write_text(path, page + "\n")
     return path
@@ -48,10 +51,16 @@ def _head(run):
     setup = run.settings["setup"]
     terms = TERMS.get(setup["data"], f"Data set '{setup['data']}': see its owners.")
     return (
-        f"# {run.folder.name}\n\n`{run.settings['architecture']}` for {setup['num_classes']} "
+        f"# {run.folder.name}\n\n{_network(run)} for {setup['num_classes']} "
         f"classes, {setup['num_channels']} channels, any height and width of 32 pixels and up: "
         f'`keras_seg.load("{run.folder.name}")`.\n\nData and terms: {terms}'
     )
+
+
+def _network(run):
+    """The network and its encoder."""
+    encoder = run.settings["setup"]["recipe"].get("options", {}).get("encoder")
+    return f"`{run.settings['architecture']}`" + (f" with encoder `{encoder}`" if encoder else "")
 
 
 def _scores(path):
@@ -62,7 +71,8 @@ def _scores(path):
         for name, row in table.iterrows()
     ]
     head = f"| class | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
-    return "\n".join(("## Scores on the validation pictures, percent", "", head, *rows))
+    which = path.stem.removeprefix("scores").strip("_").replace("_", " ") or "validation"
+    return "\n".join((f"## Scores on the {which} pictures, percent", "", head, *rows))
 
 
 def _training(run):

@@ -21,6 +21,8 @@ class Scores:
         confusion: pixels, int64 (num_classes, num_classes); rows are the truth, columns the
             prediction, ignored pixels are in neither.
         class_names: one name per class.
+        pictures: pandas DataFrame with a row per picture, the worst first: picture, mean_iou over
+            the classes that occur in it, and pixel_accuracy, in 0..1; None where it was not asked.
 
     Raises:
         ValueError: the matrix is not square, or has not one row per name.
@@ -32,6 +34,7 @@ class Scores:
 
     confusion: np.ndarray
     class_names: Sequence[str]
+    pictures: pd.DataFrame | None = None
 
     def __post_init__(self):
         if self.confusion.shape != (len(self.class_names),) * 2:
@@ -163,6 +166,7 @@ def evaluate(
     class_names: Sequence[str],
     ignore_class: int = 255,
     progress: bool | None = None,
+    names: Sequence[str] | None = None,
 ) -> Scores:
     """Compare predictions with the truth over a whole set of pictures.
 
@@ -174,6 +178,7 @@ def evaluate(
         class_names: one name per class, without the ignored one.
         ignore_class: id of the true pixels that count for nothing.
         progress: show a progress bar; None shows one in a terminal or notebook only.
+        names: one name per picture, in the order of the batches; gives `Scores.pictures`.
 
     Returns:
         `Scores`: a table by class name, mean IoU and more.
@@ -189,7 +194,7 @@ def evaluate(
     """
     num_classes = len(class_names)
     confusion = np.zeros((num_classes, num_classes), np.int64)
-    count = 0
+    count, rows = 0, []
     total = operator.length_hint(batches) or None
     hide = None if progress is None else not progress
     bar = tqdm(batches, "evaluate", total, disable=hide, leave=False, unit="batch")
@@ -203,13 +208,32 @@ def evaluate(
                 f"Received: shape={predicted.shape} for truth of shape={label.shape}. "
                 "Take the argmax of logits, and keep the pictures' size."
             )
-        confusion += metrics.confusion_matrix(label, predicted, num_classes, ignore_class)
+        if names is None:
+            confusion += metrics.confusion_matrix(label, predicted, num_classes, ignore_class)
+        for truth, found in zip(label, predicted, strict=True) if names is not None else ():
+            one = metrics.confusion_matrix(truth, found, num_classes, ignore_class)
+            confusion += one
+            rows.append((metrics.mean_iou(one), float(_share(np.trace(one), one.sum()))))
     if not count:
         raise ValueError(
             "`evaluate` needs at least one batch. Received: none. Check the split's name and "
             "files; an iterator that was used up gives nothing a second time."
         )
-    return Scores(confusion, tuple(class_names))
+    return Scores(confusion, tuple(class_names), _pictures(names, rows))
+
+
+def _pictures(names, rows):
+    """One row per picture, the worst first; those without a labelled pixel last."""
+    if names is None:
+        return None
+    if len(names) != len(rows):
+        raise ValueError(
+            "`evaluate` needs one name per picture. Received: "
+            f"{len(names)} names for {len(rows)} pictures. Pass the names of one split."
+        )
+    table = pd.DataFrame(rows, columns=["mean_iou", "pixel_accuracy"])
+    table.insert(0, "picture", list(names))
+    return table.sort_values("mean_iou", kind="stable", ignore_index=True)
 
 
 def _share(part, whole):

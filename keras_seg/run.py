@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import keras
+import pandas as pd
 
 from keras_seg import _check
 from keras_seg.run_files import (
     calibration_pictures,
+    network_of,
     pick_examples,
     picture_size,
+    read_examples,
     read_history,
 )
 
@@ -60,7 +63,23 @@ class Run:
     def __repr__(self):
         best = self.settings.get("best") or {}
         score = f", mean IoU {best['val_mean_iou']:.4f}" if "val_mean_iou" in best else ""
-        return f"<Run '{self.folder}': {self.settings['epochs_done']} epochs{score}>"
+        epochs = f"{network_of(self.settings)}{self.settings['epochs_done']} epochs"
+        return f"<Run '{self.folder}': {epochs}{score}>"
+
+    def _repr_html_(self):
+        """What the run is, as a table for a notebook."""
+        setup, best = self.settings["setup"], self.settings.get("best") or {}
+        rows = {
+            "network": network_of(self.settings).rstrip(", "),
+            "data": setup.get("data"),
+            "recipe": setup.get("recipe", {}).get("name"),
+            "epochs": self.settings["epochs_done"],
+            "finished": self.settings.get("finished"),
+            "best epoch": best.get("epoch"),
+            "mean IoU": best.get("val_mean_iou"),
+            "folder": str(self.folder),
+        }
+        return pd.DataFrame({"run": rows}).to_html()
 
     @property
     def history(self):
@@ -106,7 +125,8 @@ class Run:
             batch_size: pictures at a time; the scores do not depend on it.
 
         Returns:
-            `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy.
+            `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy; its
+            `pictures` has a row per picture, the worst first.
 
         Raises:
             ValueError: no data set is known, or it has other classes or no such split.
@@ -119,6 +139,7 @@ class Run:
             data.eval_batches(split, batch_size),
             self.settings["class_names"],
             data.ignore_class,
+            names=[str(picture) for picture, _ in data.paths(split)],
         )
         own = {"val", self.settings["setup"]["data"]}
         name = "_".join(["scores", *(part for part in (data.name, split) if part not in own)])
@@ -168,6 +189,32 @@ class Run:
             images, truths, found, self.settings["class_names"], self.settings["palette"]
         )
         return self._keep(figure, f"{split}.png")
+
+    def show_worst(self, split="val", num_images=8, data=None):
+        """The pictures with the lowest mean IoU: pictures, truth, prediction, errors.
+
+        Args:
+            split: name of a split.
+            num_images: how many pictures.
+            data: a data set in the place of the run's own.
+
+        Returns:
+            `matplotlib.figure.Figure`, also written to the run's folder `figures`.
+
+        Raises:
+            ValueError: no data set is known, or it has other classes or no such split.
+        """
+        from keras_seg.show import show_predictions
+
+        data = self._data(data, "show_worst")
+        names = [str(picture) for picture, _ in data.paths(split)]
+        worst = self.evaluate(split, data).pictures["picture"].head(num_images)
+        images, truths = read_examples(data, split, [names.index(name) for name in worst])
+        found = [self.segmenter()(image) for image in images]
+        figure = show_predictions(
+            images, truths, found, self.settings["class_names"], self.settings["palette"]
+        )
+        return self._keep(figure, f"{split}_worst.png")
 
     def show_curves(self):
         """The first figure of `show` alone: loss, learning rate and IoU by epoch.
@@ -290,7 +337,8 @@ def load(name):
 
     Args:
         name: a run's name in `saved_models/` (of the working folder, then of this project), or
-            the path of a run's folder.
+            the path of a run's folder or of its model.keras. Another .keras file is loaded
+            without class names and colors.
 
     Returns:
         `keras_seg.Segmenter`.
@@ -303,6 +351,11 @@ def load(name):
     >>> segmenter(np.zeros((40, 60, 3), "uint8")).shape
     (40, 60)
     """
+    path = Path(name) if isinstance(name, str | os.PathLike) else Path()
+    if path.suffix == ".keras" and path.is_file() and not (path.parent / "run.json").is_file():
+        from keras_seg.inference.segmenter import Segmenter
+
+        return Segmenter(keras.saving.load_model(path, compile=False))
     return Run(find_run(name)).segmenter()
 
 
@@ -327,6 +380,14 @@ def find_run(name):
             f"Received: name={name!r}. Pass for example 'contextnet_cn14-camvid'."
         )
     shipped = Path(__file__).resolve().parent.parent / "saved_models"
+    if Path(name).suffix == ".keras":
+        if (Path(name).parent / "run.json").is_file():
+            return Path(name).parent
+        raise ValueError(
+            "A run is found by its name or by its folder, which holds run.json. Received: "
+            f"name='{name}', without a run.json beside it. Pass the run's folder, or use "
+            "`keras_seg.load` on a .keras file that exists."
+        )
     places = [Path(name), Path("saved_models") / name, shipped / name]
     for place in places:
         if (place / "run.json").is_file():

@@ -29,14 +29,34 @@ def pick_examples(data, split, count):
     """
     total = len(data.paths(split))
     wanted = np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+    return read_examples(data, split, wanted)
+
+
+def read_examples(data, split, wanted):
+    """Pictures and labels of a split by their places in it.
+
+    Args:
+        data: a data set.
+        split: name of a split.
+        wanted: list of int, from 0.
+
+    Returns:
+        list of uint8 (h, w, c), list of uint8 (h, w), in the order of `wanted`.
+
+    >>> import pipelines
+    >>> data = pipelines.street_scenes(num_images=8, size=(32, 32), seed=0)
+    >>> len(read_examples(data, "train", [2, 0])[0])
+    2
+    """
     if hasattr(data, "example"):  # Reads these files and no other.
         picked = [data.example(split, index) for index in wanted]
     else:
-        picked = [
-            (np.asarray(image)[0], np.asarray(label)[0])
+        found = {
+            index: (np.asarray(image)[0], np.asarray(label)[0])
             for index, (image, label) in enumerate(data.eval_batches(split, 1))
             if index in wanted
-        ]
+        }
+        picked = [found[index] for index in wanted]
     return [image for image, _ in picked], [label for _, label in picked]
 
 
@@ -82,6 +102,24 @@ def calibration_pictures(data, count):
         return pick_examples(data, "train", count)[0]
     batches = itertools.islice(data.eval_batches("train", 1), count)
     return [np.asarray(image)[0] for image, _ in batches]
+
+
+def network_of(settings):
+    """The network of a run with its encoder, in words that something follows.
+
+    Args:
+        settings: contents of run.json.
+
+    Returns:
+        str, such as "unet with encoder resnet50, "; empty where it is not known.
+
+    >>> network_of({"architecture": "unet", "setup": {"recipe": {"options": {"encoder": "vgg16"}}}})
+    'unet with encoder vgg16, '
+    """
+    options = settings.get("setup", {}).get("recipe", {}).get("options", {})
+    encoder = f" with encoder {options['encoder']}" if options.get("encoder") else ""
+    name = settings.get("architecture")
+    return f"{name}{encoder}, " if name else ""
 
 
 def read_history(folder):

@@ -46,3 +46,17 @@ def test_card_has_the_columns_that_were_scored(run):
 def test_card_without_scores_says_what_to_do(run):
     with pytest.raises(ValueError, match=r"without scores.csv.*Call `run.evaluate"):
         write_card(run)
+
+
+def test_card_has_the_scores_of_each_split_that_was_measured(run):
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    (run.folder / "scores_test.csv").write_text("class,iou\nroad,0.5\n")
+    card = write_card(run).read_text()
+    assert "## Scores on the validation pictures, percent" in card
+    assert "| road | 50.0 |" in card[card.index("## Scores on the test pictures, percent") :]
+
+
+def test_card_names_the_encoder(run):
+    run.settings["setup"]["recipe"]["options"] = {"encoder": "resnet50"}
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    assert "`contextnet_cn14` with encoder `resnet50` for 2 classes" in write_card(run).read_text()

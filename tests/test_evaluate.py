@@ -141,3 +141,11 @@ def test_a_label_that_is_no_class_is_refused():
 def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="at least one batch"):
         evaluate(lambda pixels: pixels, [], ["a", "b"])
+
+
+def test_names_must_be_one_per_picture():
+    truth = np.zeros((2, 1, 2), "uint8")
+    batches = [(truth[..., None], truth)]
+    with pytest.raises(ValueError, match=r"one name per picture. Received: 1 names for 2 pictures"):
+        evaluate(lambda pixels: pixels[..., 0], batches, ["road"], names=["a"])
+    assert evaluate(lambda pixels: pixels[..., 0], batches, ["road"]).pictures is None

@@ -282,3 +282,39 @@ def test_text_is_written_at_once_and_leaves_nothing_else(tmp_path):
     write_text(tmp_path / "run.json", "straße")
     assert (tmp_path / "run.json").read_text(encoding="utf-8") == "straße"
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_pictures_are_listed_and_shown_from_the_worst_on(run, data):
+    table = run.evaluate("val").pictures
+    assert sorted(table["picture"]) == sorted(str(path) for path, _ in data.paths("val"))
+    assert table["mean_iou"].is_monotonic_increasing
+    # Each picture scored alone.
+    index = [str(path) for path, _ in data.paths("val")].index(table["picture"][0])
+    image, truth = data.example("val", index)
+    found = run.segmenter()(image)
+    ious = [
+        ((found == c) & (truth == c)).sum() / ((found == c) | (truth == c)).sum() for c in (0, 1)
+    ]
+    assert table["mean_iou"][0] == pytest.approx(np.mean(ious))
+    assert table["pixel_accuracy"][0] == pytest.approx((found == truth).mean())
+    run.show_worst("val", 1)
+    assert (run.folder / "figures" / "val_worst.png").is_file()
+
+
+def test_run_names_its_network_and_encoder(run):
+    run.settings["architecture"] = "unet"
+    run.settings["setup"]["recipe"] = {"name": "mine", "options": {"encoder": "resnet50"}}
+    assert "tiny-toy': unet with encoder resnet50, 2 epochs" in repr(run)
+    table = run._repr_html_()
+    assert "<table" in table
+    assert "resnet50" in table
+
+
+def test_a_model_file_is_loaded_as_its_run_or_without_names(run, tmp_path):
+    assert keras_seg.load(run.folder / "model.keras").class_names == ("dark", "light")
+    alone = tmp_path / "alone.keras"
+    alone.write_bytes((run.folder / "model.keras").read_bytes())
+    labels = keras_seg.load(alone)(np.zeros((32, 48, 3), "uint8"))
+    assert labels.shape == (32, 48)
+    with pytest.raises(ValueError, match=r"without a run.json beside it. Pass the run's folder"):
+        keras_seg.load(tmp_path / "none.keras")

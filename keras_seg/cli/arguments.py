@@ -100,6 +100,7 @@ def _add_fit(fit):
         help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide; "
         "or a .json or .toml file with the fields of one",
     )
+    fit.add_argument("--weights", help="start from these: a run's name or folder, or a .keras file")
     fit.add_argument("--epochs", type=int, help="passes over the training pictures")
     fit.add_argument("--batch-size", type=int, help="pictures per step")
     fit.add_argument("--crop-size", type=_size, help="what the network sees, such as 360x480")

@@ -75,6 +75,7 @@ def fit_command(options):
         seed=options.seed,
         folder=options.folder,
         tag=options.tag,
+        weights=options.weights,
         **changes,
     )
     run.show_curves()

@@ -12,11 +12,23 @@ from keras_seg.training import recipes, run_folder
 from keras_seg.training.network import network_for, scored_network
 from keras_seg.training.plain_data import PlainData
 from keras_seg.training.session import Training
+from keras_seg.training.transfer import identity, transfer, weights_file
 
 log = logging.getLogger("keras_seg")
+SMALLEST = 32  # Side of a picture in pixels, as for crops.
 
 
-def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=None, **changes):
+def fit(
+    model,
+    data,
+    recipe="small_data",
+    *,
+    seed=0,
+    folder="saved_models",
+    tag=None,
+    weights=None,
+    **changes,
+):
     """Train a network; the same call again continues a run that was interrupted.
 
     Everything is kept in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
@@ -31,12 +43,15 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
             `tf.data.Dataset`s of uint8 pictures (b, h, w, c) and integer labels (b, h, w), 255
             where ignored; these need a built model.
         recipe: a name that `keras_seg.recipes.recipe` knows: "small_data" (a few hundred
-            pictures, a laptop), "contextnet", "fc_densenet" (the papers'), ...; or a
-            `keras_seg.Recipe`. One with a training `before` trains twice; the first training is
-            a run of its own, whose name ends with `-before`.
+            pictures, a laptop), "contextnet", "fc_densenet" (the papers'), ...; a .json or .toml
+            file with the fields of one; or a `keras_seg.Recipe`. One with a training `before`
+            trains twice; the first training is a run of its own, whose name ends with `-before`.
         seed: 0..2**31 - 1. The same seed on the same machine gives the same weights.
         folder: where runs are kept.
         tag: added to the run's name, to tell trainings apart.
+        weights: start from these: name or folder of a run, or a .keras file. What fits is taken by
+            layer name and shape; the rest, such as the classifier of other classes or the first
+            layer of other channels, starts from its initial values and is named in the log.
         **changes: fields of the recipe in place of its own, such as epochs=20, batch_size=4,
             learning_rate=1e-3; also callbacks=, a plain Keras callback or a list of them.
 
@@ -62,13 +77,16 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
         more_callbacks = [more_callbacks]
     _check.positive_integer("fit", "seed", seed, at_least=0)
     recipe = recipes.recipe(recipe, **changes)
+    check_used(data, model, changes)
     data = usable(data, model, recipe)
+    recipe = used(recipe, data, model)
+    weights = None if weights is None else weights_file(weights)
     first = None
     if recipe.before:
         earlier = "-".join(filter(None, (tag, "before")))
-        first = _training(model, data, recipe.first(), seed, folder, earlier)
+        first = _training(model, data, recipe.first(), seed, folder, earlier, weights)
         first = _trained(first, more_callbacks)
-    training = _training(model, data, recipe, seed, folder, tag)
+    training = _training(model, data, recipe, seed, folder, tag, weights)
     if first is not None and not training.history.size:
         # Auxiliary heads are not kept, and start anew.
         logits_model(training.network).set_weights(first.model.get_weights())
@@ -78,14 +96,19 @@ def fit(model, data, recipe="small_data", *, seed=0, folder="saved_models", tag=
     return run
 
 
-def _training(model, data, recipe, seed, folder, tag):
+def _training(model, data, recipe, seed, folder, tag, weights):
     """A training that is ready to run, with what is already done of it."""
     keras.utils.set_random_seed(seed)
     recipe = cropped(recipe, data)
     network = network_for(model, data, recipe)
+    if weights is not None and not recipe.before:
+        transfer(weights, network)
     twin = scored_network(model, network, data, recipe)
     setup = run_folder.setup(network, data, recipe, seed)
-    name = "-".join(filter(None, (network.name, data.name, tag)))
+    if weights is not None:
+        setup["weights"] = identity(weights)
+    encoder = recipe.options.get("encoder")
+    name = "-".join(filter(None, (network.name, encoder, data.name, tag)))
     folder = run_folder.choose_folder(folder, name, setup)
     return Training(network, twin, data, recipe, folder, setup)
 
@@ -99,6 +122,50 @@ def _trained(training, more_callbacks):
     else:
         training.run(more_callbacks)
     return Run(training.folder, training.data)
+
+
+def check_used(data, model, changes):
+    """Raise if an argument of `fit` would have no effect.
+
+    Args:
+        data: what was passed to `fit`.
+        model: the same.
+        changes: arguments of `fit` that are fields of a recipe.
+
+    Raises:
+        ValueError: plain tf.data datasets with a batch size, a crop size or an augmentation; or a
+            built model with options.
+    """
+    plain = not hasattr(data, "train_batches")
+    for name in ("batch_size", "crop_size", "augmentation") if plain else ():
+        if name in changes:
+            raise ValueError(
+                f"`fit` takes plain tf.data datasets as they are, and has no use for {name}. "
+                f"Received: {name}={changes[name]!r}. Leave it out, and use .batch(...) and "
+                ".map(...) of the dataset; or pass a data set of `pipelines`."
+            )
+    if isinstance(model, keras.Model) and changes.get("options"):
+        raise ValueError(
+            "`fit` passes options to the builder of a network that is given by name. Received: "
+            f"options={changes['options']!r} and the built model '{model.name}'. Pass them to "
+            "`keras_seg.models.build`, or pass the name of the network."
+        )
+
+
+def used(recipe, data, model):
+    """The recipe without what plain tf.data datasets and built models leave unused.
+
+    Args:
+        recipe: a `Recipe`.
+        data: what `usable` returned.
+        model: the name of a network, or a `keras.Model`.
+
+    Returns:
+        `Recipe`.
+    """
+    if isinstance(data, PlainData):
+        recipe = data.recorded(recipe)
+    return dataclasses.replace(recipe, options={}) if isinstance(model, keras.Model) else recipe
 
 
 def usable(data, model, recipe):
@@ -148,12 +215,20 @@ def cropped(recipe, data):
         `Recipe`.
 
     Raises:
-        ValueError: there is no training picture.
+        ValueError: there is no training picture, or the first one is too small.
     """
     if recipe.crop_size is not None:
         return recipe
     for image, _ in data.eval_batches("train", 1):
         size = tuple(int(side) for side in image.shape[1:-1])
+        if min(size) < SMALLEST:
+            shown = "x".join(map(str, size))
+            raise ValueError(
+                f"`fit` needs pictures of at least {SMALLEST} pixels a side. Received: the first "
+                f"training picture of data '{data.name}' with {shown} pixels. Enlarge the "
+                f"pictures, or pass crop_size=({SMALLEST}, {SMALLEST}) and random_crop in "
+                "augmentation, which pads them."
+            )
         return dataclasses.replace(recipe, crop_size=size)
     raise ValueError(
         f"A training needs at least one picture. Received: data '{data.name}' whose split 'train' "

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from keras_seg import _check
 from keras_seg.training import recipes
-from keras_seg.training.fit import cropped, usable
+from keras_seg.training.fit import check_used, cropped, usable, used
 from keras_seg.training.network import batches_for, compile_network, network_for
 
 # A loss that is this many times the best one so far will not come back.
@@ -104,7 +104,9 @@ def find_learning_rate(
     rising = {"schedule": "exponential", "schedule_options": {"rate": factor}, "warmup_epochs": 0}
     rising |= {"learning_rate": lowest, "accumulate": 1, "before": {}}
     recipe = recipes.recipe(recipe, **{**changes, **rising})
+    check_used(data, model, changes)
     data = usable(data, model, recipe)
+    recipe = used(recipe, data, model)
     keras.utils.set_random_seed(seed)
     recipe = cropped(recipe, data)
     network = network_for(model, data, recipe)

@@ -23,7 +23,7 @@ def network_for(model, data, recipe):
         ValueError: a model that was handed in does not fit the data or the recipe.
     """
     if isinstance(model, keras.Model):
-        _check_fits(logits_model(model), data)
+        _check_fits(logits_model(model), data, recipe.crop_size)
         _check_precision(model, recipe)
         return model
     return _built(model, data, recipe, _policy(recipe))
@@ -145,13 +145,23 @@ def _heads(network):
     return tuple(output) if isinstance(output, dict) else ()
 
 
-def _check_fits(model, data):
+def _check_fits(model, data, size):
     classes, channels = model.output_shape[-1], model.input_shape[-1]
     if (classes, channels) != (data.num_classes, data.num_channels):
         raise ValueError(
             f"`fit` needs a model for {data.num_channels} channels and {data.num_classes} classes, "
             f"as in data set '{data.name}'. Received: a model with {channels} "
             f"channels and {classes} classes. Build it with num_classes={data.num_classes}."
+        )
+    known, found = model.input_shape[1:-1], model.output_shape[1:-1]
+    if None in known and len(known) == len(size):
+        picture = keras.KerasTensor((1, *size, channels), dtype=model.inputs[0].dtype)
+        known, found = size, model.compute_output_spec(picture).shape[1:-1]
+    if any(None not in pair and pair[0] != pair[1] for pair in zip(known, found, strict=True)):
+        raise ValueError(
+            f"`fit` needs a model whose logits have the size of the picture. Received: "
+            f"'{model.name}' with logits of {tuple(found)} for a picture of {tuple(known)}. Put "
+            "keras_seg.layers.ResizeLike()([logits, image]) behind them."
         )
 
 

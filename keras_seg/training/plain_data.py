@@ -1,6 +1,7 @@
 """Plain tf.data datasets in the place of a data set of `pipelines`."""
 
 import colorsys
+import dataclasses
 import hashlib
 from functools import cached_property
 from typing import Any
@@ -140,6 +141,21 @@ class PlainData:
             `tf.data.Dataset`.
         """
         return self._batches["train"].repeat(epochs)
+
+    def recorded(self, recipe):
+        """The recipe with what these batches are, in place of what does not touch them.
+
+        Args:
+            recipe: a `Recipe`.
+
+        Returns:
+            `Recipe` with the size of the first batch, no crop size and no augmentation.
+        """
+        own = {"crop_size": None, "augmentation": ()}
+        for images, _ in self._batches["train"].take(1):
+            own["batch_size"] = int(images.shape[0])
+        before = {name: value for name, value in recipe.before.items() if name not in own}
+        return dataclasses.replace(recipe, before=before, **own)
 
     def eval_batches(self, split, batch_size=1):
         """The batches of a split; taken apart for a `batch_size` of 1.

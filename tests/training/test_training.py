@@ -361,6 +361,58 @@ def test_plain_datasets_are_trained_on_as_they_are(tmp_path):
     assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
 
 
+def test_plain_datasets_decide_what_the_run_notes(tmp_path):
+    run = keras_seg.fit(
+        tiny(), (plain(), None), "tiramisu_guide", folder=tmp_path, epochs=1, averaging=0
+    )
+    # `plain` has batches of 2 pictures of 32x32; the recipe has 4, and crops of 224.
+    recipe = run.settings["setup"]["recipe"]
+    assert (recipe["batch_size"], recipe["crop_size"], recipe["augmentation"]) == (2, [32, 32], [])
+    assert run.settings["crop_size"] == [32, 32]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"batch_size": 4}, {"crop_size": (64, 64)}, {"augmentation": []}], ids=str
+)
+def test_plain_datasets_refuse_what_they_would_not_use(tmp_path, changes):
+    (name,) = changes
+    words = rf"has no use for {name}. Received: {name}=.*Leave it out"
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(tiny(), (plain(), None), folder=tmp_path, **changes)
+
+
+def test_built_models_refuse_options(data, tmp_path):
+    with pytest.raises(ValueError, match=r"to the builder .*and the built model 'tiny'"):
+        keras_seg.fit(tiny(), data, folder=tmp_path, options={"dropout_rate": 0.5})
+
+
+def test_folder_is_named_after_the_encoder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_seg.models.has_option", lambda *_: False)
+    monkeypatch.setattr("keras_seg.models.build", lambda name, *_, encoder: tiny(name))
+    options = {"encoder": "vgg16"}
+    run = keras_seg.fit("unet", data, folder=tmp_path, options=options, epochs=1, batch_size=2)
+    assert run.folder.name == "unet-vgg16-toy"
+    assert "unet with encoder vgg16, 1 epochs" in repr(run)
+
+
+def test_pictures_below_the_smallest_size_are_refused(tmp_path):
+    splits = {"train": squares(2, 0, size=16)}
+    small = pipelines.Dataset.from_arrays("small", CLASSES, None, splits)
+    with pytest.raises(ValueError, match=r"at least 32 pixels a side.*'small' with 16x16.*pads"):
+        keras_seg.fit(tiny(), small, folder=tmp_path, epochs=1)
+
+
+@pytest.mark.parametrize("size", [None, 32])
+def test_logits_smaller_than_the_picture_are_refused_before_training(data, tmp_path, size):
+    image = keras.Input((size, size, 3))
+    small = keras.layers.Conv2D(3, 3, strides=4, padding="same")(image)
+    words = r"'half' with logits of \(8, 8\) for a picture of \(32, 32\). Put .*ResizeLike"
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(keras.Model(image, small, name="half"), data, folder=tmp_path, epochs=1)
+    mended = keras.Model(image, keras_seg.layers.ResizeLike()([small, image]), name="half")
+    keras_seg.fit(mended, data, folder=tmp_path, epochs=1, batch_size=2)
+
+
 def test_without_validation_the_last_weights_are_kept(tmp_path):
     run = keras_seg.fit(tiny(), (plain(), None), folder=tmp_path, epochs=2)
     assert "val_mean_iou" not in run.history
