@@ -22,7 +22,7 @@ class Scores:
             prediction, ignored pixels are in neither.
         class_names: one name per class.
         pictures: pandas DataFrame with a row per picture, the worst first: picture, mean_iou over
-            the classes that occur in it, and pixel_accuracy, in 0..1; None where it was not asked.
+            the classes that occur in it, and pixel_accuracy, in 0..1; empty if names were not given.
 
     Raises:
         ValueError: the matrix is not square, or has not one row per name.
@@ -34,7 +34,7 @@ class Scores:
 
     confusion: np.ndarray
     class_names: Sequence[str]
-    pictures: pd.DataFrame | None = None
+    pictures: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
 
     def __post_init__(self):
         if self.confusion.shape != (len(self.class_names),) * 2:
@@ -225,7 +225,7 @@ def evaluate(
 def _pictures(names, rows):
     """One row per picture, the worst first; those without a labelled pixel last."""
     if names is None:
-        return None
+        return pd.DataFrame()
     if len(names) != len(rows):
         raise ValueError(
             "`evaluate` needs one name per picture. Received: "

@@ -148,4 +148,4 @@ def test_names_must_be_one_per_picture():
     batches = [(truth[..., None], truth)]
     with pytest.raises(ValueError, match=r"one name per picture. Received: 1 names for 2 pictures"):
         evaluate(lambda pixels: pixels[..., 0], batches, ["road"], names=["a"])
-    assert evaluate(lambda pixels: pixels[..., 0], batches, ["road"]).pictures is None
+    assert evaluate(lambda pixels: pixels[..., 0], batches, ["road"]).pictures.empty
