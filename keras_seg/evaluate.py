@@ -22,7 +22,7 @@ class Scores:
             prediction, ignored pixels are in neither.
         class_names: one name per class.
         pictures: pandas DataFrame with a row per picture, the worst first: picture, mean_iou over
-            the classes that occur in it, and pixel_accuracy, in 0..1; empty if names were not given.
+            the classes that occur in it, and pixel_accuracy, in 0..1. Empty without names.
 
     Raises:
         ValueError: the matrix is not square, or has not one row per name.
