@@ -176,7 +176,7 @@ def evaluate(
         batches: pairs of pictures (b, h, w, c) and true class ids (b, h, w), such as
             `data.eval_batches("val", batch_size=4)`; sizes may differ from batch to batch.
         class_names: one name per class, without the ignored one.
-        ignore_class: id of the true pixels that count for nothing.
+        ignore_class: label id to ignore.
         progress: show a progress bar; None shows one in a terminal or notebook only.
         names: one name per picture, in the order of the batches; gives `Scores.pictures`.
 

@@ -118,7 +118,7 @@ class MeanIoU(keras.metrics.Metric):
 
     Args:
         num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing, or None.
+        ignore_class: label id to ignore, or None.
         name: the metric's name.
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""Maps that are put together for 8 bits: each keeps a range of its own as long as it can.
+"""Concatenation for 8 bits: each map keeps its own range as long as possible.
 
 In 8 bits, all maps that a concatenation puts together share one scale. Where some reach 300 and
 others 1, as in the decoder of an FC-DenseNet, nothing is left of the latter, and no batch
@@ -89,7 +89,7 @@ def _together(values):
 
 
 def _joined(value):
-    """A map, as it is or put together from its parts."""
+    """A map, or the concatenation of its parts."""
     if not isinstance(value, _Parts):
         return value
     return value.maps[0] if len(value.maps) == 1 else layers.Concatenate()(value.maps)

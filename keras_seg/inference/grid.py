@@ -81,7 +81,7 @@ def rise_of(tile, overlap, blend, margin) -> np.ndarray:
         tile: pixels.
         overlap: pixels shared with the neighbour before.
         blend: "gaussian" or "linear".
-        margin: first pixels, which count for nothing; at most half the overlap.
+        margin: first pixels, which are discarded; at most half the overlap.
 
     Returns:
         float32 (tile,).

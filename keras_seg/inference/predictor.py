@@ -164,10 +164,10 @@ class Predictor(ABC):
             overlap: pixels that neighbouring tiles share at least; a quarter of a tile if None.
             blend: how probabilities change from a tile to the next in the overlap: "gaussian"
                 or "linear".
-            margin: outer pixels of a tile that count for nothing, since they see the tile's edge
-                where the picture goes on; a quarter of the overlap if None. With half the
-                receptive field, and a picture whose sides are multiples of `output_stride`,
-                the result equals that of the whole picture.
+            margin: outer pixels of a tile to discard, since they see the tile's edge where the
+                picture goes on; a quarter of the overlap if None. With half the receptive field,
+                and a picture whose sides are multiples of `output_stride`, the result equals that
+                of the whole picture.
 
         Returns:
             uint8 class ids (h, w), or (d, h, w), or the path written.

@@ -19,7 +19,7 @@ def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin
         tile: side of a tile in pixels, or (height, width), or (depth, height, width).
         overlap: pixels that neighbours share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that count for nothing.
+        margin: outer pixels of a tile to discard.
 
     Yields:
         rows (slice), columns (slice) and float32 probabilities (h, w, num_classes), from left to
@@ -50,7 +50,7 @@ def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
         tile: see `Segmenter.tiles`; so are the others.
         overlap: pixels that neighbours share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that count for nothing.
+        margin: outer pixels of a tile to discard.
 
     Returns:
         What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.

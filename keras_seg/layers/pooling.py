@@ -8,7 +8,7 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class AveragePooling2D(layers.AveragePooling2D):
-    """`keras.layers.AveragePooling2D` whose padding counts for nothing, on torch as well.
+    """`keras.layers.AveragePooling2D` that ignores padding, on torch as well.
 
     On torch, Keras 3.15 repeats the rim of the picture where a block reaches over it, and counts
     that; the other backends average the pixels that are there.

@@ -33,7 +33,7 @@ def scored_network(model, network, data, recipe):
     """The network that is scored and kept: the trained one, or its twin that computes in 32 bits.
 
     Args:
-        model: name of an architecture, or a `keras.Model`, which is its own affair.
+        model: name of an architecture, or a built `keras.Model`.
         network: what `network_for` made of it.
         data: a data set.
         recipe: a `Recipe` with its crop size filled in.

@@ -24,7 +24,7 @@ class PlainData:
             is: only as repeatable as it is itself.
         val: the same for validation, or None.
         num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        ignore_class: label id to ignore.
 
     Raises:
         ValueError: the batches are not pairs of uint8 pictures and labels, none, or do not end.

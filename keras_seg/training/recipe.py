@@ -56,8 +56,8 @@ class Recipe:
         swa: the weights that count are the plain mean of those at the ends of the last epochs,
             this share of all, 0..1 (stochastic weight averaging); 0 for the last ones.
         statistics_batches: batches of the training set over which the statistics of batch
-            normalisation are measured anew before each validation; 0 keeps the moving averages.
-            For tiny batches; `swa` needs it.
+            normalization are re-estimated before each validation; 0 keeps the moving averages. For
+            tiny batches; `swa` needs it.
         accumulate: batches whose gradients make one update, as one batch that many times as
             large would (batch normalisation aside, which sees each batch for itself).
         precision: "float32"; "mixed_bfloat16" or "mixed_float16" (with a loss scale) compute in

@@ -163,7 +163,7 @@ def loss(recipe, num_classes, ignore_class=255, class_weights=None):
     Args:
         recipe: a `Recipe`.
         num_classes: classes, the ignored one not counted.
-        ignore_class: label id that counts for nothing.
+        ignore_class: label id to ignore.
         class_weights: one weight per class, or None.
 
     Returns:

@@ -125,7 +125,7 @@ class Training:
         ]
 
     def _statistics(self):
-        """Batch normalisation measured anew, on batches of the training set as it is augmented."""
+        """Re-estimate batch normalization on augmented batches of the training set."""
         count, layers = self.recipe.statistics_batches, list(inner_layers(self.network))
         if not count or not any(isinstance(x, keras.layers.BatchNormalization) for x in layers):
             return []

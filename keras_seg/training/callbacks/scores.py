@@ -21,7 +21,7 @@ class ValidationIoU(keras.callbacks.Callback):
         batches: the validation pictures: an iterable of (image, label), gone through anew each
             epoch, with numpy-like uint8 (b, h, w, c) and integer ids (b, h, w).
         class_names: one name per class.
-        ignore_class: label id that counts for nothing.
+        ignore_class: label id to ignore.
         every: measure every so many epochs and after the last one, and nothing in between.
 
     Raises:
