@@ -1,6 +1,10 @@
 """From a folder of pictures and masks to a network on a phone or behind TF Serving."""
 
 import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
@@ -33,6 +37,38 @@ _MODULES = {
 }
 
 __all__ = [*_PUBLIC, *_MODULES]
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
+
+
+def _require_own_pipelines() -> None:
+    """Raise where a folder of the user's hides our package `pipelines`."""
+    ours = Path(__file__).resolve().parents[1] / "pipelines"
+    loaded = sys.modules.get("pipelines")
+    spec = loaded.__spec__ if loaded else importlib.util.find_spec("pipelines")
+    places = list(getattr(spec, "submodule_search_locations", None) or ())
+    if not places or ours in [Path(place).resolve() for place in places]:
+        return
+    raise ImportError(
+        "keras_seg needs its package `pipelines`, which a folder of the same name hides. "
+        f"Received: '{Path(places[0]).resolve()}' in the place of '{ours}'. Rename that folder, or "
+        "start Python in another one."
+    )
+
+
+def _require_backend() -> None:
+    """Raise where Keras is asked to run on a package that is not installed."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend in ("jax", "torch", "tensorflow") and importlib.util.find_spec(backend) is None:
+        raise ImportError(
+            f"Keras runs on the package that the environment variable KERAS_BACKEND names. "
+            f"Received: KERAS_BACKEND={backend}, which is not installed. Install it with "
+            f"`pip install {backend}`, or set KERAS_BACKEND=tensorflow."
+        )
+
+
+_require_own_pipelines()
+_require_backend()
 
 
 def __getattr__(name: str) -> Any:

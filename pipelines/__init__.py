@@ -1,6 +1,7 @@
 """Datasets, checks, and ops for tf.data: from pictures and masks to batches."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ __all__ = [
     "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "reopen",
     "shapes", "street_scenes",
 ]  # fmt: skip
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
 
 _HOMES = {
     "Dataset": "pipelines.dataset",

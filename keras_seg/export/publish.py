@@ -7,6 +7,8 @@ import uuid
 import zipfile
 from pathlib import Path
 
+from keras_seg.whole_files import require_folder
+
 # Says that an export is ours, and holds the names and colours of its classes.
 NOTES = "keras_seg.json"
 
@@ -69,7 +71,8 @@ def published(subject, path):
         takes only folders that are numbers.
 
     Raises:
-        ValueError: the final name is taken by something that is not ours.
+        ValueError: the final name is taken by something that is not ours, or the folder cannot be
+            written.
     """
     path = Path(path)
     if path.exists() and read_notes(path) is None:
@@ -78,7 +81,7 @@ def published(subject, path):
             f"Received: path={str(path)!r}, which holds something else. "
             "Choose another name, or move away what is there."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    require_folder(subject, path.parent)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield draft

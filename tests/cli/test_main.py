@@ -138,6 +138,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
     ("words", "message"),
     [
         (["check"], "one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` and"),
+        (["check", "--data", "camvid"], "Give root=, on the command line `--root FOLDER`"),
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
         (["check", "--data", "camvid", "--images", "x"], "Give one of the three"),
         (["check", "--images", "x"], "Received: --images x"),

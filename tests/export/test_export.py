@@ -231,6 +231,16 @@ def test_published_file_appears_at_the_end_and_replaces_only_ours(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()  # a file where a folder is needed
+    words = r"`tflite` needs a folder that it can write to. Received: '.*file'"
+    with (
+        pytest.raises(ValueError, match=words),
+        publish_part.published("tflite", tmp_path / "file" / "model.tflite"),
+    ):
+        pass
+
+
 def test_published_folder_replaces_ours_whole(tmp_path):
     folder = tmp_path / "run" / "1"
     for name in ("old", "new"):
