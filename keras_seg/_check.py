@@ -139,3 +139,25 @@ def input_shape(subject, shape, dimensions=(2,), smallest=32):
         raise ValueError(rule + f" Enlarge or pad smaller pictures to {smallest}.")
     if channels is None or not hasattr(channels, "__index__") or channels < 1:
         raise ValueError(rule + " The number of channels must be known, such as 3.")
+
+
+def ignore_class(subject, value):
+    """Raise unless a label id to ignore is None or a whole number that float32 holds exactly.
+
+    Keras hands labels to losses as float32.
+
+    Args:
+        subject: who asks, such as "DiceLoss".
+        value: the id.
+
+    Raises:
+        ValueError: it is no whole number, or its size is above 2**24.
+
+    >>> ignore_class("DiceLoss", 255)
+    """
+    if value is not None and not (hasattr(value, "__index__") and abs(value) <= 2**24):
+        raise ValueError(
+            f"`{subject}` needs ignore_class to be a whole number from -2**24 to 2**24, which "
+            f"float32 holds exactly, or None. Received: ignore_class={value!r}. Pass for example "
+            "255."
+        )

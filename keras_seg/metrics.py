@@ -128,6 +128,11 @@ class MeanIoU(keras.metrics.Metric):
     Returns:
         float32 scalar 0..1.
 
+    Raises:
+        ValueError: an argument is out of range; or labels were neither of 0..num_classes - 1 nor
+            `ignore_class`, which `result` says. Within a compiled step, which cannot raise, the
+            result is nan.
+
     >>> metric = MeanIoU(num_classes=2)
     >>> metric.update_state([[0, 255]], [[[1.0, 0.0], [0.0, 1.0]]])
     >>> float(metric.result())
@@ -137,6 +142,7 @@ class MeanIoU(keras.metrics.Metric):
     def __init__(self, num_classes, ignore_class=255, name="mean_iou"):
         super().__init__(name=name)
         _check.positive_integer("MeanIoU", "num_classes", num_classes)
+        _check.ignore_class("MeanIoU", ignore_class)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         # Whole numbers: float32 stops counting at 2**24, which a hundred pictures exceed.
@@ -145,29 +151,49 @@ class MeanIoU(keras.metrics.Metric):
         self.confusion = self.add_variable(
             (num_classes, num_classes), initializer="zeros", dtype=dtype, name="confusion"
         )
+        self.impossible = self.add_variable(
+            (), initializer="zeros", dtype=dtype, name="impossible_labels"
+        )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add one batch; `sample_weight` is not used."""
         label = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         cells = self.num_classes**2
-        cell = label * self.num_classes + predicted
-        # Ignored pixels fall into one more cell, which is cut off.
+        # Two more cells for impossible and for ignored labels.
+        possible = ops.logical_and(label >= 0, label < self.num_classes)
+        cell = ops.where(possible, label * self.num_classes + predicted, cells)
         if self.ignore_class is not None:
-            cell = ops.where(ops.equal(label, self.ignore_class), cells, cell)
+            cell = ops.where(ops.equal(label, self.ignore_class), cells + 1, cell)
         # Not bincount, which JAX cannot compile.
-        counts = ops.segment_sum(ops.ones_like(cell), cell, num_segments=cells + 1)[:cells]
-        counts = ops.reshape(counts, (self.num_classes, self.num_classes))
+        found = ops.segment_sum(ops.ones_like(cell), cell, num_segments=cells + 2)
+        self.impossible.assign(self.impossible + ops.cast(found[cells], self.impossible.dtype))
+        counts = ops.reshape(found[:cells], (self.num_classes, self.num_classes))
         self.confusion.assign(self.confusion + ops.cast(counts, self.confusion.dtype))
 
     def result(self):
         """The mean IoU so far."""
+        self._check_labels()
         confusion = ops.cast(self.confusion, "float32")
         intersection = ops.diagonal(confusion)
         union = ops.sum(confusion, 0) + ops.sum(confusion, 1) - intersection
         occurs = ops.cast(union > 0, "float32")
         iou = intersection / ops.maximum(union, 1.0)
-        return ops.sum(iou * occurs) / ops.maximum(ops.sum(occurs), 1.0)
+        mean = ops.sum(iou * occurs) / ops.maximum(ops.sum(occurs), 1.0)
+        return ops.where(self.impossible > 0, float("nan"), mean)
+
+    def _check_labels(self):
+        """Raise for labels that were no ids, where their number is known."""
+        try:
+            impossible = int(ops.convert_to_numpy(self.impossible))
+        except (NotImplementedError, TypeError):  # Within a graph of TensorFlow, or JAX's.
+            return
+        if impossible:
+            raise ValueError(
+                f"`MeanIoU` needs labels of 0..{self.num_classes - 1} "
+                f"(num_classes={self.num_classes}) or ignore_class={self.ignore_class}. Received: "
+                f"{impossible} pixels with other labels. Map these to ignore_class."
+            )
 
     def get_config(self):
         """The arguments, for saving."""

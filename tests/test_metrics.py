@@ -160,3 +160,35 @@ def test_metric_works_in_fit_and_survives_saving(tmp_path):
 def test_metric_needs_classes():
     with pytest.raises(ValueError, match="`MeanIoU` needs num_classes to be a whole number"):
         MeanIoU(0)
+
+
+@pytest.mark.parametrize("label", [2, -1, 254])
+def test_labels_that_are_no_ids_are_refused_by_metric_and_matrix(label):
+    labels, logits = np.array([[0, 1, label, 255]]), np.zeros((1, 4, 2), "float32")
+    metric = MeanIoU(2)
+    metric.update_state(labels, logits)
+    with pytest.raises(ValueError, match=r"of 0\.\.1 .*or ignore_class=255. Received: 1 pixels"):
+        metric.result()
+    with pytest.raises(ValueError, match=rf"needs ids of 0\.\.1 .*Received: id {label}"):
+        confusion_matrix(labels, logits.argmax(-1), 2)
+    metric.reset_state()
+    metric.update_state(labels[:, :2], logits[:, :2])
+    assert float(metric.result()) == 0.25  # Class 0: 1 of 2, class 1: 0 of 1.
+
+
+def test_labels_that_are_no_ids_give_nan_in_a_graph():
+    metric = MeanIoU(2)
+
+    @tf.function
+    def step(labels):
+        metric.update_state(labels, tf.zeros((1, 2, 2)))
+        return metric.result()
+
+    assert float(step(tf.constant([[0, 1]]))) == 0.25
+    assert np.isnan(step(tf.constant([[0, 2]])))
+
+
+@pytest.mark.parametrize("ignore_class", [2**24 + 1, 255.0, "255"])
+def test_ids_to_ignore_that_float32_does_not_hold_are_refused(ignore_class):
+    with pytest.raises(ValueError, match=r"`MeanIoU` needs ignore_class to be a whole number"):
+        MeanIoU(2, ignore_class)

@@ -27,8 +27,7 @@ class PixelLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=None)
         subject = type(self).__name__
         _check.positive_integer(subject, "num_classes", num_classes)
-        if ignore_class is not None:
-            _check.positive_integer(subject, "ignore_class", ignore_class, at_least=-(2**31))
+        _check.ignore_class(subject, ignore_class)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.class_weights = _weights(subject, class_weights, num_classes)
@@ -55,7 +54,8 @@ class PixelLoss(keras.losses.Loss):
             y_pred: logits (b, h, w, num_classes); may be smaller than the labels.
 
         Returns:
-            (float32 logits, int32 labels of the logits' size, float32 0 where ignored, else 1).
+            (float32 logits, 0 where ignored; int32 labels of the logits' size; float32 0 where
+            ignored, else 1).
 
         Raises:
             ValueError: the shapes do not match.
@@ -69,7 +69,11 @@ class PixelLoss(keras.losses.Loss):
                 "Labels have no last axis, and num_classes does not count the ignored class."
             )
         logits = ops.cast(y_pred, "float32")
-        return logits, *valid_pixels(labels_like(y_true, logits), self.ignore_class)
+        label, counts = valid_pixels(labels_like(y_true, logits), self.ignore_class)
+        if self.ignore_class is not None:
+            # Chosen before anything is computed: nan times zero is nan, in a gradient too.
+            logits = ops.where(ops.expand_dims(counts, -1) > 0, logits, 0.0)
+        return logits, label, counts
 
     def weigh(self, label, counts):
         """`counts` times the weight of each pixel's class."""

@@ -45,8 +45,7 @@ class RegionLoss(PixelLoss):
     def call(self, y_true, y_pred):
         logits, label, counts = self.read(y_true, y_pred)
         counts = ops.expand_dims(counts, -1)
-        # Chosen, not multiplied: an ignored pixel's probability may be nan.
-        probability = ops.where(ops.greater(counts, 0.0), ops.softmax(logits), 0.0)
+        probability = ops.softmax(logits) * counts
         truth = ops.one_hot(label, self.num_classes, dtype="float32") * counts
         probability, truth = self._by_class(probability), self._by_class(truth)
         present = ops.cast(ops.greater(ops.sum(truth, axis=-1), 0.0), "float32")

@@ -6,7 +6,8 @@ Segmentation in Real-time, BMVC 2018, arXiv 1805.04554.
 What the paper leaves open, and what was chosen:
 - The kernel of Table 2's last convolution. With 1x1 the network has the 0.85 M parameters that
   the paper prints; 3x3 gives 0.98 M. `last_kernel_size` has both.
-- How the image is made smaller: by averaging blocks of pixels, so that no pixel is left out.
+- How the image is made smaller: by averaging blocks of pixels, so that no pixel is left out. Of
+  sizes that are no multiples, the smaller blocks are on both sides.
 - Where the auxiliary head sits: a 1x1 convolution on the context branch's last feature map.
 - The dropout rate: 0.1.
 - The widths of cn14-500 and cn14-160, of which the paper prints the parameters only (490,459 and

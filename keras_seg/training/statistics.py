@@ -1,9 +1,15 @@
-"""Measures the statistics of batch normalisation anew, exactly, over a set of pictures."""
+"""Re-estimates the statistics of batch normalization, exactly, over a set of pictures."""
+
+import weakref
 
 import keras
 import numpy as np
 
 from keras_seg import _check
+
+# The compiled pass of each model, by which of its normalizing layers are trainable; compiling it
+# takes many times as long as running it.
+_RUNNERS = weakref.WeakKeyDictionary()
 
 
 def reestimate_statistics(model, batches):
@@ -50,7 +56,7 @@ def reestimate_statistics(model, batches):
     try:
         for layer, name, value in quiet:
             setattr(layer, name, value)
-        found = _mean_over(batches, _runner(model), normalising)
+        found = _mean_over(batches, _runner(model, normalising), normalising)
     finally:
         for (layer, name, _), value in zip(quiet, were, strict=True):
             setattr(layer, name, value)
@@ -64,13 +70,13 @@ def reestimate_statistics(model, batches):
 
 
 class ReestimateStatistics(keras.callbacks.Callback):
-    """Measures the statistics of batch normalisation over the training set between epochs.
+    """Re-estimates the statistics of batch normalization on the training set between epochs.
 
     Put it before callbacks that validate or save. See `reestimate_statistics`.
 
     Args:
-        batches: the pictures: an iterable of (image, label), gone through anew each time.
-        every: measure after every so many epochs, and after the last one.
+        batches: the pictures: an iterable of (image, label), read from its beginning each time.
+        every: epochs from one estimate to the next; there is one after the last epoch too.
 
     Raises:
         ValueError: `every` is no whole number of at least 1.
@@ -143,33 +149,51 @@ def _each(statistics, function):
     return made
 
 
-def _runner(model):
-    """The model in training mode, compiled where the backend compiles; updates the statistics."""
+def _runner(model, normalising):
+    """The model in training mode, which updates the statistics; compiled once per model.
+
+    What is set while it runs (no dropout, no momentum) is the same each time. Layers that are not
+    trainable keep their statistics, so that a change of that compiles again.
+    """
+    runners = _RUNNERS.setdefault(model, {})
+    trainable = tuple(layer.trainable for layer in normalising)
+    if trainable not in runners:
+        # A weak reference: the function must not keep its model alive.
+        runners[trainable] = _compiled(weakref.ref(model))
+    return runners[trainable]
+
+
+def _compiled(model):
+    """The pass of a weakly referenced model, compiled where the backend compiles."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(lambda image: model(image, training=True), autograph=False)
+        return tf.function(lambda image: model()(image, training=True), autograph=False)
     if keras.backend.backend() == "torch":
         import torch  # pyright: ignore[reportMissingImports]
 
         def run(image):
             with torch.no_grad():
-                model(image, training=True)
+                model()(image, training=True)
 
         return run
+    return _compiled_by_jax(model)
+
+
+def _compiled_by_jax(model):
     import jax  # pyright: ignore[reportMissingImports]
 
     @jax.jit
     def states(trainable, state, image):
-        return model.stateless_call(trainable, state, image, training=True)[1]
+        return model().stateless_call(trainable, state, image, training=True)[1]
 
     def run(image):
         trainable, state = (
             [variable.value for variable in variables]
-            for variables in (model.trainable_variables, model.non_trainable_variables)
+            for variables in (model().trainable_variables, model().non_trainable_variables)
         )
         new = states(trainable, state, image)
-        for variable, value in zip(model.non_trainable_variables, new, strict=True):
+        for variable, value in zip(model().non_trainable_variables, new, strict=True):
             variable.assign(value)
 
     return run

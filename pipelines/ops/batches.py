@@ -95,7 +95,7 @@ def classmix(probability: float = 0.5) -> Op:
 
     def op(batch: Example) -> Example:
         seed = batch["seed"]
-        other = tf.roll(batch["label"], 1, axis=0)
+        other = tf.roll(batch["label"], -1, axis=0)
         count = tf.shape(other)[0]
         ids = tf.cast(tf.reshape(other, [count, -1]), tf.int32)
         shown = tf.math.bincount(ids, minlength=256, axis=-1)[:, :IGNORE_CLASS] > 0
@@ -211,8 +211,8 @@ def _require_pictures(subject: str, batch: Example) -> None:
 def _paste(batch: Example, pasted) -> Example:
     """Replace pixels, bool (b, h, w), by those of the next picture; the first follows the last."""
     image, label = (tf.convert_to_tensor(batch[key]) for key in ("image", "label"))
-    mixed = tf.where(pasted[..., None], tf.roll(image, 1, axis=0), image)
-    label_mixed = tf.where(pasted, tf.roll(label, 1, axis=0), label)
+    mixed = tf.where(pasted[..., None], tf.roll(image, -1, axis=0), image)
+    label_mixed = tf.where(pasted, tf.roll(label, -1, axis=0), label)
     mixed, label_mixed = (
         tf.ensure_shape(mixed, image.shape),
         tf.ensure_shape(label_mixed, label.shape),

@@ -209,6 +209,20 @@ def test_class_weights_are_median_frequency(folder):
     assert weights["sky"] == pytest.approx(9 / 14)
 
 
+def test_class_weights_are_those_of_the_dataset_with_ignored_pixels_too(folder):
+    for i in range(8):
+        mask = np.zeros((48, 64), np.uint8)
+        mask[:12] = i < 4
+        mask[24:] = 255
+        save(mask, folder / f"masks/train/{i}.png")
+    # Of all pixels: road 1/4 of 4 pictures; sky 4 * 1/4 + 4 * 1/2 of 8, which is 3/8. The median
+    # of both is 5/16.
+    data = opened(folder)
+    weights = dict(zip(data.class_names, data.class_weights("median"), strict=True))
+    assert weights == pytest.approx({"road": 5 / 4, "sky": 5 / 6})
+    assert dict(data.check().class_weights) == pytest.approx(weights)
+
+
 def test_fix_writes_repaired_masks_elsewhere_and_touches_nothing(folder, tmp_path):
     table = {0: "sky", 1: "road"}
     broken = folder / "images/train/1.png"

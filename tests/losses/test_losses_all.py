@@ -41,6 +41,19 @@ def test_ignored_pixels_change_neither_loss_nor_gradient(name):
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_ignored_pixels_without_a_number_have_no_gradient(name, wrong):
+    labels, logits = some_pixels()
+    loss = losses.build(name, 3, class_weights=[1, 2, 3])
+    value, gradient = loss_and_gradient(loss, labels, logits)
+    logits[0, 1] = wrong
+    other_value, other_gradient = loss_and_gradient(loss, labels, logits)
+    assert other_value == pytest.approx(value, abs=TOLERANCE)
+    np.testing.assert_allclose(other_gradient, gradient, atol=TOLERANCE)
+    assert not other_gradient[0, 1].any()
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_ignored_pixels_are_not_in_the_denominator(name):
     # Rows that are ignored may as well not be there; for "boundary" too, as they make no border.
     labels, logits = some_pixels()
@@ -332,7 +345,7 @@ def test_weights_are_finite_numbers(weights):
         losses.build("dice", 2, class_weights=weights)
 
 
-@pytest.mark.parametrize("wrong", ["255", 255.5, [255]])
+@pytest.mark.parametrize("wrong", ["255", 255.5, [255], 2**24 + 1, -(2**24) - 1])
 def test_the_ignored_id_is_a_whole_number(wrong):
     with pytest.raises(ValueError, match=r"needs ignore_class to be a whole number"):
         losses.SparseCrossEntropy(2, ignore_class=wrong)

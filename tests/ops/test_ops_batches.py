@@ -86,7 +86,7 @@ def test_cutmix_pastes_one_rectangle():
     for seed in range(8):
         numbers = ops.cutmix(1.0)(batch((2, seed)))["image"].numpy()[..., 2] // 60
         for index, picture in enumerate(numbers):
-            other = picture == (index - 1) % COUNT
+            other = picture == (index + 1) % COUNT
             assert (other | (picture == index)).all()
             rows, columns = other.any(axis=1), other.any(axis=0)
             assert other.sum() == rows.sum() * columns.sum()
@@ -114,6 +114,13 @@ def test_classmix_pastes_half_of_the_classes_and_never_ignored_pixels():
         assert (mixed[1] == 9).all()
         seen |= pasted
     assert seen == {1, 2, 3}
+
+
+def test_classmix_pastes_classes_of_the_next_picture():
+    label = np.repeat(np.arange(3, dtype=np.uint8), 16).reshape(3, 4, 4)
+    given = {"image": tf.constant(label[..., None]), "label": tf.constant(label), "seed": (0, 3)}
+    # A picture of one class is pasted whole, and the first one follows the last.
+    assert ops.classmix(1.0)(given)["label"].numpy()[:, 0, 0].tolist() == [1, 2, 0]
 
 
 def test_mosaic_shows_four_pictures():

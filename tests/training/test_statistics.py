@@ -62,6 +62,25 @@ def test_a_failure_leaves_the_model_as_it_was():
         reestimate_statistics(bare, [])
 
 
+def test_a_model_is_traced_once_for_a_shape():
+    traced = []
+
+    class Traced(layers.Layer):
+        def call(self, x):
+            traced.append(x.shape)
+            return x
+
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, layers.BatchNormalization(name="bn")(Traced()(image)))
+    traced.clear()
+    for value in (1.0, 2.0, 3.0):
+        reestimate_statistics(model, [np.full((1, 2, 2, 1), value)] * 2)
+        assert float(model.get_layer("bn").moving_mean[0]) == value
+    assert len(traced) == 1
+    reestimate_statistics(model, [np.ones((1, 4, 4, 1))])
+    assert len(traced) == 2
+
+
 def test_blocks_that_are_computed_twice_are_found():
     options = {"layers_per_block": (1, 1, 1), "growth_rate": 4}
     pictures = [np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))]
