@@ -1,5 +1,9 @@
-"""What a network costs and what it sees: parameters, operations, memory, receptive fields."""
+"""What a network costs and what it sees: parameters, operations, memory, receptive fields.
 
+`analyse.arithmetic` has the formulas of convolutions: sizes, matrices, costs, connections.
+"""
+
+from keras_seg.analyse import arithmetic
 from keras_seg.analyse.reach import Reach, reach
 from keras_seg.analyse.receptive_fields import (
     EffectiveField,
@@ -11,6 +15,7 @@ from keras_seg.analyse.summaries import summary
 __all__ = [
     "EffectiveField",
     "Reach",
+    "arithmetic",
     "effective_receptive_field",
     "reach",
     "receptive_field",

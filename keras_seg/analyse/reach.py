@@ -79,7 +79,6 @@ POOLED = (
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
-    layers.Reshape,
 )
 # As many positions as before, each of which sees everything.
 MIXED = (layers.GroupNormalization, PositionAttention)
@@ -104,10 +103,13 @@ def reach(layer, inputs, axis) -> Reach:
     >>> reach(layers.MaxPooling2D(2), [pixels], axis=0).last.tolist()
     [1.0, 3.0, 5.0]
     """
+    kind = type(layer).__name__
+    what, example = "layer", kind
+    if not isinstance(layer, layers.Layer):
+        what, example = "operation of keras.ops", f"type(model.get_layer({layer.name!r}))"
     raise TypeError(
-        f"`receptive_field` does not know how far a {type(layer).__name__} layer sees. "
-        f"Received: layer {layer.name!r}. Register a function for it: "
-        f"@keras_seg.analyse.reach.register({type(layer).__name__})."
+        f"`receptive_field` does not know how far a {kind} {what} sees. Received: {what} "
+        f"{layer.name!r}. Register a function for it: @keras_seg.analyse.reach.register({example})."
     )
 
 
@@ -127,6 +129,11 @@ def _pointwise(layer, inputs, axis):
 
 @_register((*MERGING, layers.Dot))
 def _merging(layer, inputs, axis):
+    return _merge(inputs)
+
+
+def _merge(inputs):
+    """The outer ends of all inputs; one position counts for all."""
     first, last = inputs[0]
     for other in inputs[1:]:
         first, last = np.minimum(first, other.first), np.maximum(last, other.last)
@@ -135,12 +142,16 @@ def _merging(layer, inputs, axis):
 
 @_register(POOLED)
 def _pooled(layer, inputs, axis):
-    return Reach(np.array([-np.inf]), np.array([np.inf]))
+    return _everything(1)
 
 
 @_register(MIXED)
 def _mixed(layer, inputs, axis):
-    n = len(inputs[0].first)
+    return _everything(len(inputs[0].first))
+
+
+def _everything(n):
+    """As many positions, each of which sees the whole picture."""
     return Reach(np.full(n, -np.inf), np.full(n, np.inf))
 
 
@@ -166,15 +177,13 @@ def _pooling(layer, inputs, axis):
 
 @_register(TRANSPOSED)
 def _transposed(layer, inputs, axis):
-    n, size, stride = len(inputs[0].first), layer.kernel_size[axis], layer.strides[axis]
-    full = (size - 1) * layer.dilation_rate[axis] + 1
-    made, before = n * stride + max(full - stride, 0), 0
-    if layer.padding == "same":
-        made, before = n * stride, max(full - stride, 0) // 2
-    taps = layer.dilation_rate[axis] * np.arange(size)
-    source = np.arange(made)[:, None] + before - taps
-    inside = (source % stride == 0) & (source >= 0) & (source < n * stride)
-    return _gather(inputs[0], source // stride, inside)
+    return _spread(
+        inputs[0],
+        layer.kernel_size[axis],
+        layer.strides[axis],
+        layer.padding,
+        layer.dilation_rate[axis],
+    )
 
 
 @_register((layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D))
@@ -218,6 +227,17 @@ def _window(given, size, stride, padding, dilation):
         made = -(-n // stride) if padding == "causal" else made
     source = stride * np.arange(made)[:, None] - before + dilation * np.arange(size)
     return _gather(given, source, (source >= 0) & (source < n))
+
+
+def _spread(given, size, stride, padding, dilation):
+    """A transposed window: each position of the input spreads over `size` taps."""
+    n, full = len(given.first), (size - 1) * dilation + 1
+    made, before = n * stride + max(full - stride, 0), 0
+    if padding == "same":
+        made, before = n * stride, max(full - stride, 0) // 2
+    source = np.arange(made)[:, None] + before - dilation * np.arange(size)
+    inside = (source % stride == 0) & (source >= 0) & (source < n * stride)
+    return _gather(given, source // stride, inside)
 
 
 def _resized(given, made, interpolation):

@@ -50,7 +50,7 @@ def summary(model, input_shape=None, batch_size=1):
     inference, training = memory.inference(found, sizes), memory.training(found, sizes)
     rows, counted = [], set()
     for step in found.flat():
-        new = [weight for weight in step.layer.weights if id(weight) not in counted]
+        new = [weight for weight in getattr(step.layer, "weights", ()) if id(weight) not in counted]
         counted.update(map(id, new))
         made = tensors[step.outputs[0]]
         rows.append(
