@@ -58,7 +58,7 @@ def _require_own_pipelines() -> None:
 
 def _require_backend() -> None:
     """Raise where Keras is asked to run on a package that is not installed."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND")  # unset, LiteRTSegmenter needs no backend at all
     if backend in ("jax", "torch", "tensorflow") and importlib.util.find_spec(backend) is None:
         raise ImportError(
             f"Keras runs on the package that the environment variable KERAS_BACKEND names. "
