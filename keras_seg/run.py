@@ -5,7 +5,6 @@ import logging
 import os
 from pathlib import Path
 
-import keras
 import pandas as pd
 
 from keras_seg import _check
@@ -16,6 +15,7 @@ from keras_seg.run_files import (
     picture_size,
     read_examples,
     read_history,
+    read_network,
 )
 
 log = logging.getLogger("keras_seg")
@@ -98,7 +98,7 @@ class Run:
             `keras_seg.Segmenter`, with class names and palette.
 
         Raises:
-            ValueError: the first epoch has not ended yet.
+            ValueError: the first epoch has not ended yet, or model.keras is damaged.
         """
         from keras_seg.inference.segmenter import Segmenter
 
@@ -109,7 +109,7 @@ class Run:
                 "`keras_seg.fit` again to go on with it."
             )
         if self._segmenter is None:
-            model = keras.saving.load_model(self.folder / "model.keras", compile=False)
+            model = read_network(self.folder / "model.keras")
             palette = [tuple(colour) for colour in self.settings["palette"]]
             self._segmenter = Segmenter(model, self.settings["class_names"], palette)
         return self._segmenter
@@ -355,7 +355,7 @@ def load(name):
     if path.suffix == ".keras" and path.is_file() and not (path.parent / "run.json").is_file():
         from keras_seg.inference.segmenter import Segmenter
 
-        return Segmenter(keras.saving.load_model(path, compile=False))
+        return Segmenter(read_network(path))
     return Run(find_run(name)).segmenter()
 
 

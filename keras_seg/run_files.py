@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -131,13 +132,56 @@ def read_history(folder):
     Returns:
         pandas DataFrame, without rows before the first epoch has ended.
 
+    Raises:
+        ValueError: the file is damaged.
+
     >>> from keras_seg.run import find_run
     >>> history = read_history(find_run("contextnet_cn14-camvid"))
     >>> {"epoch", "loss", "val_mean_iou"} <= set(history.columns)
     True
     """
     path = Path(folder) / "history.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    if not path.is_file():
+        return pd.DataFrame()
+    try:
+        history = pd.read_csv(path)
+        history["epoch"].astype(int)
+    except (OSError, ValueError, KeyError) as error:  # ValueError: also those of pandas, Unicode.
+        raise ValueError(
+            "The history of a run must be a table with one row per epoch and a column 'epoch'. "
+            f"Received: '{path}' ({type(error).__name__}: {str(error).strip()}). Take it from a "
+            "copy of the run, or delete it: what else the run holds does not need it."
+        ) from error
+    return history
+
+
+def read_network(path):
+    """The network in a .keras file, such as model.keras of a run.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `keras.Model`, not compiled.
+
+    Raises:
+        ValueError: the file is damaged, or holds layers that are not known here.
+
+    >>> from keras_seg.run import find_run
+    >>> read_network(find_run("contextnet_cn14-camvid") / "model.keras").output_shape[-1]
+    11
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Damage appears as any error of zipfile, h5py, JSON or Keras.
+        reason = str(error).strip().split("\n")[0]
+        if isinstance(error, ValueError) and "File not found" in reason:
+            reason = "it is no zip file"
+        raise ValueError(
+            "A network is kept in a whole .keras file whose layers are known. Received: "
+            f"'{path}' ({type(error).__name__}: {reason}). Take it from a copy of the run, or "
+            "train again in another folder; import the modules of layers of your own before."
+        ) from error
 
 
 def write_text(path, text):
@@ -155,5 +199,8 @@ def write_text(path, text):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # Otherwise a machine that stops may leave an empty file.
     os.replace(temporary, path)

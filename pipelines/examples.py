@@ -60,6 +60,23 @@ class Examples:
         """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
         return self._source(split).read(index)
 
+    def fingerprint(self, split: str) -> str:
+        """Return a digest of the content of a split, without decoding a file.
+
+        It changes with a picture, a mask, their order or their names, and with what is read out of
+        the files: classes, channels, range of values. It does not depend on the folder.
+
+        Args:
+            split: a name from `splits`.
+
+        Returns:
+            32 hexadecimal digits.
+
+        Raises:
+            ValueError: if there is no such split.
+        """
+        return self.source(split).fingerprint()
+
     def skipped(self, split: str) -> dict[str, str]:
         """Return the pictures that `on_error="skip"` leaves out, each with what is wrong.
 

@@ -76,7 +76,7 @@ class AccumulatedLoss(keras.losses.Loss):
         value = self.loss(y_true, y_pred)
         if sample_weight is None:
             return value
-        part, whole = (self._weight(labels, y_pred) for labels in (y_true, sample_weight))
+        part, whole = (loss_weight(self.loss, x, y_pred) for x in (y_true, sample_weight))
         if part is None:
             return value
         return value * self.count * part / ops.where(ops.greater(whole, 0.0), whole, 1.0)
@@ -84,13 +84,29 @@ class AccumulatedLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return self(y_true, y_pred)
 
-    def _weight(self, labels, logits):
-        """The sum that the loss divides by, or None if it is no mean over pixels."""
-        if not hasattr(self.loss, "pixel_weights"):
-            return None
-        label, counts = valid_pixels(labels_like(labels, logits), self.loss.ignore_class)
-        weights = self.loss.pixel_weights(label, counts)
-        return None if weights is None else ops.sum(weights)
+
+def loss_weight(loss, labels, logits):
+    """The sum that a mean over pixels divides by.
+
+    Args:
+        loss: a Keras loss.
+        labels: integer (b, h, w).
+        logits: float (b, h, w, num_classes).
+
+    Returns:
+        float32 scalar: the weights of all pixels that count; None if the loss is no such mean.
+
+    >>> import numpy as np
+    >>> from keras_seg.losses import SparseCrossEntropy
+    >>> logits = np.zeros((1, 1, 3, 2), "float32")
+    >>> float(loss_weight(SparseCrossEntropy(2), np.array([[[0, 1, 255]]]), logits))
+    2.0
+    """
+    if not hasattr(loss, "pixel_weights"):
+        return None
+    label, counts = valid_pixels(labels_like(labels, logits), loss.ignore_class)
+    weights = loss.pixel_weights(label, counts)
+    return None if weights is None else ops.sum(weights)
 
 
 def accumulated(loss, count):

@@ -1,14 +1,17 @@
 """Training: a network, a data set and a recipe in, a run out."""
 
+import contextlib
 import dataclasses
 import logging
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_seg import _check
 from keras_seg.inference.compiled import logits_model
 from keras_seg.run import Run
-from keras_seg.training import recipes, run_folder
+from keras_seg.training import lock, recipes, run_folder, same_run, state
 from keras_seg.training.network import network_for, scored_network
 from keras_seg.training.plain_data import PlainData
 from keras_seg.training.session import Training
@@ -33,8 +36,10 @@ def fit(
 
     Everything is kept in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
     IoU on the validation set, the history, pictures, and all settings. After each epoch the whole
-    state is saved, so `Ctrl-C` or a crash costs at most the epoch under way. A folder that holds
-    something else is left alone: `-2`, `-3`, ... is added to the name.
+    state is saved, so `Ctrl-C` or a crash costs at most the epoch under way. A call is the same if
+    network, recipe, seed, the content of all pictures and masks are; for a finished run also the
+    first weights of a built model. A folder that holds something else is left alone: `-2`,
+    `-3`, ... is added to the name, and what differs is logged.
 
     Args:
         model: name of an architecture, see `keras_seg.models.names()`, or a `keras.Model` with
@@ -53,13 +58,17 @@ def fit(
             layer name and shape; the rest, such as the classifier of other classes or the first
             layer of other channels, starts from its initial values and is named in the log.
         **changes: fields of the recipe in place of its own, such as epochs=20, batch_size=4,
-            learning_rate=1e-3; also callbacks=, a plain Keras callback or a list of them.
+            learning_rate=1e-3; also callbacks=, a plain Keras callback or a list of them, and
+            more_epochs=, how many epochs follow those of the recipe: a finished run goes on from
+            its last weights and optimizer state, at the learning rates that a training of
+            all these epochs would have.
 
     Returns:
         `keras_seg.run.Run`.
 
     Raises:
-        ValueError: an argument or a file of the data set is not usable; says which and why.
+        ValueError: an argument, the folder or a file of the data set is not usable, or another
+            process trains this run; says which and why.
         FloatingPointError: the loss is no longer finite; the last good weights are kept.
 
     >>> import tempfile
@@ -75,53 +84,140 @@ def fit(
     more_callbacks = changes.pop("callbacks", ())
     if isinstance(more_callbacks, keras.callbacks.Callback):
         more_callbacks = [more_callbacks]
+    more_epochs = changes.pop("more_epochs", 0)
     _check.positive_integer("fit", "seed", seed, at_least=0)
+    _check.positive_integer("fit", "more_epochs", more_epochs, at_least=0)
     recipe = recipes.recipe(recipe, **changes)
+    check_callbacks(more_callbacks, recipe)
     check_used(data, model, changes)
     data = usable(data, model, recipe)
     recipe = used(recipe, data, model)
+    lock.check_writable(folder)
     weights = None if weights is None else weights_file(weights)
-    first = None
-    if recipe.before:
-        earlier = "-".join(filter(None, (tag, "before")))
-        first = _training(model, data, recipe.first(), seed, folder, earlier, weights)
-        first = _trained(first, more_callbacks)
-    training = _training(model, data, recipe, seed, folder, tag, weights)
-    if first is not None and not training.history.size:
-        # Auxiliary heads are not kept, and start anew.
-        logits_model(training.network).set_weights(first.model.get_weights())
-    run = _trained(training, more_callbacks)
+    call = _Call(model, data, seed, Path(folder), list(more_callbacks), more_epochs, weights)
     if isinstance(model, keras.Model):
-        logits_model(model).set_weights(run.model.get_weights())
-    return run
+        call.weights = run_folder.weights_digest(model)
+    try:
+        first = None
+        if recipe.before:
+            earlier = "-".join(filter(None, (tag, "before")))
+            first = _trained(call, recipe.first(), earlier, is_first=True)
+        run = _trained(call, recipe, tag, first)
+        if first:
+            (first.folder / run_folder.START).unlink(missing_ok=True)
+        if call.weights:
+            logits_model(model).set_weights(run.model.get_weights())
+        return run
+    finally:
+        if call.weights:
+            for made in call.folders:
+                run_folder.note_weights(made, model)
 
 
-def _training(model, data, recipe, seed, folder, tag, weights):
-    """A training that is ready to run, with what is already done of it."""
-    keras.utils.set_random_seed(seed)
-    recipe = cropped(recipe, data)
-    network = network_for(model, data, recipe)
-    if weights is not None and not recipe.before:
-        transfer(weights, network)
-    twin = scored_network(model, network, data, recipe)
-    setup = run_folder.setup(network, data, recipe, seed)
-    if weights is not None:
-        setup["weights"] = identity(weights)
+@dataclasses.dataclass
+class _Call:
+    """What the one or two trainings of a call of `fit` share."""
+
+    model: Any
+    data: Any
+    seed: int
+    folder: Path
+    callbacks: list
+    more_epochs: int
+    start: Path | None = None  # File of the weights to start from.
+    weights: str | None = None  # Digest of the first weights of a built model.
+    folders: list = dataclasses.field(default_factory=list)  # Those of its runs.
+
+
+def _trained(call, recipe, tag, first=None, is_first=False):
+    """The run of a training, trained to its end; `first` is the run of the training before it."""
+    keras.utils.set_random_seed(call.seed)
+    recipe = cropped(recipe, call.data)
+    network = network_for(call.model, call.data, recipe)
+    setup = run_folder.setup(network, call.data, recipe, call.seed, call.weights)
+    if call.start is not None:
+        setup["weights"] = identity(call.start)
     encoder = recipe.options.get("encoder")
-    name = "-".join(filter(None, (network.name, encoder, data.name, tag)))
-    folder = run_folder.choose_folder(folder, name, setup)
-    return Training(network, twin, data, recipe, folder, setup)
+    name = "-".join(filter(None, (network.name, encoder, call.data.name, tag)))
+    more_epochs = 0 if is_first else call.more_epochs
+    with contextlib.ExitStack() as stack:
+        folder = _folder(stack, call.folder / name, setup, more_epochs)
+        call.folders.append(folder)
+        settings = run_folder.read(folder)
+        _continue_with(call, setup, settings, folder)
+        if same_run.is_trained(settings, more_epochs):
+            log.warning("Already trained: %s. Pass another tag= or seed= to train anew.", folder)
+        else:
+            twin = scored_network(call.model, network, call.data, recipe)
+            if call.start is not None and first is None:
+                transfer(call.start, network)
+            training = Training(network, twin, call.data, recipe, folder, setup)
+            if is_first and call.weights and not training.state.is_file():
+                # The second training needs what best weights leave out: heads, states of dropout.
+                state.save_model(folder / run_folder.START, network)
+            if first and not training.state.is_file():
+                if call.weights:
+                    state.restore_model(first.folder / run_folder.START, network)
+                logits_model(network).set_weights(first.model.get_weights())
+            training.run(call.callbacks, more_epochs)
+            if is_first:
+                training.state.unlink(missing_ok=True)  # Only the second one can be continued.
+    return Run(folder, call.data)
 
 
-def _trained(training, more_callbacks):
-    """The run of a training, trained to its end."""
-    if training.finished:
+def _continue_with(call, setup, settings, folder):
+    """Take a run's own first weights for those of the model; say so if they are others."""
+    first = settings.get("setup", setup)["first_weights"]
+    if first not in (call.weights, None) and call.weights != settings.get("weights_left"):
         log.warning(
-            "Already trained: %s. Pass another tag= or seed= to train anew.", training.folder
+            "%s continues from its own weights; those of the model that was passed are not used. "
+            "Pass another tag= to start from them.",
+            folder,
         )
+    call.weights = setup["first_weights"] = first
+
+
+def _folder(stack, path, setup, more_epochs):
+    """The folder of a run, locked until `stack` ends if there is something to train."""
+    folder = run_folder.choose_folder(path.parent, path.name, setup)
+    while not same_run.is_trained(run_folder.read(folder), more_epochs):
+        try:
+            stack.enter_context(lock.held(folder))
+        except ValueError:
+            # Another process was faster: with the same run, or with one of the same name.
+            before, folder = folder, run_folder.choose_folder(path.parent, path.name, setup)
+            if folder == before:
+                raise
+        else:
+            break
+    return folder
+
+
+def check_callbacks(found, recipe):
+    """Refuse callbacks that set the learning rate where a schedule does.
+
+    Args:
+        found: list of Keras callbacks.
+        recipe: a `Recipe`.
+
+    Raises:
+        ValueError: there is such a one.
+    """
+    if isinstance(recipe.optimizer, dict):
+        scheduled = isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
     else:
-        training.run(more_callbacks)
-    return Run(training.folder, training.data)
+        scheduled = recipe.schedule != "constant" or recipe.warmup_epochs
+    if not scheduled:
+        return
+    setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    for callback in found:
+        if isinstance(callback, setters):
+            raise ValueError(
+                f"`{type(callback).__name__}` needs a learning rate that is a number. Received: "
+                f"a recipe with schedule='{recipe.schedule}' and "
+                f"warmup_epochs={recipe.warmup_epochs}. Pass schedule='constant' and "
+                "warmup_epochs=0 beside this callback."
+            )
 
 
 def check_used(data, model, changes):
@@ -219,6 +315,9 @@ def cropped(recipe, data):
     """
     if recipe.crop_size is not None:
         return recipe
+    if hasattr(data, "example"):  # Reads one picture, where batches read the whole split first.
+        image, _ = data.example("train", 0)
+        return dataclasses.replace(recipe, crop_size=tuple(image.shape[:-1]))
     for image, _ in data.eval_batches("train", 1):
         size = tuple(int(side) for side in image.shape[1:-1])
         if min(size) < SMALLEST:

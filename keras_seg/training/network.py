@@ -74,11 +74,15 @@ def compile_network(network, data, recipe, steps):
         data: the data set, for class weights and the ignored class.
         recipe: a `Recipe`.
         steps: batches of an epoch.
+
+    Returns:
+        the loss of the logits, as it is without accumulation and auxiliary heads.
     """
     weights, heads = recipe.class_weights, _heads(network)
     if isinstance(weights, dict):
         weights = data.class_weights(**weights)
     loss = recipes.loss(recipe, data.num_classes, data.ignore_class, weights)
+    plain = loss
     if recipe.accumulate > 1:
         loss = accumulated(loss, recipe.accumulate)
     loss_weights = None
@@ -92,6 +96,7 @@ def compile_network(network, data, recipe, steps):
         # On a CPU, XLA makes depthwise convolutions of TensorFlow several times slower.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
+    return plain
 
 
 def batches_for(network, data, recipe, seed, first_epoch, epochs):

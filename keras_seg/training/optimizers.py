@@ -32,7 +32,8 @@ def optimizer(recipe, model, steps_per_epoch):
     """
     kind, config = _kind_and_config(recipe, steps_per_epoch)
     if recipe.accumulate > 1:
-        config["learning_rate"] = RatePerUpdate(config["learning_rate"], recipe.accumulate)
+        if callable(config["learning_rate"]):  # A number is the same at every batch.
+            config["learning_rate"] = RatePerUpdate(config["learning_rate"], recipe.accumulate)
         config["gradient_accumulation_steps"] = recipe.accumulate
     if recipe.averaging:
         horizon = max(recipe.averaging * recipe.epochs * steps_per_epoch, 1.0)
@@ -57,6 +58,8 @@ def _kind_and_config(recipe, steps_per_epoch):
     # An instance's type: on torch, Keras makes one of a subclass that updates all weights at once.
     kind = type(OPTIMIZERS[recipe.optimizer]())
     rate = learning_rate(recipe, steps_per_epoch // recipe.accumulate)
+    if recipe.schedule == "constant" and not recipe.warmup_epochs:
+        rate = float(recipe.learning_rate)  # A number can be changed by Keras's callbacks.
     decay = recipe.weight_decay
     return kind, {"learning_rate": rate, "weight_decay": decay, **recipe.optimizer_options}
 

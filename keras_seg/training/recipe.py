@@ -64,6 +64,8 @@ class Recipe:
             16 bits and keep weights, losses and the saved network in 32. For GPUs; for networks
             given by name.
         validate_every: measure the mean IoU after every so many epochs, and after the last one.
+        validation_loss: also measure the training loss on the validation pictures, as `val_loss`:
+            with its class weights, without augmentation, auxiliary heads and weight decay.
         patience: stop after so many measurements without a better mean IoU; None never.
         options: arguments of the architecture's builder.
         before: fields of a training that comes first and is otherwise the same, such as
@@ -102,6 +104,7 @@ class Recipe:
     accumulate: int = 1
     precision: str = "float32"
     validate_every: int = 1
+    validation_loss: bool = False
     patience: int | None = None
     options: dict = dataclasses.field(default_factory=dict)
     before: dict = dataclasses.field(default_factory=dict)

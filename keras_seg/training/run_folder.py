@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import logging
 import platform
 import re
 import subprocess
@@ -13,10 +14,21 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_seg.training.recipe import Recipe
+from keras_seg.run_files import write_text
+from keras_seg.training import lock
+from keras_seg.training.same_run import difference, is_same
+
+log = logging.getLogger("keras_seg")
+
+START = "start.npz"  # A built model as it was handed in, until a second training has ended.
+# What a folder may hold before its run.json is whole.
+BEGINNING = {
+    lock.NAME,
+    *(name for made in ("run.json", "state.npz", START) for name in (made, f".{made}.part")),
+} - {"run.json"}
 
 
-def setup(network, data, recipe, seed):
+def setup(network, data, recipe, seed, weights=None):
     """Everything that decides how a training goes; two calls with the same are the same run.
 
     Args:
@@ -24,11 +36,12 @@ def setup(network, data, recipe, seed):
         data: the data set.
         recipe: the `Recipe`, with its crop size filled in.
         seed: the seed.
+        weights: `weights_digest` of a model that was handed in, before its training; None for a
+            network given by name, whose first weights follow from the seed.
 
     Returns:
         dict that JSON can hold.
     """
-    names = [Path(picture).name for picture, _ in data.paths("train")]
     return json.loads(
         json.dumps(
             {
@@ -40,8 +53,13 @@ def setup(network, data, recipe, seed):
                 "ignore_class": data.ignore_class,
                 "num_channels": data.num_channels,
                 "data": data.name,
-                "train_pictures": len(names),
-                "train_names": _digest("\n".join(names)),
+                "train_pictures": len(data.paths("train")),
+                "content": {
+                    split: _content(data, split)
+                    for split in ("train", "val")
+                    if split in data.splits
+                },
+                "first_weights": weights,
                 "recipe": dataclasses.asdict(recipe),
                 "seed": seed,
             },
@@ -53,6 +71,9 @@ def setup(network, data, recipe, seed):
 def choose_folder(folder, name, wanted):
     """The folder of a run: the one with the same set-up, or the first free one.
 
+    A folder with no more in it than the beginning of a run that was killed is free. That a run
+    gets a folder `-2` is logged, with the reason.
+
     Args:
         folder: where runs are kept.
         name: the run's name; `-2`, `-3`, ... is added where a folder holds something else.
@@ -62,16 +83,64 @@ def choose_folder(folder, name, wanted):
         `pathlib.Path`, which may not exist yet.
     """
     names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
-    paths = (Path(folder) / name for name in names)
-    return next(p for p in paths if not p.exists() or _complete(read(p).get("setup")) == wanted)
+    others = []
+    for path in (Path(folder) / name for name in names):
+        settings = read(path)
+        if not path.exists() or _begun_only(path):
+            break
+        if is_same(settings, wanted, unfinished=(path / START).exists()):
+            return path
+        others.append(f"'{path}' holds {difference(settings, wanted)}")
+    if others:
+        log.warning("New run in '%s': %s.", path, "; ".join(others))
+    return path
 
 
-def _complete(stored):
-    """A set-up with the defaults of fields of the recipe that came later than the run."""
-    if not isinstance(stored, dict) or not isinstance(stored.get("recipe"), dict):
-        return stored
-    defaults = json.loads(json.dumps(dataclasses.asdict(Recipe("", epochs=1, batch_size=1))))
-    return stored | {"recipe": defaults | stored["recipe"]}
+def _begun_only(path):
+    """Whether a folder holds nothing but what a run writes before its run.json."""
+    if not path.is_dir() or lock.holder(path):
+        return False
+    return {file.name for file in path.iterdir()} <= BEGINNING
+
+
+def weights_digest(model):
+    """A digest of the weights of a model.
+
+    Args:
+        model: a `keras.Model`.
+
+    Returns:
+        str.
+    """
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
+    digest = hashlib.blake2b(digest_size=8)
+    for value in model.get_weights():
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def note_weights(folder, model):
+    """Note in run.json which weights a training left in the model that was handed in.
+
+    Args:
+        folder: the run's folder; nothing happens if it has no run.json.
+        model: the `keras.Model`.
+    """
+    settings = read(folder)
+    if settings:
+        settings["weights_left"] = weights_digest(model)
+        write(folder, settings)
+
+
+def write(folder, settings):
+    """Write run.json.
+
+    Args:
+        folder: the run's folder.
+        settings: dict that JSON can hold.
+    """
+    write_text(Path(folder) / "run.json", json.dumps(settings, indent=1))
 
 
 def read(folder):
@@ -147,6 +216,13 @@ def _name(value):
     inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
     numbers = [x for x in inside if isinstance(x, int | float | str | tuple)]
     return re.sub(" at 0x[0-9a-f]+", "", f"{value} {numbers}")
+
+
+def _content(data, split):
+    """A digest of the pictures and masks of a split, or of their names where data have none."""
+    if hasattr(data, "fingerprint"):
+        return data.fingerprint(split)
+    return _digest("\n".join(Path(picture).name for picture, _ in data.paths(split)))
 
 
 def _digest(text):

@@ -1,7 +1,7 @@
 """One training: its network, its folder, its epochs, and how it goes on after a stop."""
 
 import dataclasses
-import json
+import io
 import logging
 import time
 from functools import cached_property
@@ -13,8 +13,8 @@ import pandas as pd
 
 from keras_seg.inference.compiled import logits_model
 from keras_seg.inference.segmenter import Segmenter
-from keras_seg.run_files import pick_examples, picture_size, read_history, write_text
-from keras_seg.training import callbacks, run_folder, state
+from keras_seg.run_files import pick_examples, picture_size, write_text
+from keras_seg.training import callbacks, run_folder, same_run, state
 from keras_seg.training.network import batches_for, compile_network
 from keras_seg.training.statistics import inner_layers
 
@@ -36,7 +36,6 @@ class Training:
     def __init__(self, network, twin, data, recipe, folder, setup):
         self.network, self.twin, self.data, self.recipe = network, twin, data, recipe
         self.folder, self.setup = Path(folder), setup
-        self.average = _average(recipe)
         self.steps = int(self._batches(0, 1).cardinality())
         if self.steps < 1:
             raise ValueError(
@@ -45,12 +44,13 @@ class Training:
                 "`.apply(tf.data.experimental.assert_cardinality(n))`."
             )
         settings = run_folder.read(self.folder)
-        self.finished = settings.get("finished", False)
+        self.ends = same_run.ends(settings)
+        self.more_epochs = settings.get("more_epochs", 0)
+        self.finished = False
         self.seconds = settings.get("seconds", 0.0)
         self.environment = run_folder.environment()
-        compile_network(network, data, recipe, self.steps)
-        done = settings["epochs_done"] if self.finished else self._restore()
-        self.history = read_history(self.folder).head(done) if done else pd.DataFrame()
+        self.history = pd.DataFrame()
+        self.average = self.loss = None
 
     @cached_property
     def picture_size(self):
@@ -58,30 +58,47 @@ class Training:
         return list(map(int, picture_size(self.data)))
 
     @property
-    def _state(self):
+    def state(self):
+        """The file that holds everything that the next epoch depends on."""
         return self.folder / "state.npz"
 
-    def _restore(self):
-        done, average = state.restore(self._state, self.network)
-        if self.average and average:
-            self.average.set_state(average)
-        return done
+    def run(self, more_callbacks=(), more_epochs=0):
+        """Train the epochs that are left.
 
-    def _batches(self, first_epoch, epochs):
-        return batches_for(
-            self.network, self.data, self.recipe, self.setup["seed"], first_epoch, epochs
-        )
+        Args:
+            more_callbacks: Keras callbacks, behind those of the training itself.
+            more_epochs: epochs that follow those of the recipe, see `fit`.
 
-    def run(self, more_callbacks):
-        """Train the epochs that are left."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        done, total = len(self.history), self.recipe.epochs
+        Raises:
+            ValueError: more epochs are asked for, and the state of the finished run is missing.
+        """
+        if not self.ends:
+            self._train(self.recipe.epochs, 0, more_callbacks)
+        if more_epochs > self.more_epochs:
+            if not self.state.is_file():
+                raise ValueError(
+                    "More epochs need the state in which a run ended. Received: "
+                    f"more_epochs={more_epochs} and no file '{self.state}'. Start a run of its own "
+                    "from the run's weights instead, with another tag=."
+                )
+            self.more_epochs, before = more_epochs, self.more_epochs
+            self._train(self.ends[0] + more_epochs, self.ends[-1], more_callbacks, before)
+
+    def _train(self, total, begin, more_callbacks, more_before=0):
+        """Train up to epoch `total`; `begin` epochs are of trainings that have ended."""
+        recipe = dataclasses.replace(self.recipe, epochs=total)
+        self.average = _average(recipe, begin)
+        self.loss = compile_network(self.network, self.data, recipe, self.steps)
+        self._restore(begin)
+        done = len(self.history)
+        self.finished, asked, self.more_epochs = False, self.more_epochs, more_before
+        self.write()
         if done:
             log.warning("Continuing %s after epoch %d.", self.folder, done)
+            self._write_history()
         else:
             # A model that was handed in cannot be built anew, should this be interrupted.
-            state.save(self._state, self.network, 0)
-        self.write()
+            self._save_state()
         try:
             self.network.fit(
                 self._batches(done, max(total - done, 1)),
@@ -90,7 +107,7 @@ class Training:
                 steps_per_epoch=self.steps,
                 shuffle=False,
                 verbose=0,
-                callbacks=[*self._callbacks(), *more_callbacks],
+                callbacks=[*self._callbacks(total, begin), *more_callbacks],
             )
         except KeyboardInterrupt as stop:
             stop.add_note(
@@ -98,28 +115,50 @@ class Training:
                 "continues from there."
             )
             raise
-        self.finished = True
+        self.finished, self.more_epochs = True, asked
+        self.ends = [*self.ends, len(self.history)]
         self.write()
-        self._state.unlink(missing_ok=True)
 
-    def _callbacks(self):
+    def _restore(self, begin):
+        done, more = state.restore(self.state, self.network)
+        text = str(more.pop("history", ""))
+        self.history = pd.read_csv(io.StringIO(text)) if done else pd.DataFrame()
+        if self.average and more and done > begin:
+            self.average.set_state(more)
+
+    def _save_state(self):
+        raw, average = None, {}
+        if self.average:
+            raw, average = self.average.raw, self.average.get_state()
+        # The history is kept here, too: an edited history.csv changes nothing of the training.
+        average["history"] = np.array(self.history.to_csv(index=False))
+        state.save(self.state, self.network, len(self.history), raw, average)
+
+    def _batches(self, first_epoch, epochs):
+        return batches_for(
+            self.network, self.data, self.recipe, self.setup["seed"], first_epoch, epochs
+        )
+
+    def _callbacks(self, total, begin):
         """In the order of their work at an epoch's end: average, measure, keep, note down."""
         validated = "val" in self.data.splits
-        monitor = "val_mean_iou" if validated else "epoch"
+        monitor = "val_mean_iou"
         # There is no such column before the first measurement.
-        scores = self.history[monitor].dropna().tolist() if monitor in self.history else []
-        bar = callbacks.ProgressBar(self.recipe.epochs, self.steps)
-        bar.best = best = max(scores, default=-np.inf)
-        patience = self.recipe.patience
+        scores = self.history[monitor] if monitor in self.history else pd.Series(dtype=float)
+        bar = callbacks.ProgressBar(total, self.steps)
+        bar.best = best = max(scores.dropna(), default=-np.inf)
+        patience = self.recipe.patience if validated else None
+        since = scores[begin:].dropna().tolist()
+        keep_last = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self._save_best())
         return [
             _Notes(),
             callbacks.StopOnBadLoss(f"Finished epochs are kept in '{self.folder}'."),
             *([self.average] if self.average else []),
             *self._statistics(),
             *([_Twin(self.twin)] if self.twin is not self.network else []),
-            *(self._validation() if validated else []),
-            callbacks.BestWeights(self._save_best, monitor, best),
-            *([callbacks.EarlyStopping(patience, monitor, scores)] if patience else []),
+            *(self._validation(total) if validated else []),
+            callbacks.BestWeights(self._save_best, monitor, best) if validated else keep_last,
+            *([callbacks.EarlyStopping(patience, monitor, since)] if patience else []),
             bar,
             _Journal(self),
         ]
@@ -133,7 +172,7 @@ class Training:
         batches = batches_for(self.network, self.data, recipe, self.setup["seed"], 0, 1)
         return [callbacks.ReestimateStatistics(batches.take(count), recipe.validate_every)]
 
-    def _validation(self):
+    def _validation(self, total):
         """Scores after each epoch, and now and then a figure of a few fixed pictures."""
         data, recipe = self.data, self.recipe
         segmenter = Segmenter(self.twin, data.class_names, data.palette, freeze=False)
@@ -148,13 +187,14 @@ class Training:
 
         return [
             callbacks.ValidationIoU(
-                segmenter.labels,
+                segmenter.logits if recipe.validation_loss else segmenter.labels,
                 batches,
                 data.class_names,
                 data.ignore_class,
                 recipe.validate_every,
+                self.loss if recipe.validation_loss else None,
             ),
-            callbacks.Overlays(draw, self.folder / "figures", max(recipe.epochs // 10, 1)),
+            callbacks.Overlays(draw, self.folder / "figures", max(total // 10, 1)),
         ]
 
     def _save_best(self):
@@ -169,19 +209,19 @@ class Training:
         """Keep one epoch's row and the whole state."""
         self.history = pd.concat([self.history, pd.DataFrame([row])], ignore_index=True)
         self.seconds += row["seconds"]
-        write_text(self.folder / "history.csv", self.history.to_csv(index=False))
+        self._write_history()
         self.write()
-        # Last: only an epoch whose state is kept counts as finished.
-        raw, average = None, {}
-        if self.average:
-            raw, average = self.average.raw, self.average.get_state()
-        state.save(self._state, self.network, len(self.history), raw, average)
+        self._save_state()  # Last: only an epoch whose state is kept counts as finished.
+
+    def _write_history(self):
+        write_text(self.folder / "history.csv", self.history.to_csv(index=False))
 
     def write(self):
         """Write run.json."""
         best = {}
-        if "val_mean_iou" in self.history:
-            row = self.history.loc[self.history["val_mean_iou"].idxmax()]
+        scores = self.history.get("val_mean_iou", pd.Series(dtype=float)).dropna()
+        if len(scores):
+            row = self.history.loc[scores.idxmax()]
             best = {"epoch": int(row["epoch"]), "val_mean_iou": float(row["val_mean_iou"])}
         settings = {
             **{
@@ -192,24 +232,32 @@ class Training:
             "picture_size": self.picture_size,
             "epochs_done": len(self.history),
             "finished": self.finished,
+            "ends": self.ends,
+            "more_epochs": self.more_epochs,
             "seconds": round(self.seconds, 1),
             "best": best,
             **self.environment,
             "setup": self.setup,
         }
-        write_text(self.folder / "run.json", json.dumps(settings, indent=1))
+        run_folder.write(self.folder, settings)
 
 
 class _Notes(keras.callbacks.Callback):
-    """Adds the epoch's number, learning rate and seconds of training to the logs."""
+    """Adds the learning rate of an epoch's first step and its seconds of training to the logs.
+
+    The logs must not have names that Keras passes beside them, such as `epoch` and `batch`.
+    """
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0:  # Before the step: afterwards a schedule is at the next one.
+            self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
     def on_epoch_end(self, epoch, logs: dict):
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         seconds = round(time.perf_counter() - self.started, 2)
-        logs.update(epoch=epoch + 1, learning_rate=float(rate), train_seconds=seconds)
+        logs.update(learning_rate=self.rate, train_seconds=seconds)
 
 
 class _Journal(keras.callbacks.Callback):
@@ -230,7 +278,7 @@ class _Journal(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs: dict):
         seconds = round(time.perf_counter() - self.started, 2)
-        self.training.note({**logs, "seconds": seconds})
+        self.training.note({"epoch": epoch + 1, **logs, "seconds": seconds})
 
 
 class _Twin(keras.callbacks.Callback):
@@ -246,8 +294,9 @@ class _Twin(keras.callbacks.Callback):
         self.twin.set_weights(self.model.get_weights())
 
 
-def _average(recipe):
-    """The callback that averages weights, or None."""
+def _average(recipe, begin):
+    """The callback that averages weights, or None; `begin` epochs were trained before."""
     if recipe.swa:
-        return callbacks.StochasticWeightAverage(round(recipe.epochs * (1 - recipe.swa)))
+        share = (recipe.epochs - begin) * (1 - recipe.swa)
+        return callbacks.StochasticWeightAverage(begin + round(share))
     return callbacks.AveragedWeights() if recipe.averaging else None

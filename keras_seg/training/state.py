@@ -27,13 +27,7 @@ def save(path, model, epochs_done, raw_weights=None, more=None):
         for variable, value in zip(model.trainable_variables, raw_weights, strict=True):
             values[names[id(variable)]] = value
     values.update({f"more {name}": value for name, value in (more or {}).items()})
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        np.savez(file, epochs_done=epochs_done, **values)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    _write(path, {"epochs_done": epochs_done, **values})
 
 
 def restore(path, model):
@@ -53,16 +47,64 @@ def restore(path, model):
     if not path.is_file():
         return 0, {}
     variables = _variables(model)
+    stored = _read(path)
+    epochs_done = int(stored.pop("epochs_done", 0))
+    more = {name[5:]: stored.pop(name) for name in list(stored) if name.startswith("more ")}
+    _assign(path, variables, stored)
+    return epochs_done, more
+
+
+def save_model(path, model):
+    """Write the variables of a model alone: weights, and the state of its dropout layers.
+
+    Args:
+        path: the file, replaced at once.
+        model: a `keras.Model`.
+    """
+    values = {
+        f"model {i}": np.array(keras.ops.convert_to_numpy(value))
+        for i, value in enumerate(model.variables)
+    }
+    _write(path, values)
+
+
+def restore_model(path, model):
+    """Read what `save_model` wrote back into a model.
+
+    Args:
+        path: the file; nothing happens if there is none.
+        model: a `keras.Model` of the same architecture.
+
+    Raises:
+        ValueError: the file is damaged or belongs to another network.
+    """
+    if Path(path).is_file():
+        variables = {f"model {i}": variable for i, variable in enumerate(model.variables)}
+        _assign(path, variables, _read(path))
+
+
+def _write(path, values):
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        np.savez(file, **values)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _read(path):
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            stored = dict(arrays)
+        with Path(path).open("rb") as file, np.load(file) as arrays:
+            return dict(arrays)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"The state of a training must be readable. Received: '{path}' ({error}). Delete it to "
             "start this training anew."
         ) from error
-    epochs_done = int(stored.pop("epochs_done", 0))
-    more = {name[5:]: stored.pop(name) for name in list(stored) if name.startswith("more ")}
+
+
+def _assign(path, variables, stored):
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if shapes != {name: value.shape for name, value in stored.items()}:
         raise ValueError(
@@ -71,7 +113,6 @@ def restore(path, model):
         )
     for name, variable in variables.items():
         variable.assign(stored[name])
-    return epochs_done, more
 
 
 def _variables(model):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_seg import _check
+from keras_seg.training.bars import unobtrusive_bar
 
 # The compiled pass of each model, by which of its normalizing layers are trainable; compiling it
 # takes many times as long as running it.
@@ -96,7 +97,9 @@ class ReestimateStatistics(keras.callbacks.Callback):
         if (epoch + 1) % self.every == 0 or last:
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
-            reestimate_statistics(self.model, self.batches)
+            reestimate_statistics(
+                self.model, unobtrusive_bar(self.batches, "Statistics of batch normalisation")
+            )
 
 
 def inner_layers(layer):

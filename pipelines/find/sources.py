@@ -16,6 +16,7 @@ from pipelines import _volumes
 from pipelines.faults import SIZE, FileFault
 from pipelines.files import Range, read_colors, read_header, read_image, read_label
 from pipelines.find.classes import IGNORE_CLASS, Classes
+from pipelines.find.fingerprint import fingerprint_of_arrays, fingerprint_of_files
 
 NUM_THREADS = 8
 Pair = tuple[str | tuple[str, ...], str]
@@ -39,6 +40,10 @@ class Source(Protocol):
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return picture and mask number `index`."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a digest of all pictures and masks, without decoding them."""
         ...
 
 
@@ -130,6 +135,21 @@ class FileSource:
                 f"{label.shape}, its picture {image.shape[:-1]}",
             )  # fmt: skip
         return image, label
+
+    def fingerprint(self) -> str:
+        """Return a digest of the bytes of all files and of how they are read."""
+        files = [
+            ([image] if isinstance(image, str) else image, label) for image, label in self._pairs
+        ]
+        weights = None if self.weights is None else self.weights.tolist()
+        return fingerprint_of_files(
+            ([*images, label] for images, label in files),
+            self.classes,
+            self.num_channels,
+            self._value_range,
+            weights,
+            [label in self.plain for _, label in files],
+        )
 
     def read_classes(self, path: str) -> np.ndarray:
         """Read one mask as class ids uint8 (h, w), 255 where ignored.
@@ -232,3 +252,7 @@ class ArraySource:
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return one picture and its mask."""
         return self.images[index], self.labels[index]
+
+    def fingerprint(self) -> str:
+        """Return a digest of all pictures and masks."""
+        return fingerprint_of_arrays(self.images, self.labels)

@@ -7,6 +7,7 @@ import pytest
 
 import pipelines
 from keras_seg import losses, models
+from keras_seg.run import find_run
 from keras_seg.training import run_folder
 from keras_seg.training.recipes import recipe
 
@@ -112,10 +113,37 @@ def test_folder_of_somebody_else_is_left_alone(tmp_path, text):
     assert run_folder.choose_folder(tmp_path, "run", {"seed": 0}) == tmp_path / "run-2"
 
 
-def test_file_and_empty_folder_of_that_name_are_left_alone(tmp_path):
+def test_file_and_folder_with_a_file_of_that_name_are_left_alone(tmp_path):
     (tmp_path / "run").write_text("a file")
     (tmp_path / "run-2").mkdir()
+    (tmp_path / "run-2" / "notes.txt").write_text("mine")
     assert run_folder.choose_folder(tmp_path, "run", {}) == tmp_path / "run-3"
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["state.npz"], [".state.npz.part", ".run.json.part"], ["start.npz"]]
+)
+def test_folder_of_a_run_that_was_killed_before_its_first_notes_is_taken(tmp_path, names):
+    (tmp_path / "run").mkdir()
+    for name in names:
+        (tmp_path / "run" / name).write_bytes(b"half")
+    assert run_folder.choose_folder(tmp_path, "run", {}) == tmp_path / "run"
+
+
+def test_new_folder_is_announced_with_what_differs(data, tmp_path, caplog):
+    write(tmp_path / "toy", json.dumps({"setup": setup(data)}))
+    run_folder.choose_folder(tmp_path, "toy", setup(data, seed=1, epochs=3))
+    (record,) = caplog.records
+    assert re.search(r"New run in '.*toy-2'.*'.*toy' holds another run", record.message)
+    assert "seed 0 -> 1" in record.message
+    assert "epochs 150 -> 3" in record.message
+
+
+def test_run_of_an_earlier_version_is_announced_as_such(data, tmp_path, caplog):
+    shipped = run_folder.read(find_run("contextnet_cn14-camvid"))
+    write(tmp_path / "toy", json.dumps(shipped))
+    assert run_folder.choose_folder(tmp_path, "toy", setup(data)).name == "toy-2"
+    assert "did not record the content of its pictures" in caplog.text
 
 
 def test_environment_names_backend_and_versions():

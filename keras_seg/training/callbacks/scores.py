@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.metrics import confusion_matrix, iou_from_confusion, mean_iou
+from keras_seg.training.accumulate import loss_weight
+from keras_seg.training.bars import unobtrusive_bar
 
 
 class ValidationIoU(keras.callbacks.Callback):
@@ -23,6 +25,9 @@ class ValidationIoU(keras.callbacks.Callback):
         class_names: one name per class.
         ignore_class: label id to ignore.
         every: measure every so many epochs and after the last one, and nothing in between.
+        loss: a Keras loss, which is added to the logs as `val_loss`: the mean over all pixels with
+            their weights, or over batches where the loss is no such mean. `labels` must then
+            return logits, float (b, h, w, num_classes). None for no loss.
 
     Raises:
         ValueError: `every` is no whole number of at least 1, or no pixel has a label that counts.
@@ -35,7 +40,7 @@ class ValidationIoU(keras.callbacks.Callback):
     (1.0, 1.0)
     """
 
-    def __init__(self, labels, batches, class_names, ignore_class=255, every=1):
+    def __init__(self, labels, batches, class_names, ignore_class=255, every=1, loss=None):
         super().__init__()
         _check.positive_integer("ValidationIoU", "every", every)
         self.labels = labels
@@ -43,17 +48,19 @@ class ValidationIoU(keras.callbacks.Callback):
         self.class_names = tuple(class_names)
         self.ignore_class = ignore_class
         self.every = every
+        self.loss = loss
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == (self.params or {}).get("epochs")
         if logs is None or ((epoch + 1) % self.every and not last):
             return
-        confusion = sum(
-            confusion_matrix(
-                label, self.labels(np.asarray(image)), len(self.class_names), self.ignore_class
-            )
-            for image, label in self.batches
-        )
+        confusion, losses = 0, []
+        for image, label in unobtrusive_bar(self.batches, "Validation"):
+            found = self.labels(np.asarray(image))
+            if self.loss is not None:
+                losses.append(_weighed(self.loss, np.asarray(label), found))
+                found = np.argmax(found, axis=-1)
+            confusion += confusion_matrix(label, found, len(self.class_names), self.ignore_class)
         if not np.any(confusion):
             raise ValueError(
                 "`ValidationIoU` needs pixels with a class. Received: batches without one that is "
@@ -63,6 +70,15 @@ class ValidationIoU(keras.callbacks.Callback):
         logs["val_pixel_accuracy"] = float(np.trace(confusion) / np.sum(confusion))
         for name, iou in zip(self.class_names, iou_from_confusion(confusion), strict=True):
             logs[f"iou/{name}"] = float(iou)
+        if self.loss is not None:
+            values, weights = np.transpose(losses)
+            logs["val_loss"] = float(np.sum(values * weights) / max(np.sum(weights), 1e-12))
+
+
+def _weighed(loss, label, logits):
+    """The loss of a batch, and its weight in the mean over all batches."""
+    weight = loss_weight(loss, label, logits)
+    return float(loss(label, logits)), float(len(label) if weight is None else weight)
 
 
 class BestWeights(keras.callbacks.Callback):

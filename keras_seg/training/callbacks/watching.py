@@ -13,6 +13,8 @@ from keras_seg import _check
 class ProgressBar(keras.callbacks.Callback):
     """One bar per epoch with the loss, and one line with the epoch's scores.
 
+    Until the first step has ended, which can take half a minute, the bar says that it is compiled.
+
     Args:
         epochs: number of the last epoch.
         steps_per_epoch: steps of one epoch, or None if not known.
@@ -26,6 +28,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.best = -math.inf
+        self._compiled = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
@@ -35,8 +38,11 @@ class ProgressBar(keras.callbacks.Callback):
             unit="step",
             leave=False,
         )
+        if not self._compiled:
+            self._bar.set_postfix_str("compiling the first step")
 
     def on_train_batch_end(self, batch, logs=None):
+        self._compiled = True
         self._bar.set_postfix(loss=f"{float((logs or {}).get('loss', 0.0)):.4f}", refresh=False)
         self._bar.update()
 
