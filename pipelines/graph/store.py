@@ -211,6 +211,10 @@ class Part:
         """Return picture and mask number `index`."""
         return self._source.read(self._kept[index])
 
+    def fingerprint(self) -> str:
+        """Return a digest of all pairs of the source, of which this is a fixed part."""
+        return self._source.fingerprint()
+
 
 def _count(labels: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(label.reshape(-1), minlength=256) for label in labels])

@@ -94,8 +94,8 @@ def stop(*_, **__):
 BETWEEN = [
     (session_file.Training, "__init__", 2),
     (state, "restore_model", 1),
-    (run_folder, "write", 7),
-    (state, "save", 4),
+    (run_folder, "write", 4),
+    (state, "save", 3),
 ]
 
 
