@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from numbers import Real  # numpy's, too
 
+from pipelines.read.spec import InputSpec
+
 
 def one_of(subject, name, value, available):
     """Raise ValueError unless `value` is one of `available`; a near miss is suggested.
@@ -161,3 +163,32 @@ def ignore_class(subject, value):
             f"float32 holds exactly, or None. Received: ignore_class={value!r}. Pass for example "
             "255."
         )
+
+
+def input_spec(subject, spec, num_channels, dimensions):
+    """The spec, if it has the channels and dimensions of a network; the plain one for None.
+
+    Args:
+        subject: who asks, such as "Segmenter".
+        spec: `InputSpec`, or None.
+        num_channels: channels that the network takes.
+        dimensions: 2 for pictures, 3 for volumes.
+
+    Returns:
+        `InputSpec`.
+
+    Raises:
+        ValueError: it is the spec of another network.
+    """
+    if spec is None:
+        return InputSpec(num_channels, dimensions)
+    if not isinstance(spec, InputSpec) or (spec.channels, spec.dimensions) != (
+        num_channels,
+        dimensions,
+    ):
+        raise ValueError(
+            f"`{subject}` needs an InputSpec of {num_channels} channels and {dimensions} "
+            f"dimensions, as the network has. Received: input_spec={spec!r}. "
+            "Pass `data.input_spec` of the data set that the network was trained on."
+        )
+    return spec

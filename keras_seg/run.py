@@ -17,6 +17,7 @@ from keras_seg.run_files import (
     read_history,
     read_network,
 )
+from pipelines.read import InputSpec
 
 log = logging.getLogger("keras_seg")
 
@@ -87,6 +88,15 @@ class Run:
         return read_history(self.folder)
 
     @property
+    def input_spec(self):
+        """How files become the pixels that the network takes: as in the training.
+
+        `pipelines.read.InputSpec`; None for runs older than that, which used the whole range.
+        """
+        stored = self.settings.get("input_spec")
+        return None if stored is None else InputSpec.from_dict(stored)
+
+    @property
     def model(self):
         """The trained `keras.Model` with the best weights."""
         return self.segmenter().model
@@ -111,7 +121,9 @@ class Run:
         if self._segmenter is None:
             model = read_network(self.folder / "model.keras")
             palette = [tuple(colour) for colour in self.settings["palette"]]
-            self._segmenter = Segmenter(model, self.settings["class_names"], palette)
+            self._segmenter = Segmenter(
+                model, self.settings["class_names"], palette, input_spec=self.input_spec
+            )
         return self._segmenter
 
     def evaluate(self, split="val", data=None, batch_size=8):
@@ -243,6 +255,7 @@ class Run:
             self.folder / "1",
             class_names=self.settings["class_names"],
             palette=self.settings["palette"],
+            input_spec=self.input_spec,
             data=self._validation_batches(),
         )
 
@@ -285,6 +298,7 @@ class Run:
             data=self._validation_batches(),
             class_names=self.settings["class_names"],
             palette=self.settings["palette"],
+            input_spec=self.input_spec,
         )
 
     def _export_size(self):

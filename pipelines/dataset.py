@@ -11,6 +11,7 @@ from pipelines.arguments import check_reading, check_sources, check_whole
 from pipelines.examples import Examples
 from pipelines.find.classes import Classes, Color
 from pipelines.find.sources import ArraySource, Source
+from pipelines.read.spec import InputSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,6 +33,7 @@ class Dataset(Examples):
         num_channels: channels of the pictures.
         dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
             and width everywhere.
+        input_spec: how files become pixels, which a run keeps for later use.
         splits: names of the splits.
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
@@ -75,6 +77,9 @@ class Dataset(Examples):
         first = next(iter(sources.values()))
         self.num_channels = first.num_channels
         self.dimensions = getattr(first, "dimensions", 2)
+        self.input_spec = getattr(first, "input_spec", None) or InputSpec(
+            self.num_channels, self.dimensions
+        )
         self.splits = tuple(sources)
         self._sources = dict(sources)
         self._reading = {"cache": cache, "cache_limit": cache_limit, "on_error": on_error}

@@ -9,7 +9,6 @@ from PIL import Image
 
 import keras_seg
 from keras_seg import Segmenter, analyse, losses, metrics, models
-from keras_seg._volumes import read_volume
 from keras_seg.evaluate import evaluate
 from keras_seg.export import saved_model, tflite
 from keras_seg.inference import augmented, ensemble, mc_dropout, tiled
@@ -17,6 +16,7 @@ from keras_seg.losses.pixels import labels_like
 from keras_seg.run import pick_examples
 from keras_seg.show import show_predictions
 from pipelines import Dataset
+from pipelines.read import InputSpec, as_image
 
 SIDE = 32
 SMALL = {"layers_per_block": (1, 1, 1), "growth_rate": 4}
@@ -179,12 +179,14 @@ def test_segmenter_takes_arrays_lists_and_files(tmp_path):
 def test_files_are_read_as_for_the_training(tmp_path):
     deep = (values(6, 20, 20).astype(np.uint16)) * 257
     np.save(tmp_path / "deep.npy", deep)
-    np.testing.assert_array_equal(read_volume(tmp_path / "deep.npy")[..., 0], deep // 257)
+    np.testing.assert_array_equal(
+        as_image(tmp_path / "deep.npy", InputSpec(1, 3))[..., 0], deep // 257
+    )
     both = values(2, 6, 20, 20)
     np.save(tmp_path / "first.npy", both)
-    found = read_volume(tmp_path / "first.npy", 2)
+    found = as_image(tmp_path / "first.npy", InputSpec(2, 3))
     np.testing.assert_array_equal(found, np.moveaxis(both, 0, -1))
-    assert read_volume(both[0], 3).shape == (6, 20, 20, 3)
+    assert as_image(both[0], InputSpec(3, 3)).shape == (6, 20, 20, 3)
 
 
 def test_volumes_that_do_not_fit_are_refused(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras_seg import _check
+
 HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
 
@@ -136,6 +138,23 @@ def save(folder, signatures):
         tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
     finally:
         logger.setLevel(level)
+
+
+def spec_notes(model, input_spec):
+    """How files become pixels, checked and ready for JSON.
+
+    Args:
+        model: from `logits_model`.
+        input_spec: `pipelines.read.InputSpec`; None for the whole range of 8 or 16 bits.
+
+    Returns:
+        dict, see `InputSpec.to_dict`.
+
+    Raises:
+        ValueError: it has other channels or dimensions than the model.
+    """
+    *sizes, channels = model.input_shape[1:]
+    return _check.input_spec("export", input_spec, channels, len(sizes)).to_dict()
 
 
 def class_notes(num_classes, class_names, palette):

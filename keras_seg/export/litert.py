@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg.export.publish import read_notes
+from pipelines.read import InputSpec, read_image
 
 
 def labels_from_scores(scores):
@@ -38,6 +39,7 @@ class LiteRTSegmenter:
         num_classes: classes it tells apart.
         class_names: names in the order of ids, or None if the file does not hold them.
         palette: colours (r, g, b) in the order of ids, or None.
+        input_spec: how the picture's file at a path becomes pixels.
 
     Raises:
         ValueError: there is no such file, or it is of another kind.
@@ -74,19 +76,24 @@ class LiteRTSegmenter:
         self.num_classes = shapes[1][3]
         notes = read_notes(path) or {}
         self.class_names, self.palette = notes.get("class_names"), notes.get("palette")
+        spec = notes.get("input_spec")
+        self.input_spec = InputSpec.from_dict(spec) if spec else InputSpec(self.num_channels)
 
     def __call__(self, picture):
         """Label map of one picture.
 
         Args:
-            picture: uint8 (h, w, c), or (h, w) for one channel.
+            picture: path of a picture of the file's size, read as in the training; or array
+                uint8 (h, w, c), or (h, w) for one channel.
 
         Returns:
             Array (h, w) of class ids.
 
         Raises:
-            ValueError: another size or dtype than the file's.
+            ValueError: another size or dtype than the file's, or no picture.
         """
+        if isinstance(picture, str | Path):
+            picture = read_image(picture, self.input_spec)
         picture = np.asarray(picture)
         if picture.ndim == 2:
             picture = picture[..., np.newaxis]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_seg.whole_files import require_folder
 
-# Says that an export is ours, and holds the names and colours of its classes.
+# Says that an export is ours; holds the names and colors of its classes and the input spec.
 NOTES = "keras_seg.json"
 
 
@@ -20,7 +20,7 @@ def read_notes(path):
         path: SavedModel folder or .tflite file.
 
     Returns:
-        dict with "class_names" and "palette", or None if the export is not ours.
+        dict with "class_names", "palette" and "input_spec", or None if the export is not ours.
     """
     path = Path(path)
     try:
@@ -41,7 +41,7 @@ def write_notes(path, notes):
 
     Args:
         path: SavedModel folder or .tflite file.
-        notes: dict with "class_names" and "palette".
+        notes: dict with "class_names", "palette" and "input_spec".
     """
     text = json.dumps(notes, ensure_ascii=False, indent=1)
     if path.is_dir():

@@ -10,7 +10,7 @@ from keras_seg.export import comparison, exportable, publish
 from keras_seg.export.report import ExportReport
 
 
-def saved_model(
+def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two have a default
     model,
     folder,
     class_names=None,
@@ -18,6 +18,7 @@ def saved_model(
     pictures=None,
     data=None,
     min_agreement=0.999,
+    input_spec=None,
 ):
     """Writes a SavedModel that takes uint8 pictures of any size and returns their label maps.
 
@@ -25,8 +26,8 @@ def saved_model(
     to 256 classes and int32 beyond. Signature "probabilities": the same in, `probabilities`
     float32 (b, h, w, num_classes) out. Of a model of volumes all of these have a depth before the
     height. It loads without Keras, computes in float32,
-    holds each weight once, as a constant, and keeps class names and palette in
-    `assets.extra/keras_seg.json`.
+    holds each weight once, as a constant, and keeps class names, palette and input
+    spec in `assets.extra/keras_seg.json`.
 
     Before it gets its name it is loaded and compared with the Keras model: on `data`, else on
     `pictures`, else on noise, and in each case also at an odd size if any size is allowed.
@@ -39,6 +40,7 @@ def saved_model(
         folder: where to write, such as "saved_models/my_run/1".
         class_names: names in the order of ids.
         palette: colours (r, g, b) 0..255 in the order of ids.
+        input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
         pictures: uint8 pictures to compare on; 16 are used. See `tflite` for the forms.
         data: batches (image, label) to compare on, all are used; gives the mean IoU of both.
         min_agreement: least share of pixels, 0..1, with the label of the Keras model.
@@ -56,6 +58,7 @@ def saved_model(
     _check.share("saved_model", "min_agreement", min_agreement, below_one=False)
     exported = exportable.logits_model(model)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
+    notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     shape = exported.input_shape[1:]
     batches, words = _proof_batches(shape, pictures, data)
     with publish.published("saved_model", folder) as draft:

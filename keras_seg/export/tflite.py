@@ -33,6 +33,7 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
     class_names=None,
     palette=None,
     min_agreement=None,
+    input_spec=None,
 ):
     """Writes a .tflite file of one picture size, with operations built into LiteRT only.
 
@@ -63,6 +64,7 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
             the Keras model on the pictures at their own size.
         class_names: names in the order of ids.
         palette: colours (r, g, b) 0..255 in the order of ids.
+        input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
         min_agreement: least share of pixels with the label of the Keras model. Default 0.999 for
             fp32, 0.995 for fp16, 0.95 for int8 without `data`, and the mean IoU alone with it.
 
@@ -82,6 +84,7 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
     exported = exportable.logits_model(model)
     shape = _input_shape(exported, size)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
+    notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     pictures = _pictures(mode, calibration, shape)
     with publish.published("tflite", _checked(path)) as draft:
         _convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])

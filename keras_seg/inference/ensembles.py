@@ -133,7 +133,7 @@ class Ensemble(Predictor):
                 "`ensemble` needs at least one segmenter. Received: none. "
                 "Pass a list such as [Segmenter(a), Segmenter(b)]."
             )
-        for what in ("class_names", "num_channels", "dimensions", "fixed_size"):
+        for what in ("class_names", "num_channels", "dimensions", "fixed_size", "input_spec"):
             values = [getattr(segmenter, what) for segmenter in self.segmenters]
             if any(value != values[0] for value in values):
                 raise ValueError(

@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from keras_seg._pictures import read_picture
-from keras_seg._volumes import ENDINGS, ending_of
 from keras_seg.inference.volume_files import label_file, predict_volume
 from keras_seg.show import overlay
 from keras_seg.whole_files import draft, require_folder
+from pipelines.read import image as image_files
+from pipelines.read import volume as volume_files
+from pipelines.read.arrays import suffix_of
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+PICTURES = tuple(suffix for suffix in image_files.SUFFIXES if suffix not in volume_files.ONLY)
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
@@ -71,9 +72,11 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
 
 def _media(path, volumes):
     """The files that a path stands for."""
-    known, kinds = (ENDINGS, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
+    known, kinds = (
+        (volume_files.SUFFIXES, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
+    )
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if ending_of(file) in known)
+        files = sorted(file for file in path.iterdir() if suffix_of(file) in known)
         if not files:
             raise ValueError(
                 f"`predict` needs a folder with {kinds} in it. "
@@ -85,7 +88,7 @@ def _media(path, volumes):
             "`predict` needs files or folders that exist. "
             f"Received: '{path}'. Check its spelling; '{Path.cwd()}' is the working folder."
         )
-    if ending_of(path) not in known:
+    if suffix_of(path) not in known:
         raise ValueError(
             f"`predict` takes {kinds} with this network. "
             f"Received: '{path}'. Known endings: {' '.join(known)}."
@@ -97,7 +100,7 @@ def _plan(files, out, volumes):
     """What is written for each file; two files of the same stem keep their endings in the name."""
     files = list(dict.fromkeys(files))
     folders = {file: Path(out) if out else file.parent / "predicted" for file in files}
-    stems = {file: file.name[: -len(ending_of(file))] for file in files}  # a of a.nii.gz
+    stems = {file: file.name[: -len(suffix_of(file))] for file in files}  # a of a.nii.gz
     uses = Counter((folders[file], stems[file]) for file in files)
     tasks = []
     for file in files:
@@ -127,7 +130,7 @@ def _require_distinct(tasks):
 
 
 def _predict_picture(segmenter, source, labels_path, overlay_path):
-    image = read_picture(source, segmenter.num_channels)
+    image = segmenter.read(source)
     labels = segmenter(image)
     colours = np.zeros((256, 3), np.uint8)
     colours[: segmenter.num_classes] = segmenter.palette

@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from keras_seg._pictures import read_picture
-from keras_seg._volumes import read_volume
 from keras_seg.inference import tiles
+from pipelines.read import InputSpec, as_image
 
-PROPERTIES = ("num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size")
+PROPERTIES = (
+    "num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size",
+    "input_spec",
+)  # fmt: skip
 
 
 def share_properties(predictor, segmenter):
@@ -50,6 +52,7 @@ class Predictor(ABC):
             coarse features as the whole one.
         fixed_size: (height, width), or (depth, height, width), where the network takes one size
             only, else None.
+        input_spec: how files become pixels: the one of the training.
     """
 
     num_classes: int
@@ -58,12 +61,12 @@ class Predictor(ABC):
     palette: list | None
     output_stride: int
     fixed_size: tuple | None
+    input_spec: InputSpec
     dimensions: int = 2
 
     def read(self, picture) -> np.ndarray:
         """Return a path or an array as the uint8 pixels (h, w, c) or (d, h, w, c) it stands for."""
-        reader = read_picture if self.dimensions == 2 else read_volume
-        return reader(picture, self.num_channels)
+        return as_image(picture, self.input_spec)
 
     @abstractmethod
     def _probabilities(self, batch: np.ndarray) -> np.ndarray:

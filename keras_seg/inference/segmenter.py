@@ -6,9 +6,11 @@ from functools import cached_property
 import keras
 import numpy as np
 
+from keras_seg import _check
 from keras_seg.inference.compiled import CompiledFunctions, logits_model
 from keras_seg.inference.predictor import Predictor
 from keras_seg.inference.stride import output_stride
+from pipelines.read import InputSpec
 
 SMALLEST_SIDE = 32  # pixels; the models' own lower limit
 
@@ -28,6 +30,8 @@ class Segmenter(Predictor):
         palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
         freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
             `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
+        input_spec: how files become pixels, `data.input_spec` of the training's data set; None for
+            the whole range of 8 or 16 bits.
 
     Raises:
         ValueError: if the model is no segmentation model, or names or colours do not fit it.
@@ -45,6 +49,7 @@ class Segmenter(Predictor):
         class_names: Sequence[str] | None = None,
         palette: Sequence[tuple[int, int, int]] | None = None,
         freeze: bool = True,
+        input_spec: InputSpec | None = None,
     ):
         self.model = model
         self.freeze = freeze
@@ -54,6 +59,9 @@ class Segmenter(Predictor):
         size = self.network.input_shape[1:-1]
         self.dimensions = len(size)
         self.fixed_size = None if None in size else size
+        self.input_spec = _check.input_spec(
+            "Segmenter", input_spec, self.num_channels, self.dimensions
+        )
         if self.num_classes > 255:
             raise ValueError(
                 "A label map is uint8 and holds at most 255 classes beside the ignored one. "

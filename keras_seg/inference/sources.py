@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_seg._pictures import read_picture
+from pipelines.read import InputSpec, as_image
+from pipelines.read.pixels import to_pixels
 from pipelines.read.rows import open_rows
 
 
@@ -29,13 +30,13 @@ class Source(NamedTuple):
         return self.height, self.width
 
 
-def open_picture(picture, num_channels) -> Source:
+def open_picture(picture, spec: InputSpec) -> Source:
     """Open a picture without reading it, as far as its kind allows.
 
     Args:
         picture: path; array; or anything with `shape` and `dtype` uint8 whose rows can be cut out
             by `picture[top:bottom]`. Which files are read piece by piece: see `open_rows`.
-        num_channels: channels that the model takes.
+        spec: how files become pixels.
 
     Returns:
         `Source`.
@@ -43,27 +44,30 @@ def open_picture(picture, num_channels) -> Source:
     Raises:
         ValueError: the file is no picture, or shape or type do not fit.
 
-    >>> source = open_picture(np.zeros((40, 50, 3), "uint8"), 3)
+    >>> source = open_picture(np.zeros((40, 50, 3), "uint8"), InputSpec(3))
     >>> source.height, source.width, source.read(10, 12).shape
     (40, 50, (2, 50, 3))
     """
     if isinstance(picture, str | Path):
         rows = open_rows(picture)
-        if rows is not None and rows.dtype == np.uint8:
-            return _converted(rows.height, rows.width, rows.read, num_channels)
+        if rows is not None:
+            return _converted(
+                rows.height, rows.width,
+                lambda top, bottom: to_pixels(rows.read(top, bottom), spec, picture),
+            )  # fmt: skip
     elif type(picture) is not np.ndarray and hasattr(picture, "shape"):
         _require_rows(picture)
         height, width = picture.shape[:2]
         return _converted(
-            height, width, lambda top, bottom: np.asarray(picture[top:bottom]), num_channels
+            height, width, lambda top, bottom: as_image(np.asarray(picture[top:bottom]), spec)
         )
-    pixels = read_picture(picture, num_channels)
+    pixels = as_image(picture, spec)
     return Source(pixels.shape[0], pixels.shape[1], lambda top, bottom: pixels[top:bottom])
 
 
-def _converted(height, width, read, num_channels):
-    read_picture(read(0, 1), num_channels)  # Channels that do not fit are known at once.
-    return Source(height, width, lambda top, bottom: read_picture(read(top, bottom), num_channels))
+def _converted(height, width, read):
+    read(0, 1)  # Channels that do not fit are known at once.
+    return Source(height, width, read)
 
 
 def _require_rows(picture):

@@ -24,7 +24,7 @@ def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin
 
 def _opened(predictor, picture):
     opener = open_picture if predictor.dimensions == 2 else open_volume
-    return opener(picture, predictor.num_channels)
+    return opener(picture, predictor.input_spec)
 
 
 def _walk(predictor):

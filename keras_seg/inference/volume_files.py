@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_seg._volumes import NIFTI, ending_of, nibabel_for
 from keras_seg.show import overlay
 from keras_seg.whole_files import draft
+from pipelines.read.arrays import suffix_of
+from pipelines.read.nifti import SUFFIXES, nibabel_for
 
 
 def label_file(source):
@@ -22,7 +23,7 @@ def label_file(source):
     >>> label_file("scan.nii"), label_file("stack.tif")
     ('.nii.gz', '.npy')
     """
-    return ".nii.gz" if ending_of(source) in NIFTI else ".npy"
+    return ".nii.gz" if suffix_of(source) in SUFFIXES else ".npy"
 
 
 def predict_volume(segmenter, source, labels_path, overlay_path):
@@ -41,7 +42,7 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
     volume = segmenter.read(source)
     labels = segmenter(volume)
     with draft("predict", labels_path) as file:
-        if ending_of(labels_path) in NIFTI:
+        if suffix_of(labels_path) in SUFFIXES:
             _save_nifti(labels, Path(source), file)
         else:
             np.save(file, labels)
@@ -52,7 +53,7 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
 
 
 def _save_nifti(labels, source, path):
-    """Undo what `read_volume` did to the axes of the source."""
+    """Undo what `read_nifti` did to the axes of the source."""
     nibabel = nibabel_for(source)
     image = nibabel.load(source)
     canonical = nibabel.as_closest_canonical(image)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_seg._volumes import read_volume, with_channels
 from keras_seg.inference.grid import progress
+from pipelines.read import InputSpec, as_image
 
 
 class VolumeSource(NamedTuple):
@@ -22,13 +22,13 @@ class VolumeSource(NamedTuple):
     read: Callable
 
 
-def open_volume(volume, num_channels) -> VolumeSource:
+def open_volume(volume, spec: InputSpec) -> VolumeSource:
     """Open a volume; a .npy file of uint8, `numpy.memmap` and the like without reading it.
 
     Args:
         volume: path; array; or anything with `shape` and `dtype` uint8 whose slices (d, h, w) or
             (d, h, w, c) can be cut out by `volume[first:last]`.
-        num_channels: channels that the model takes.
+        spec: how files become pixels.
 
     Returns:
         `VolumeSource`.
@@ -36,32 +36,33 @@ def open_volume(volume, num_channels) -> VolumeSource:
     Raises:
         ValueError: the file is no volume, or shape or type do not fit.
 
-    >>> source = open_volume(np.zeros((20, 40, 50), "uint8"), 1)
+    >>> source = open_volume(np.zeros((20, 40, 50), "uint8"), InputSpec(1, 3))
     >>> source.sizes, source.read(3, 5).shape
     ((20, 40, 50), (2, 40, 50, 1))
     """
-    values = _lazily(volume, num_channels)
+    values = _lazily(volume, spec)
     if values is None:
-        values = read_volume(volume, num_channels)
+        values = as_image(volume, spec)
     return VolumeSource(
         tuple(values.shape[:3]),
-        lambda first, last: with_channels(np.asarray(values[first:last]), num_channels),
+        lambda first, last: as_image(np.asarray(values[first:last]), spec),
     )
 
 
-def _lazily(volume, num_channels):
+def _lazily(volume, spec):
     """What is cut slice by slice, or None for what is read at once."""
     if isinstance(volume, str | Path):
-        if not str(volume).lower().endswith(".npy") or not Path(volume).is_file():
+        is_array = str(volume).lower().endswith(".npy") and Path(volume).is_file()
+        if not is_array or spec.value_range is not None or spec.bands is not None:
             return None
         try:
             volume = np.load(volume, mmap_mode="r", allow_pickle=False)
         except ValueError:
-            return None  # `read_volume` says why
+            return None  # `as_image` says why
     elif type(volume) is np.ndarray or not hasattr(volume, "shape"):
         return None
     shape = tuple(volume.shape)
-    plain = len(shape) == 3 or (len(shape) == 4 and shape[-1] == num_channels)
+    plain = len(shape) == 3 or (len(shape) == 4 and shape[-1] == spec.channels)
     if not plain or 0 in shape or volume.dtype != np.uint8:
         return None
     return volume

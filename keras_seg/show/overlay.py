@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from keras_seg._pictures import read_picture
+from pipelines.read import InputSpec, as_image
 
 Palette = Sequence[Sequence[int]] | None
 
@@ -91,7 +91,7 @@ def as_color(image) -> np.ndarray:
     """Return red, green, blue; of many channels, the first as gray."""
     if np.ndim(image) == 3 and np.shape(image)[-1] not in (1, 3, 4):
         image = np.asarray(image)[..., :1]
-    return np.ascontiguousarray(read_picture(image))
+    return np.ascontiguousarray(as_image(image, InputSpec(3)))
 
 
 def fitting(image: np.ndarray, label, what: str) -> np.ndarray:

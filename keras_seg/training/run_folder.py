@@ -17,6 +17,7 @@ import numpy as np
 from keras_seg.run_files import write_text
 from keras_seg.training import lock
 from keras_seg.training.same_run import difference, is_same
+from pipelines.read import InputSpec
 
 log = logging.getLogger("keras_seg")
 
@@ -52,6 +53,7 @@ def setup(network, data, recipe, seed, weights=None):
                 "palette": [list(map(int, colour)) for colour in data.palette],
                 "ignore_class": data.ignore_class,
                 "num_channels": data.num_channels,
+                "input_spec": _input_spec(data, len(network.input_shape) - 2).to_dict(),
                 "data": data.name,
                 "train_pictures": len(data.paths("train")),
                 "content": {
@@ -66,6 +68,12 @@ def setup(network, data, recipe, seed, weights=None):
             default=_name,
         )
     )
+
+
+def _input_spec(data, dimensions):
+    """How the data set's files become pixels; the plain way for data that have no files."""
+    spec = getattr(data, "input_spec", None)
+    return InputSpec(data.num_channels, dimensions) if spec is None else spec
 
 
 def choose_folder(folder, name, wanted):

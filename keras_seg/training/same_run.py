@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from keras_seg.training.recipe import Recipe
+from pipelines.read import InputSpec
 
 WORDS = {
     "content.train": "content of the training pictures or masks",
@@ -97,7 +98,7 @@ def _flat(values, before=""):
 
 
 def complete(stored):
-    """A set-up with the defaults of fields of the recipe that came later than the run.
+    """A set-up with the defaults of fields that came later than the run.
 
     Args:
         stored: what run.json holds under `setup`.
@@ -108,4 +109,8 @@ def complete(stored):
     if not isinstance(stored, dict) or not isinstance(stored.get("recipe"), dict):
         return stored
     defaults = json.loads(json.dumps(dataclasses.asdict(Recipe("", epochs=1, batch_size=1))))
-    return stored | {"recipe": defaults | stored["recipe"]}
+    known = {"recipe": defaults | stored["recipe"]}
+    if "input_spec" not in stored and isinstance(stored.get("num_channels"), int):
+        dimensions = len(known["recipe"]["crop_size"] or (0, 0))
+        known["input_spec"] = InputSpec(stored["num_channels"], dimensions).to_dict()
+    return stored | known

@@ -228,6 +228,7 @@ class Training:
                 key: self.setup[key]
                 for key in ("architecture", "num_classes", "class_names", "palette", "ignore_class")
             },
+            "input_spec": self.setup["input_spec"],
             "crop_size": self.setup["recipe"]["crop_size"],
             "picture_size": self.picture_size,
             "epochs_done": len(self.history),

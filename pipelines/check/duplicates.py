@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipelines.check.examine import looks
 from pipelines.examples import Examples
-from pipelines.faults import FileFault
+from pipelines.read.faults import FileFault
 
 _BITS = 6  # of 64 that may differ
 _DIFFERENCE = 6.0  # mean difference of 32x32 cells, of 255, at which two pictures look alike

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
-from pipelines.files import read_label
 from pipelines.find.sources import FileSource, Source
+from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.read.mask import read_label
 
 BINARY = "0/255 mask"
 SMOOTHED_BINARY = "0/255 mask, smoothed"

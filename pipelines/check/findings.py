@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines import faults
 from pipelines.check import examine as exam
 from pipelines.check.tally import Tally
 from pipelines.examples import Examples
+from pipelines.read import faults
 
 _RARE = 0.001
 _MUCH_VOID = 0.5

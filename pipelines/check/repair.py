@@ -13,10 +13,11 @@ from PIL import Image
 from pipelines.check import examine as exam
 from pipelines.check.report import Report
 from pipelines.examples import Examples
-from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
-from pipelines.files import read_colors, read_header, read_label
 from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.sources import FileSource
+from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.read.image import read_header
+from pipelines.read.mask import read_colors, read_label
 
 _RATIO = 0.02  # largest relative difference in aspect ratio for a mask to be resized
 

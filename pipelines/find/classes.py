@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
 
 IGNORE_CLASS = 255
 MAX_CLASSES = 255

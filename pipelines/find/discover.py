@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from pipelines import _decode
-from pipelines.faults import FileFault
-from pipelines.files import read_colors, read_label
 from pipelines.find.class_tables import color_classes, id_classes
 from pipelines.find.classes import IGNORE_CLASS, MAX_CLASSES, Classes, color_codes, color_of
+from pipelines.read import decode
+from pipelines.read.faults import FileFault
+from pipelines.read.mask import read_colors, read_label
 
 _NUM_THREADS = 8
 _SAMPLE = 32
@@ -149,10 +149,8 @@ def _values(path: str) -> tuple[bool, set[int]] | None:
 
 def _palette(path: str) -> dict:
     """Return the colors of a palette PNG by index, or nothing."""
-    if _decode.is_npy(path):
-        return {}
     try:
-        with _decode.opened(path) as picture:
+        with decode.opened(path) as picture:
             colors = picture.getpalette() if picture.mode == "P" else None
     except FileFault:
         return {}

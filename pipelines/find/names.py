@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from pipelines._volumes import suffix_of
+from pipelines.read.arrays import suffix_of
 
 # Suffixes of masks; - and spaces are read as _, and case is ignored.
 _LABEL_SUFFIXES = (

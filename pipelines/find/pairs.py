@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines._volumes import suffix_of
-from pipelines.files import SUFFIXES
 from pipelines.find.names import is_label, key_of, partners, partners_by_rest
 from pipelines.find.sources import Pair
+from pipelines.read.arrays import suffix_of
+from pipelines.read.image import SUFFIXES
 
 _JUNK = ("__MACOSX", "@eaDir")  # beside folders whose names begin with a dot
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")

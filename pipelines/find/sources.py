@@ -12,11 +12,13 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines import _volumes
-from pipelines.faults import SIZE, FileFault
-from pipelines.files import Range, read_colors, read_header, read_image, read_label
 from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.fingerprint import fingerprint_of_arrays, fingerprint_of_files
+from pipelines.read import mask, volume
+from pipelines.read.faults import SIZE, FileFault
+from pipelines.read.image import read_header, read_image
+from pipelines.read.mask import read_colors, read_label
+from pipelines.read.spec import InputSpec, Range
 
 NUM_THREADS = 8
 Pair = tuple[str | tuple[str, ...], str]
@@ -86,8 +88,8 @@ class FileSource:
         """3 for volumes, 2 for pictures: what the first mask that can be read has."""
         masks = (label for _, label in self._pairs if label and label not in self.plain)
         for is_volume, files in (
-            (_volumes.is_label, masks),
-            (_volumes.is_image, (first_path(image) for image, _ in self._pairs)),
+            (mask.is_volume, masks),
+            (volume.is_volume, (first_path(image) for image, _ in self._pairs)),
         ):
             for path in files:
                 try:
@@ -95,6 +97,11 @@ class FileSource:
                 except FileFault:
                     continue  # `check` and training name it
         return 2
+
+    @cached_property
+    def input_spec(self) -> InputSpec:
+        """How files become pixels."""
+        return InputSpec(self.num_channels, self.dimensions, self._value_range)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -121,7 +128,7 @@ class FileSource:
                 or the sizes differ.
         """
         image_path, label_path = self._pairs[index]
-        image = read_image(image_path, self.num_channels, self._value_range, self.dimensions)
+        image = read_image(image_path, self.input_spec)
         if not label_path:
             return image, np.full(image.shape[:-1], IGNORE_CLASS, np.uint8)
         label = self.read_classes(label_path)

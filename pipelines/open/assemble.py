@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pipelines.dataset import Dataset
-from pipelines.files import Range
 from pipelines.find.class_tables import Table, as_classes
 from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.discover import binary, discover, holds_colors
 from pipelines.find.sources import FileSource, Pair
 from pipelines.find.splits import NAMES, Group, by_fractions, by_groups, by_lists, groups_of
+from pipelines.read.spec import Range
 
 FRACTIONS = (0.8, 0.1, 0.1)
 _logger = logging.getLogger(__name__)

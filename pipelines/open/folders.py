@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.dataset import Dataset
-from pipelines.files import Range
 from pipelines.find.class_tables import Table
 from pipelines.find.classes import IGNORE_CLASS
 from pipelines.find.pairs import Folders, base_of, match_what_fits, picture_files, require_partners
@@ -13,6 +12,7 @@ from pipelines.find.sources import Pair
 from pipelines.find.splits import Group, by_subfolders, split_name
 from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
 from pipelines.open.reopen import remembered
+from pipelines.read.spec import Range
 
 _PLAIN_FOLDERS = (
     "images", "image", "imgs", "img", "pictures", "jpegimages", "train", "training", "data",

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from pipelines.dataset import Dataset
-from pipelines.files import Range
 from pipelines.find.class_tables import Table
 from pipelines.find.classes import IGNORE_CLASS
 from pipelines.find.sources import Pair
@@ -16,6 +15,7 @@ from pipelines.find.splits import split_name
 from pipelines.find.text import existing, read_table
 from pipelines.open.assemble import FRACTIONS, Reading, assemble, divide
 from pipelines.open.reopen import remembered
+from pipelines.read.spec import Range
 
 # Accepted column names, in lower case; the first one present is used.
 _COLUMNS = {

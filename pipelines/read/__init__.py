@@ -1,1 +1,11 @@
 """Files to arrays: the only reader of files of the project, without TensorFlow and Keras."""
+
+from pipelines.read.faults import FileFault
+from pipelines.read.image import as_image, read_image
+from pipelines.read.limits import limits
+from pipelines.read.mask import read_colors, read_label
+from pipelines.read.spec import InputSpec
+
+__all__ = [
+    "FileFault", "InputSpec", "as_image", "limits", "read_colors", "read_image", "read_label",
+]  # fmt: skip

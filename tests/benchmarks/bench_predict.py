@@ -23,8 +23,8 @@ import keras
 import numpy as np
 
 from keras_seg import models
-from keras_seg._pictures import read_picture
 from keras_seg.inference.segmenter import Segmenter
+from pipelines.read import read_image
 
 WARM_UP = 5
 
@@ -124,7 +124,7 @@ def main():
                 for way, function in ways(model, size, Path(folder), arguments.num_threads)
             }
             functions["file"] = functools.partial(segmenter, path)
-            functions["read"] = functools.partial(read_picture, path)
+            functions["read"] = functools.partial(read_image, path)
             for way, row in measure(functions, arguments.num_runs).items():
                 print(json.dumps({"what": way, "shape": [*size, 3], **row, **facts}), flush=True)
 

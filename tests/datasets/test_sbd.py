@@ -6,7 +6,7 @@ from _mat_files import cells, matrix, write, write_sbd
 from PIL import Image
 
 import pipelines
-from pipelines.files import read_label
+from pipelines.read import read_label
 
 MASK = np.array([[0, 15, 20], [1, 0, 0]], np.uint8)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipelines.faults import COLORS, UNKNOWN_IDS, FileFault
 from pipelines.find.classes import Classes, color_codes
+from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
 
 
 def test_ids_of_one_name_are_one_class_and_none_is_ignored():

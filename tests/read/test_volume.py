@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import pipelines
-from pipelines import Dataset, _volumes, from_csv, from_folders
-from pipelines.faults import FileFault
-from pipelines.files import read_image, read_label
+from pipelines import Dataset, from_csv, from_folders
+from pipelines.read import InputSpec, mask, read_image, read_label
+from pipelines.read.faults import FileFault
 
 SIZE = (10, 40, 36)
 
@@ -189,14 +189,14 @@ def test_a_volume_without_a_mask_is_known_by_its_axes(tmp_path):
 def test_numbers_of_other_types_are_scaled_as_those_of_pictures_are(tmp_path):
     deep = (np.arange(6 * 40 * 40).reshape(6, 40, 40) * 6).astype(np.uint16)
     np.save(tmp_path / "a.npy", deep)
-    found = read_image(tmp_path / "a.npy", 1, dimensions=3)[..., 0]
+    found = read_image(tmp_path / "a.npy", InputSpec(1, 3))[..., 0]
     np.testing.assert_array_equal(found, np.rint(deep / 257))  # 65535 / 255
     houndsfield = np.linspace(-1000, 3000, 6 * 40 * 40).reshape(6, 40, 40)
     for dtype in (np.int16, np.float32):
         np.save(tmp_path / "b.npy", houndsfield.astype(dtype))
         with pytest.raises(FileFault, match=r"8 or 16 bits per channel.*b.npy.*Give `value_range"):
-            read_image(tmp_path / "b.npy", 1, dimensions=3)
-        found = read_image(tmp_path / "b.npy", 1, (-200, 300), dimensions=3)[..., 0].astype(float)
+            read_image(tmp_path / "b.npy", InputSpec(1, 3))
+        found = read_image(tmp_path / "b.npy", InputSpec(1, 3, (-200, 300)))[..., 0].astype(float)
         window = np.clip((houndsfield + 200) / 500 * 255, 0, 255)
         assert np.abs(found - window).max() <= 0.5 + 255 / 500  # whole numbers in int16
 
@@ -207,7 +207,7 @@ def test_numbers_of_other_types_are_scaled_as_those_of_pictures_are(tmp_path):
 ])  # fmt: skip
 def test_a_mask_says_by_its_axes_whether_it_is_a_volume(tmp_path, shape, volume):
     np.save(tmp_path / "mask.npy", np.ones(shape, np.uint8))
-    assert _volumes.is_label(tmp_path / "mask.npy") == volume
+    assert mask.is_volume(tmp_path / "mask.npy") == volume
     assert read_label(tmp_path / "mask.npy").shape == (shape if volume else (40, 36))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pipelines import _decode
-from pipelines.files import read_colors, read_header, read_image, read_label
+from pipelines.read import InputSpec, decode, read_colors, read_image, read_label
+from pipelines.read.image import read_header
 
 EXIF_ORIENTATION, ROTATED = 0x0112, 6  # 6: turn by 90 degrees clockwise to display
 
@@ -55,7 +55,7 @@ def test_pictures_are_rgb_in_this_order(tmp_path):
 def test_pictures_of_every_kind_are_converted(tmp_path, mode, channels):
     path = tmp_path / ("picture.jpg" if mode == "CMYK" else "picture.png")
     Image.new(mode, (4, 2)).save(path)
-    image = read_image(path, channels)
+    image = read_image(path, InputSpec(channels))
     assert image.shape == (2, 4, channels)
     assert image.dtype == np.uint8
 
@@ -119,7 +119,7 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path, suffix, channels):
     numbers[0, 0] = 65535
     numbers[1, 2, -1] = 0
     cv2.imwrite(path, numbers[..., ::-1].squeeze())
-    image = read_image(path, channels)
+    image = read_image(path, InputSpec(channels))
     assert image.dtype == np.uint8
     assert image[0, 0].tolist() == [255] * channels
     assert image[0, 1].tolist() == [100] * channels
@@ -128,10 +128,10 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path, suffix, channels):
 
 def test_a_range_of_values_says_what_is_black_and_white(tmp_path):
     np.save(tmp_path / "real.npy", np.array([[-5.0, 10.0, 20.0, np.nan]]))
-    image = read_image(tmp_path / "real.npy", 1, value_range=(0, 20))
+    image = read_image(tmp_path / "real.npy", InputSpec(1, value_range=(0, 20)))
     assert image[0, :, 0].tolist() == [0, 128, 255, 0]  # 10 / 20 * 255 = 127.5, to even
     with pytest.raises(ValueError, match=r"8 or 16 bits.*float64.*real\.npy.*`value_range="):
-        read_image(tmp_path / "real.npy", 1)
+        read_image(tmp_path / "real.npy", InputSpec(1))
 
 
 def test_turned_pictures_of_sixteen_bits_are_turned_too(tmp_path):
@@ -143,7 +143,7 @@ def test_turned_pictures_of_sixteen_bits_are_turned_too(tmp_path):
         picture.save(path, exif=exif)
         wanted = np.asarray(ImageOps.exif_transpose(Image.open(path)))
         pixels = np.arange(6).reshape(2, 3)
-        assert _decode.turned(pixels, orientation).tolist() == wanted.tolist(), orientation
+        assert decode.turned(pixels, orientation).tolist() == wanted.tolist(), orientation
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
@@ -153,7 +153,7 @@ def test_tiff_files_of_many_channels_are_read(tmp_path, kind, channels, planar, 
     numbers = (np.arange(6 * 8 * channels) % 251).reshape(6, 8, channels).astype(kind)
     path = write_tiff(tmp_path / "bands.tif", numbers, planar, compressed)
     assert read_header(path) == (6, 8, channels)
-    image = read_image(path, channels, None if kind == np.uint8 else (0, 255))
+    image = read_image(path, InputSpec(channels, 2, None if kind == np.uint8 else (0, 255)))
     assert image.tolist() == numbers.astype(int).tolist()
 
 
@@ -162,20 +162,20 @@ def test_tiff_files_with_a_predictor_and_tiles_are_read(tmp_path):
     path = str(tmp_path / "four.tif")
     # OpenCV writes LZW with a predictor; the order of its channels is blue, green, red, alpha.
     cv2.imwrite(path, numbers[..., [2, 1, 0, 3]])
-    assert read_image(path, 4).tolist() == numbers.tolist()
-    assert read_image(path, 3).tolist() == numbers[..., :3].tolist()
+    assert read_image(path, InputSpec(4)).tolist() == numbers.tolist()
+    assert read_image(path, InputSpec(3)).tolist() == numbers[..., :3].tolist()
 
 
 def test_stacks_of_pages_and_arrays_are_channels(tmp_path):
     pages = [Image.new("L", (4, 2), value) for value in (1, 2, 3, 4, 5)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
     assert read_header(tmp_path / "stack.tif") == (2, 4, 5)
-    assert read_image(tmp_path / "stack.tif", 5)[0, 0].tolist() == [1, 2, 3, 4, 5]
+    assert read_image(tmp_path / "stack.tif", InputSpec(5))[0, 0].tolist() == [1, 2, 3, 4, 5]
     np.save(tmp_path / "last.npy", np.zeros((40, 50, 6), np.uint8))
     np.save(tmp_path / "first.npy", np.zeros((6, 40, 50), np.uint8))
     for name in ("last", "first"):
         assert read_header(tmp_path / f"{name}.npy") == (40, 50, 6)
-        assert read_image(tmp_path / f"{name}.npy", 6).shape == (40, 50, 6)
+        assert read_image(tmp_path / f"{name}.npy", InputSpec(6)).shape == (40, 50, 6)
 
 
 def test_files_of_one_channel_each_are_put_together(tmp_path):
@@ -183,18 +183,18 @@ def test_files_of_one_channel_each_are_put_together(tmp_path):
     for value, path in enumerate(paths):
         Image.new("L", (4, 2), value).save(path)
     assert read_header(paths) == (2, 4, 2)
-    assert read_image(paths, 2)[0, 0].tolist() == [0, 1]
+    assert read_image(paths, InputSpec(2))[0, 0].tolist() == [0, 1]
     Image.new("L", (4, 3)).save(paths[1])
     with pytest.raises(ValueError, match=r"must have one size. Received: .*nir\.png' of \(3, 4\)"):
-        read_image(paths, 2)
+        read_image(paths, InputSpec(2))
 
 
 def test_alpha_is_dropped_unless_four_channels_are_wanted(tmp_path):
     Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png")[0, 0].tolist() == [1, 2, 3]
-    assert read_image(tmp_path / "a.png", 4)[0, 0].tolist() == [1, 2, 3, 4]
+    assert read_image(tmp_path / "a.png", InputSpec(4))[0, 0].tolist() == [1, 2, 3, 4]
     with pytest.raises(ValueError, match=r"must have the 5 channels.*3 channels in .*a\.png"):
-        read_image(tmp_path / "a.png", 5)
+        read_image(tmp_path / "a.png", InputSpec(5))
 
 
 def test_masks_may_be_arrays(tmp_path):
@@ -227,7 +227,7 @@ def test_an_array_that_claims_more_than_it_holds_is_named(tmp_path):
     np.save(path, np.zeros((40, 40), np.uint8))
     path.write_bytes(path.read_bytes().replace(b"(40, 40), }     ", b"(9999, 9999), } "))
     with pytest.raises(ValueError, match=r"cannot be read.*bomb\.npy.*1600 bytes of data for the"):
-        read_image(path, 1)
+        read_image(path, InputSpec(1))
 
 
 @pytest.mark.parametrize("read", [read_image, read_label, read_header, read_colors])

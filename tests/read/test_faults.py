@@ -8,8 +8,9 @@ from _mat_files import sbd_file
 from PIL import Image
 
 import pipelines
-from pipelines.faults import FileFault, unreadable, wrong_kind
-from pipelines.files import read_colors, read_header, read_image, read_label
+from pipelines.read import read_colors, read_image, read_label
+from pipelines.read.faults import FileFault, unreadable, wrong_kind
+from pipelines.read.image import read_header
 
 SIZE = (40, 33)
 # Damaged files: some in every run, many in `make test-slow`.

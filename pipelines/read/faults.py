@@ -1,0 +1,61 @@
+"""The error that a file raises: it knows the file and what is wrong with it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MISSING, UNREADABLE, KIND, SIZE = "missing", "unreadable", "wrong kind", "size mismatch"
+LARGE, LOSSY = "too large", "JPEG mask"
+UNKNOWN_IDS, COLORS = "unknown ids", "colors"
+
+Path = str | os.PathLike
+
+
+class FileFault(ValueError):  # noqa: N818 - the report of `check` lists it as a fault of a file
+    """A file that cannot be used.
+
+    Attributes:
+        kind: one of this module's names, such as "unreadable".
+        path: the file.
+        detail: what is wrong, in a few words.
+        values: ids or colors that are no class, for faults of that kind.
+    """
+
+    def __init__(self, kind: str, path: Path, message: str, detail: str = "", values: tuple = ()):
+        super().__init__(message)
+        self.detail = detail
+        self.kind = kind
+        self.path = os.fspath(path)
+        self.values = values
+
+
+def unreadable(path: Path, reason: object) -> FileFault:
+    """Return the fault of a file that is damaged, or no picture at all."""
+    return FileFault(
+        UNREADABLE, path,
+        "A file cannot be read as a picture; it is damaged or of another format. "
+        f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or take it out of the dataset.",
+        str(reason),
+    )  # fmt: skip
+
+
+def wrong_kind(path: Path, rule: str, received: object, advice: str) -> FileFault:
+    """Return the fault of a file that is whole, but of a kind that is not read."""
+    message = f"{rule} Received: {received} in {os.fspath(path)!r}. {advice}"
+    return FileFault(KIND, path, message, str(received))
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turn whatever damaged bytes raise into a fault that names the file."""
+    if not os.path.isfile(path):
+        raise FileFault(
+            MISSING, path,
+            f"A file does not exist. Received: {os.fspath(path)!r}. Check its path.",
+        )  # fmt: skip
+    try:
+        yield
+    except (FileFault, ImportError):
+        raise
+    except Exception as error:  # on damaged bytes decoders raise whatever they like
+        raise unreadable(path, str(error) or type(error).__name__) from error

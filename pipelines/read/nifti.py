@@ -1,0 +1,79 @@
+"""NIfTI files, with the package nibabel."""
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from pipelines.read.faults import Path, guarded, wrong_kind
+from pipelines.read.limits import require_size
+
+SUFFIXES = (".nii", ".nii.gz")
+
+
+def nibabel_for(path: Path) -> Any:
+    """Return the package that reads NIfTI files.
+
+    Raises:
+        ImportError: if it is not installed; says how to get it.
+    """
+    try:
+        import nibabel  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ImportError(
+            "NIfTI files are read by the package nibabel, which is not installed. "
+            f"Received: {os.fspath(path)!r}. Install it (pip install nibabel), or save the "
+            "volume as .npy."
+        ) from error
+    return nibabel
+
+
+def nifti_shape(path: Path) -> tuple[int, ...]:
+    """Return depth, height, width and further axes, from the header.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it is damaged or too large.
+        ImportError: if nibabel is not installed.
+    """
+    nibabel = nibabel_for(path)
+    with guarded(path):
+        return _canonical_shape(_opened(nibabel, path))
+
+
+def read_nifti(path: Path) -> np.ndarray:
+    """Return slices from the feet up, rows from front to back, columns from the right to the left.
+
+    That is how radiologists look at them. All files are turned so, however they were stored.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it is damaged or too large.
+        ImportError: if nibabel is not installed.
+    """
+    nibabel = nibabel_for(path)
+    with guarded(path):
+        image = _opened(nibabel, path)
+        array = np.asanyarray(image.dataobj)  # x to the right, y to the front, z up
+        if array.dtype.kind not in "buif":
+            raise wrong_kind(path, "Arrays must hold numbers.", array.dtype, "Save it as uint8.")
+        array = array[::-1, ::-1]
+        array = array.transpose(2, 1, 0, *range(3, array.ndim))
+        return array.reshape(_without_time(array.shape))
+
+
+def _opened(nibabel: Any, path: Path) -> Any:
+    image = nibabel.load(os.fspath(path))
+    if len(image.shape) < 3 or min(image.shape) < 1:
+        raise ValueError(f"an image of the shape {image.shape}")
+    voxels = math.prod(int(size) for size in image.shape)
+    require_size(path, voxels, voxels * image.get_data_dtype().itemsize)
+    return nibabel.as_closest_canonical(image)
+
+
+def _canonical_shape(image: Any) -> tuple[int, ...]:
+    return _without_time((*image.shape[2::-1], *image.shape[3:]))
+
+
+def _without_time(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Take out axes of 1 behind the third, as of a single point in time."""
+    return (*shape[:3], *(size for size in shape[3:] if size != 1))

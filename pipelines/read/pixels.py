@@ -1,0 +1,170 @@
+"""From numbers to uint8 pixels: scaling, channels, and the check of arrays."""
+
+import numpy as np
+
+from pipelines.read.faults import Path, wrong_kind
+from pipelines.read.spec import InputSpec, Range
+
+# ITU-R 601, in 1/65536; Pillow's own numbers.
+_LUMA = np.array([19595, 38470, 7471], np.uint32)
+_ROWS = 1 << 24  # numbers that are scaled at a time
+
+
+def to_pixels(numbers: np.ndarray, spec: InputSpec, path: Path) -> np.ndarray:
+    """Turn the numbers of a file into uint8 pixels with the channels of the spec.
+
+    Args:
+        numbers: (h, w) or (h, w, c); of a volume with the depth in front.
+        spec: how files become pixels.
+        path: the file, for errors.
+
+    Returns:
+        uint8 array (h, w, channels) or (d, h, w, channels).
+
+    Raises:
+        FileFault: a ValueError that names the file, if type or channels do not fit.
+    """
+    numbers = numbers.reshape(*numbers.shape[: spec.dimensions], -1)
+    if spec.bands is not None:
+        numbers = _take_bands(numbers, spec.bands, path)
+    pixels = to_channels(to_bytes(numbers, spec.value_range, path), spec.channels)
+    if pixels is None:
+        raise wrong_kind(
+            path, f"Pictures must have the {spec.channels} channels of their dataset.",
+            f"{numbers.shape[-1]} channels",
+            "Give `num_channels`, or take the picture out of the dataset.",
+        )  # fmt: skip
+    return np.ascontiguousarray(pixels)
+
+
+def _take_bands(numbers: np.ndarray, bands: tuple[int, ...], path: Path) -> np.ndarray:
+    if max(bands) >= numbers.shape[-1]:
+        raise wrong_kind(
+            path, f"Pictures must have the bands {bands} of their dataset, counted from 0.",
+            f"{numbers.shape[-1]} channels", "Give other `bands`.",
+        )  # fmt: skip
+    return numbers[..., list(bands)]
+
+
+def to_bytes(numbers: np.ndarray, value_range: Range, path: Path) -> np.ndarray:
+    """Scale numbers to uint8 0..255.
+
+    Args:
+        numbers: array of any shape.
+        value_range: numbers that become 0 and 255; None for all that 8 or 16 bits hold.
+        path: the file, for errors.
+
+    Raises:
+        FileFault: a ValueError that names the file, if the type needs a range.
+    """
+    if value_range is not None:
+        return _scaled(numbers, value_range)
+    if numbers.dtype == np.uint8:
+        return numbers
+    if numbers.dtype == bool:
+        return numbers.astype(np.uint8) * np.uint8(255)
+    if numbers.dtype.kind == "u" and numbers.dtype.itemsize == 2:
+        return ((numbers.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    raise wrong_kind(
+        path, "Pictures must have 8 or 16 bits per channel.", f"{numbers.dtype} numbers",
+        "Give `value_range=(low, high)`: the numbers that become black and white.",
+    )  # fmt: skip
+
+
+def _scaled(numbers: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+    """Scale by pieces, so that a large picture takes no float32 copy of itself."""
+    low, high = value_range
+    factor = 255 / (high - low)
+    found = np.empty(numbers.shape, np.uint8)
+    rows = max(1, _ROWS // max(1, numbers[:1].size))
+    for top in range(0, len(numbers), rows):
+        piece = (numbers[top : top + rows].astype(np.float32) - low) * factor
+        found[top : top + rows] = np.rint(np.clip(np.nan_to_num(piece), 0, 255))
+    return found
+
+
+def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray | None:
+    """Bring pixels (..., c) to a number of channels, where that is known to be right; else None.
+
+    Gray becomes RGB, RGB becomes gray, and a fourth channel is dropped.
+    """
+    have = pixels.shape[-1]
+    if have == channels:
+        return pixels
+    if channels == 3 and have == 1:
+        return np.repeat(pixels, 3, axis=-1)
+    if channels == 3 and have == 4:
+        return pixels[..., :3]
+    if channels == 1 and have in (3, 4):
+        gray = pixels[..., :3].astype(np.uint32) @ _LUMA
+        return ((gray + 0x8000) >> 16).astype(np.uint8)[..., None]
+    return None
+
+
+def from_array(array: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Return an array in memory as uint8 pixels with the channels of the spec.
+
+    Args:
+        array: pixels 0..255, (h, w) or (h, w, c), of volumes (d, h, w) or (d, h, w, c). The value
+            range and the bands of the spec are for files only.
+        spec: how many dimensions and channels there must be.
+
+    Returns:
+        uint8 array (h, w, channels) or (d, h, w, channels).
+
+    Raises:
+        ValueError: if shape, range or channels do not fit.
+        TypeError: if the array holds no numbers.
+
+    >>> from_array(np.full((2, 5), 7, "uint8"), InputSpec(3)).shape
+    (2, 5, 3)
+    """
+    pixels = _checked(np.asarray(array), spec)
+    if pixels.ndim == spec.dimensions:
+        pixels = pixels[..., None]
+    found = to_channels(pixels, spec.channels)
+    if found is None:
+        what, axes, free = ("pictures", "h, w", "None, None")
+        if spec.dimensions == 3:
+            what, axes, free = ("volumes", "d, h, w", "None, None, None")
+        raise ValueError(
+            f"This model takes {what} with {spec.channels} channels. "
+            f"Received: shape={pixels.shape}. Pass ({axes}, {spec.channels}), or build the model "
+            f"with input_shape=({free}, {pixels.shape[-1]})."
+        )
+    return found
+
+
+def _checked(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Return numbers 0..255 as uint8, or say why these are none."""
+    two = spec.dimensions == 2
+    shapes = "(h, w) or (h, w, c)" if two else "(d, h, w) or (d, h, w, c)"
+    received = f"Received: dtype={pixels.dtype}, shape={pixels.shape}. "
+    if pixels.dtype.kind not in "uif":
+        raise TypeError(
+            "A picture must be a path or an array of numbers. "
+            f"{received}Pass uint8 pixels 0..255, shape {shapes}."
+        )
+    if pixels.ndim not in (spec.dimensions, spec.dimensions + 1) or 0 in pixels.shape:
+        what = "picture" if two else "volume"
+        raise ValueError(
+            f"A {what} must have shape {shapes} and at least one pixel. "
+            f"Received: shape={pixels.shape}. Pass a list of {what}s, or call "
+            "`segmenter.labels(batch)` for a uint8 batch (b, h, w, c) or (b, d, h, w, c)."
+        )
+    if pixels.dtype == np.uint8:
+        return pixels
+    lowest, highest = pixels.min(), pixels.max()
+    received = f"Received: dtype={pixels.dtype}, range {lowest}..{highest}. "
+    if not (0 <= lowest and highest <= 255):
+        advice = "Scale them to 0..255 as for the training, and convert to uint8."
+        if spec.value_range is not None:
+            low, high = spec.value_range
+            advice = f"Pass the file's path, or scale them so that {low}..{high} become 0..255."
+        raise ValueError(f"Pixels must be in 0..255. {received}{advice}")
+    if pixels.dtype.kind == "f" and highest <= 1:
+        raise ValueError(
+            f"Pixels must be in 0..255, and these look like 0..1. {received}Multiply by 255, "
+            "or convert to uint8 if they are right; the model does its own normalisation."
+        )
+    return np.rint(pixels).astype(np.uint8)

@@ -1,0 +1,111 @@
+"""How a file becomes the pixels that a network takes: the same in training and in use."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+Range = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture's or a volume's file becomes uint8 pixels.
+
+    It belongs to the data set (`data.input_spec`), and is kept in run.json and in the notes of
+    every export.
+
+    Args:
+        channels: channels of the pixels. 3 for RGB and 1 for gray, which are converted into each
+            other; 4 keeps the alpha channel; any number for files that have as many.
+        dimensions: 2 for pictures (h, w, c), 3 for volumes (d, h, w, c).
+        value_range: numbers of the file that become 0 and 255; those beyond are cut off. None for
+            all that 8 or 16 bits hold.
+        bands: channels of the file that are taken, counted from 0, in this order; None for all.
+
+    Raises:
+        ValueError: if a value is out of range.
+
+    >>> InputSpec(channels=1, value_range=(0, 4095)).to_dict()
+    {'channels': 1, 'dimensions': 2, 'value_range': [0, 4095], 'bands': None}
+    """
+
+    channels: int = 3
+    dimensions: int = 2
+    value_range: Range = None
+    bands: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        if not _is_whole(self.channels, 1):
+            raise ValueError(
+                "`channels` must be a whole number from 1. "
+                f"Received: channels={self.channels!r}. Pass 3 for RGB or 1 for gray."
+            )
+        if not _is_whole(self.dimensions, 2) or self.dimensions > 3:
+            raise ValueError(
+                "`dimensions` must be 2 for pictures or 3 for volumes. "
+                f"Received: dimensions={self.dimensions!r}. Pass one of the two."
+            )
+        if self.value_range is not None:
+            object.__setattr__(self, "value_range", _checked_range(self.value_range))
+        if self.bands is not None:
+            object.__setattr__(self, "bands", _checked_bands(self.bands, self.channels))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that JSON can hold."""
+        return {
+            "channels": self.channels,
+            "dimensions": self.dimensions,
+            "value_range": None if self.value_range is None else list(self.value_range),
+            "bands": None if self.bands is None else list(self.bands),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the spec that `to_dict` wrote.
+
+        Args:
+            values: a dict with the names of the arguments; what is missing has its default.
+
+        Raises:
+            ValueError: if it is no such dict.
+
+        >>> InputSpec.from_dict({"channels": 1})
+        InputSpec(channels=1, dimensions=2, value_range=None, bands=None)
+        """
+        names = ("channels", "dimensions", "value_range", "bands")
+        if not isinstance(values, Mapping) or set(values) - set(names):
+            raise ValueError(
+                f"An input spec must be a dict with the keys {', '.join(names)}. "
+                f"Received: {values!r}. Pass what `InputSpec.to_dict` returned."
+            )
+        return cls(**values)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _checked_range(value_range: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(value) for value in value_range)
+        valid = math.isfinite(low) and math.isfinite(high) and low < high
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            "`value_range` must be two numbers, the lower one first. "
+            f"Received: value_range={value_range!r}. Pass for example (0, 4095)."
+        )
+    low, high = (value.item() if hasattr(value, "item") else value for value in value_range)
+    return low, high
+
+
+def _checked_bands(bands: Any, channels: int) -> tuple[int, ...]:
+    taken = tuple(bands) if isinstance(bands, list | tuple | range) else ()
+    if len(taken) != channels or not all(_is_whole(band, 0) for band in taken):
+        raise ValueError(
+            "`bands` must be one whole number from 0 for each of the channels. "
+            f"Received: bands={bands!r} for channels={channels}. Pass for example (3, 2, 1)."
+        )
+    return taken
