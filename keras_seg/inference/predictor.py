@@ -61,8 +61,17 @@ class Predictor(ABC):
     palette: list | None
     output_stride: int
     fixed_size: tuple | None
-    input_spec: InputSpec
+    _input_spec: InputSpec | None = None
     dimensions: int = 2
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """How files become pixels; the plain way where nothing else is set."""
+        return self._input_spec or InputSpec(self.num_channels, self.dimensions)
+
+    @input_spec.setter
+    def input_spec(self, spec: InputSpec) -> None:
+        self._input_spec = spec
 
     def read(self, picture) -> np.ndarray:
         """Return a path or an array as the uint8 pixels (h, w, c) or (d, h, w, c) it stands for."""

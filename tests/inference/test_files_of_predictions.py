@@ -154,7 +154,7 @@ def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
         ("missing.png", "files or folders that exist.*missing.png"),
         ("notes.txt", "takes pictures or videos with.*notes.txt.*Known endings"),
         ("empty", "folder with pictures or videos in it.*empty"),
-        ("broken.png", "file that OpenCV reads.*broken.png"),
+        ("broken.png", "cannot be read as a picture.*broken.png"),
         ("broken.mp4", "videos that OpenCV can decode.*broken.mp4"),
     ],
 )

@@ -1,14 +1,21 @@
 """Damaged files of every kind, by the hundred: nothing but our own errors, each naming its file."""
 
+import gzip
 import io
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from functools import partial
 
 import numpy as np
 import pytest
+import tifffile
 from _mat_files import sbd_file
 from PIL import Image
 
 import pipelines
-from pipelines.read import read_colors, read_image, read_label
+from pipelines.read import InputSpec, limits, read_colors, read_image, read_label
 from pipelines.read.faults import FileFault, unreadable, wrong_kind
 from pipelines.read.image import read_header
 
@@ -109,20 +116,74 @@ def test_damaged_files_give_faults_that_name_them(tmp_path, kind, count):
     assert failures > count // 2
 
 
-@pytest.mark.parametrize("name", ["bomb.png", "bomb.bmp", "bomb.npy", "bomb.tif"])
+def png_of(width, height, interlaced=0):
+    """The start of a PNG that declares a size, one bit a pixel, with a right checksum."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, interlaced)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+    )
+
+
+def bomb(path):
+    """Write a small file that declares 30000x30000 pixels or 4 GB."""
+    if path.suffix == ".png":
+        data = zlib.compress(bytes(10))
+        chunk = b"IDAT" + data
+        path.write_bytes(
+            png_of(30_000, 30_000) + struct.pack(">I", len(data)) + chunk
+            + struct.pack(">I", zlib.crc32(chunk))
+        )  # fmt: skip
+    elif path.suffix == ".jpg":
+        file = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(file, "JPEG", progressive=True)
+        data = file.getvalue()
+        at = data.index(b"\xff\xc2") + 5  # start of a progressive frame: length, precision, size
+        path.write_bytes(data[:at] + struct.pack(">HH", 30_000, 30_000) + data[at + 4 :])
+    elif path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open("a.npy", "w", force_zip64=True) as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (4096, 1024, 1024)}
+                np.lib.format.write_array_header_1_0(file, header)
+    elif path.suffix == ".gz":
+        nibabel = pytest.importorskip("nibabel")
+        image = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+        image.header.set_data_shape((2, 2, 2))
+        data = bytearray(image.to_bytes())
+        data[42:48] = struct.pack("<3h", 4096, 1024, 1024)  # dim[1..3] of NIfTI-1
+        path.write_bytes(gzip.compress(bytes(data)))
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, np.zeros((16, 16), np.uint8))
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            file.pages[0].tags["ImageWidth"].overwrite(30_000)
+            file.pages[0].tags["ImageLength"].overwrite(30_000)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.npz", "a.nii.gz", "a.tif"])
 def test_bombs_are_refused_before_they_take_memory(tmp_path, name):
     path = tmp_path / name
-    if name == "bomb.npy":
-        file = io.BytesIO()
-        header = {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}
-        np.lib.format.write_array_header_1_0(file, header)
-        path.write_bytes(file.getvalue())
-    else:
-        # Black is small: 196 million pixels in a file of a few kilobytes.
-        Image.new("1", (14_000, 14_000)).save(path, compression="group4" if "tif" in name else None)
-    for read in (read_image, read_label, read_header):
-        with pytest.raises(FileFault, match=rf"cannot be read.*{name}"):
+    bomb(path)
+    spec = InputSpec(1, 3 if name in ("a.npz", "a.nii.gz") else 2)
+    tracemalloc.start()
+    for read in (partial(read_image, spec=spec), read_label):
+        with pytest.raises(
+            FileFault, match=rf"may declare at most.*{name}.*read\.limits\(max_"
+        ) as fault:
             read(path)
+        assert fault.value.kind == "too large"
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_a_large_picture_of_one_bit_is_read(tmp_path):
+    """144 million pixels are more than Pillow takes without a warning."""
+    Image.new("1", (12_000, 12_000), 1).save(tmp_path / "a.png")
+    assert read_header(tmp_path / "a.png") == (12_000, 12_000, 1)
+    with limits(max_pixels=143_000_000), pytest.raises(FileFault, match="at most 143,000,000 pix"):
+        read_header(tmp_path / "a.png")
+    assert read_header(tmp_path / "a.png") == (12_000, 12_000, 1)  # the default is back
 
 
 def picture(path, value=None):

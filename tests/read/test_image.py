@@ -263,18 +263,11 @@ def test_files_that_are_no_pictures_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({258: None}, "no size and depth in its header"),
-        ({256: 0}, "its header says 0 for tag 256"),
-        ({258: 12}, r"channels of \(12,\) bits"),
-        ({277: 5000}, "5000 channels with predictor 1"),
-        ({317: 3}, "5 channels with predictor 3"),
-    ],
+    "changed", [{258: None, 277: None}, {256: 0}, {258: 12}, {277: 5000}, {317: 3}, {262: 32803}]
 )
-def test_tiff_headers_that_cannot_be_are_named(tmp_path, changed, words):
-    # Width, height, bits, channels: the tags that TIFF 6.0 asks for, as far as they matter here.
-    tags = {256: 8, 257: 6, 258: 8, 277: 5} | changed
+def test_tiff_headers_that_cannot_be_are_named(tmp_path, changed):
+    # Width, height, bits, color, channels: the tags that TIFF 6.0 asks for; but no pixels.
+    tags = {256: 8, 257: 6, 258: 8, 262: 1, 277: 5} | changed
     entries = [
         struct.pack("<HHII", tag, 3, 1, value)
         for tag, value in sorted(tags.items())
@@ -283,8 +276,8 @@ def test_tiff_headers_that_cannot_be_are_named(tmp_path, changed, words):
     path = tmp_path / "bands.tif"
     table = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
     path.write_bytes(b"II*\0" + struct.pack("<I", 8) + table)
-    with pytest.raises(ValueError, match=rf"cannot be read.*bands\.tif.*{words}"):
-        read_header(path)
+    with pytest.raises(ValueError, match=r"Received: .*bands\.tif"):
+        read_image(path)
 
 
 def test_mask_of_too_many_axes_is_refused(tmp_path):
