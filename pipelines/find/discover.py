@@ -11,7 +11,7 @@ from pipelines.find.class_tables import color_classes, id_classes
 from pipelines.find.classes import IGNORE_CLASS, MAX_CLASSES, Classes, color_codes, color_of
 from pipelines.read import decode
 from pipelines.read.faults import FileFault
-from pipelines.read.mask import read_colors, read_label
+from pipelines.read.mask import read_colors, read_two_valued
 
 _NUM_THREADS = 8
 _SAMPLE = 32
@@ -42,7 +42,7 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     counts = np.zeros(_WHITES[-1] + 1, np.int64)
     for index in chosen.tolist():
         try:
-            ids = read_label(labels[int(index)])
+            ids = read_two_valued(labels[int(index)])
         except FileFault:
             continue  # `check` and training name it
         if ids.min() < 0 or ids.max() >= len(counts):
@@ -93,6 +93,8 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         bar = tqdm(pool.map(_values, labels), "classes", len(labels), leave=False, unit="mask")
         found = [values for values in bar if values is not None]
+    if labels and not found:
+        read_two_valued(labels[0])  # raises, and says what is wrong
     colored = any(is_color for is_color, _ in found)
     if colored:
         codes = {code for is_color, values in found for code in values if is_color}
@@ -137,7 +139,7 @@ def holds_colors(path: str) -> bool:
 def _values(path: str) -> tuple[bool, set[int]] | None:
     """Return whether a mask holds colors, and its ids or color codes; None if unreadable."""
     try:
-        return False, set(np.unique(read_label(path)).tolist())
+        return False, set(np.unique(read_two_valued(path)).tolist())
     except FileFault:
         pass
     try:

@@ -17,7 +17,7 @@ from pipelines.find.fingerprint import fingerprint_of_arrays, fingerprint_of_fil
 from pipelines.read import mask, volume
 from pipelines.read.faults import SIZE, FileFault
 from pipelines.read.image import read_header, read_image
-from pipelines.read.mask import read_colors, read_label
+from pipelines.read.mask import read_colors, read_label, read_two_valued
 from pipelines.read.spec import InputSpec, Range
 
 NUM_THREADS = 8
@@ -168,7 +168,8 @@ class FileSource:
             return read_label(path).astype(np.uint8)
         if self.classes.colors:
             return self.classes.from_colors(read_colors(path), path)
-        return self.classes.from_file_ids(read_label(path), path)
+        ids = read_two_valued(path) if self.classes.file_ids == (0, 255) else read_label(path)
+        return self.classes.from_file_ids(ids, path)
 
     def subset(self, indices: Sequence[int], repaired: Mapping[int, str]) -> "FileSource":
         """Return a source of some of the pairs, a few of them with masks of class ids and 255."""

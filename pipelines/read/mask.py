@@ -70,17 +70,39 @@ def read_label(path: Path, allow_jpeg: bool = False) -> np.ndarray:
 
 
 def read_two_valued(path: Path) -> np.ndarray:
-    """Read a mask of black and white that a JPEG may have changed, as uint8 0 and 255.
+    """Read a mask as `read_label` does; of a JPEG of black and white, 0 and 255.
 
     Raises:
         FileFault: a ValueError that names the file, if a pixel of a JPEG is neither for certain.
     """
+    if not is_jpeg(path):
+        return read_label(path)
     ids = read_label(path, allow_jpeg=True)
-    if is_jpeg(path):
-        unsure = int(((ids >= _MIDDLE[0]) & (ids < _MIDDLE[1])).sum())
-        if unsure:
-            raise _lossy(path, f"{unsure} pixels that are neither black nor white for certain")
-    return ids
+    white = ids >= _MIDDLE[1]
+    if not _is_black_and_white(ids, white):
+        raise _lossy(path, "a JPEG with pixels that are neither black nor white for certain")
+    return np.where(white, np.uint8(255), np.uint8(0))
+
+
+def _is_black_and_white(ids: np.ndarray, white: np.ndarray) -> bool:
+    """Say whether a JPEG's values are 0 and 255 but for the noise at edges.
+
+    JPEG packs blocks of 8x8: one without an edge is exactly 0 or 255 again, whatever the quality
+    from 50 up. Ids such as 1 and 2 would stay what they are there.
+    """
+    if (~white & (ids >= _MIDDLE[0])).any():
+        return False
+    edges = [(0, -size % 8) for size in ids.shape]
+    blocks = [
+        np.pad(array, edges, mode="edge").reshape(
+            (ids.shape[0] + 7) // 8, 8, (ids.shape[1] + 7) // 8, 8
+        )
+        for array in (ids, white)
+    ]
+    values, is_white = blocks
+    black_blocks, white_blocks = ~is_white.any(axis=(1, 3)), is_white.all(axis=(1, 3))
+    highest, lowest = values.max(axis=(1, 3)), values.min(axis=(1, 3))
+    return not highest[black_blocks].any() and not (lowest[white_blocks] < 255).any()
 
 
 def read_colors(path: Path, allow_jpeg: bool = False) -> np.ndarray:

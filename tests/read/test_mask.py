@@ -1,0 +1,58 @@
+"""Masks: one-hot arrays, and what JPEG does to ids."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import from_folders
+from pipelines.read.mask import is_volume, read_colors, read_label
+
+RANDOM = np.random.default_rng(0)
+
+
+def first_example(folder, classes):
+    data = from_folders(folder / "images", folder / "masks", classes, splits=(1.0,))
+    return data.example("train", 0)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_one_hot_arrays_become_class_ids(tmp_path, classes, dtype, axis):
+    ids = RANDOM.integers(0, classes, (40, 50))
+    np.save(tmp_path / "a.npy", np.moveaxis(np.eye(classes, dtype=dtype)[ids], -1, axis))
+    assert not is_volume(tmp_path / "a.npy")
+    assert np.array_equal(read_label(tmp_path / "a.npy"), ids)
+
+
+def test_arrays_of_two_channels_that_are_not_one_hot_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((40, 50, 2), np.uint8))
+    with pytest.raises(ValueError, match=r"or be one-hot.*\(40, 50, 2\) that is not one-hot.*argm"):
+        read_label(tmp_path / "a.npy")
+
+
+def test_ids_in_a_jpeg_are_refused(tmp_path):
+    ids = np.kron(RANDOM.integers(0, 4, (5, 5)), np.ones((8, 8))).astype(np.uint8)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(ids).save(tmp_path / folder / "a.jpg", quality=95)
+    for read in (read_label, read_colors):
+        with pytest.raises(ValueError, match=r"must not be JPEG.*a\.jpg.*Save the mask as PNG"):
+            read(tmp_path / "masks/a.jpg")
+    for classes in (None, 2, 4, {0: "a", 255: "b"}):
+        with pytest.raises(ValueError, match=r"must not be JPEG.*a\.jpg"):
+            first_example(tmp_path, classes)
+
+
+@pytest.mark.parametrize("value", [1, 96])
+def test_a_jpeg_of_black_and_nearly_black_is_refused(tmp_path, value):
+    ids = np.zeros((64, 64), np.uint8)
+    ids[16:48, 16:48], ids[:8] = value, 255
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(ids).save(tmp_path / folder / "a.jpg", quality=90)
+    data = from_folders(
+        tmp_path / "images", tmp_path / "masks", {0: "a", 255: "b"}, ignore=(), splits=(1.0,)
+    )
+    with pytest.raises(ValueError, match=r"must not be JPEG.*neither black nor white for certain"):
+        data.example("train", 0)
