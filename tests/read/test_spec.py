@@ -32,6 +32,10 @@ def turned_jpeg(path):
     Image.fromarray(numbers(3, 256, np.uint8)).save(path, exif=exif)
 
 
+def bands(path, values):
+    tifffile.imwrite(path, values, photometric="minisblack", planarconfig="contig")
+
+
 def nifti(path):
     values = RANDOM.integers(-200, 300, (34, 36, 33)).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
@@ -52,8 +56,8 @@ KINDS = [
     Kind("a.png", lambda p: cv2.imwrite(str(p), numbers(3, 65536, np.uint16))),
     Kind("a.png", lambda p: Image.fromarray(numbers(4, 256, np.uint8)).save(p)),
     Kind("a.tif", lambda p: Image.fromarray(numbers(4, 256, np.uint8)).save(p)),
-    Kind("a.tif", lambda p: tifffile.imwrite(p, numbers(6, 900, np.float32)), (0, 899)),
-    Kind("a.tif", lambda p: tifffile.imwrite(p, numbers(5, 65536, np.uint16))),
+    Kind("a.tif", lambda p: bands(p, numbers(6, 900, np.float32)), (0, 899)),
+    Kind("a.tif", lambda p: bands(p, numbers(5, 65536, np.uint16))),
     Kind("a.gif", lambda p: Image.fromarray(numbers(1, 256, np.uint8)).save(p)),
     Kind("a.npy", lambda p: np.save(p, numbers(6, 256, np.uint8))),
     Kind("a.jpg", turned_jpeg, None, SIZE[::-1]),
