@@ -7,7 +7,7 @@ from test_training import CLASSES, Breaks, check_same, squares, tiny
 
 import keras_seg
 import pipelines
-from keras_seg import callbacks
+from keras_seg import callbacks, models
 
 PLAIN = {"averaging": 0.0, "augmentation": (), "warmup_epochs": 0}
 
@@ -43,7 +43,9 @@ def data():
         {"optimizer": "adamw", "learning_rate": 0.01, "schedule": "exponential"},
         {"loss": "focal", "class_weights": None, "optimizer": "sgd", "learning_rate": 0.1},
         {"loss": ((1.0, "cross_entropy"), (0.5, "focal")), "optimizer": "sgd"},
-        {"loss": "boundary", "class_weights": None, "optimizer": "sgd"},
+        pytest.param(
+            {"loss": "boundary", "class_weights": None, "optimizer": "sgd"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_small_batches_together_do_what_a_large_one_does(data, tmp_path, changes):
@@ -165,6 +167,7 @@ def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, 
         epochs=1,
         batch_size=2,
         precision=precision,
+        options=dict(models.facts("contextnet_cn14_160").tiny),
         callbacks=[Look()],
     )
     policies, optimizer = seen[0]
@@ -196,7 +199,14 @@ def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_street
 
 
 def test_scaled_gradients_outlive_an_interruption(tiny_streets, tmp_path):
-    changes = {"epochs": 2, "batch_size": 2, "precision": "mixed_float16"}
+    # The smallest of its kind: processors without 16-bit arithmetic take minutes for others.
+    tiny_options = dict(models.facts("contextnet_cn14_160").tiny)
+    changes = {
+        "epochs": 2,
+        "batch_size": 2,
+        "precision": "mixed_float16",
+        "options": tiny_options,
+    }
     stop = Breaks(epoch=2, step=2)
     interrupted_and_not(tiny_streets, tmp_path, stop, changes, lambda: "contextnet_cn14_160")
 
