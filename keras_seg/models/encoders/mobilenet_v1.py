@@ -52,9 +52,7 @@ VARIANTS = (
 )
 
 
-@encoder(
-    Options(), VARIANTS, paper=PAPER, features=(2, 4, 8, 16, 32), tiny={"width": 0.125}
-)
+@encoder(Options(), VARIANTS, paper=PAPER, features=(2, 4, 8, 16, 32), tiny={"width": 0.125})
 def mobilenet(image, name, strides, options):
     """MobileNet, the first version.
 
