@@ -90,7 +90,12 @@ def pooled_and_normalized(maps, num_classes, options):
     pooled_and_normalized,
     paper=PAPER,
     features=(4, 8, 16, 32),
-    tiny={"blocks": (1, 1, 2, 1), "filters": (8, 16, 24, 32), "layer_scale": 1.0},
+    tiny={
+        "blocks": (1, 1, 2, 1),
+        "filters": (8, 16, 24, 32),
+        "layer_scale": 1.0,
+        "drop_path_rate": 0.1,
+    },
 )
 def convnext(image, name, strides, options):
     """ConvNeXt, any variant.

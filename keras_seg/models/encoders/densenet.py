@@ -41,7 +41,7 @@ def _variant(layers_, blocks, counts, inputs, growth_rate=32, **facts):
         f"densenet{layers_}",
         f"DenseNet-BC with {layers_} layers.",
         {"blocks": blocks, "growth_rate": growth_rate, "stem_filters": 2 * growth_rate},
-        {"counts": dense_counts(*counts, inputs), **facts},
+        {"counts": dense_counts(counts[0], counts[1], inputs), **facts},
     )
 
 

@@ -95,7 +95,7 @@ def _variant(number, scaling, dropout, counts, accuracy):
         f"EfficientNet-B{number}, meant for {scaling.resolution} x {scaling.resolution} pixels.",
         options,
         {
-            "counts": dense_counts(*counts, divisible(1280 * scaling.width)),
+            "counts": dense_counts(counts[0], counts[1], divisible(1280 * scaling.width)),
             "imagenet": f"EfficientNetB{number}",
             "scores": (("ImageNet", "val", accuracy),),
         },
@@ -126,7 +126,7 @@ def _head(maps, num_classes, options):
     _head,
     paper=PAPER,
     features=(2, 4, 8, 16, 32),
-    tiny={"width": 0.25, "depth": 0.5},
+    tiny={"width": 0.25, "depth": 0.5, "dropout_rate": 0.2},
 )
 def efficientnet(image, name, strides, options):
     """EfficientNet, any variant; `compound_scaling` gives the numbers for others.

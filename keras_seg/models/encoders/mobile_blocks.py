@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg.layers import BatchNormalization
-from keras_seg.models.blocks import BN_MOMENTUM
+from keras_seg.models.blocks import BN_MOMENTUM, depthwise_he_normal
 
 BN_EPSILON = 1e-3
 
@@ -98,7 +98,7 @@ def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "re
         padding="same",
         dilation_rate=step[1],
         use_bias=False,
-        depthwise_initializer="he_normal",
+        depthwise_initializer=depthwise_he_normal(kernel_size),
         name=f"{name}_depthwise",
     )(x)
     return _bn(x, f"{name}_depthwise", activation)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
+from keras_seg.models.blocks import depthwise_he_normal
 from keras_seg.models.encoders.blocks import batch_norm, conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
@@ -188,7 +189,7 @@ def _depthwise(x, kernel_size, name, step=(1, 1), use_bias=False):
         padding,
         dilation_rate=dilation,
         use_bias=use_bias,
-        depthwise_initializer="he_normal",
+        depthwise_initializer=depthwise_he_normal(kernel_size),
         name=name,
     )(x)
 
