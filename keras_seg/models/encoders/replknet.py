@@ -73,6 +73,7 @@ VARIANTS = (
         "kernels": (7, 7, 5, 5),
         "small_kernel": 3,
         "expansion": 2,
+        "drop_path_rate": 0.0,
     },
 )
 def replknet(image, name, strides, options):

@@ -81,7 +81,7 @@ VARIANTS = (
         "kernels": (9, 7, 7, 5),
         "small_kernel": 3,
         "layer_scale": 1.0,
-        "drop_path_rate": 0.1,
+        "drop_path_rate": 0.0,
     },
 )
 def slak(image, name, strides, options):
