@@ -192,3 +192,25 @@ def input_spec(subject, spec, num_channels, dimensions):
             "Pass `data.input_spec` of the data set that the network was trained on."
         )
     return spec
+
+
+def stage_counts(subject, name, value, count):
+    """Raise unless a value is so many whole numbers from 1: the blocks of each stage.
+
+    Args:
+        subject: who asks, such as a network's name.
+        name: the argument's name.
+        value: what was received.
+        count: number of stages.
+
+    Raises:
+        ValueError: it is something else.
+
+    >>> stage_counts("resnet", "blocks", (3, 4, 6, 3), 4)
+    """
+    whole = isinstance(value, tuple | list) and all(hasattr(x, "__index__") for x in value)
+    if not whole or len(value) != count or min(value) < 1:
+        raise ValueError(
+            f"`{subject}` needs {name} to be {count} whole numbers from 1: the blocks of each "
+            f"stage. Received: {name}={value!r}. Pass for example {(2,) * count}."
+        )

@@ -5,6 +5,7 @@ from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
 from keras_seg.layers.recompute import Recompute
 from keras_seg.layers.resize import CropLike, ResizeLike
+from keras_seg.layers.scale import LayerScale
 
 __all__ = [
     "AveragePooling2D",
@@ -12,6 +13,7 @@ __all__ = [
     "BatchStatistics",
     "CropLike",
     "DilatedPooling2D",
+    "LayerScale",
     "PositionAttention",
     "Recompute",
     "ResizeLike",

@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.encoders.strides import Strides
-from keras_seg.models.registry import architecture, facts
+from keras_seg.models.registry import Count, architecture, facts
 
 
 class _Family(NamedTuple):
@@ -52,6 +52,28 @@ def encoder(options, variants, head=None, **family_facts):
         return function
 
     return register
+
+
+def dense_counts(trainable, statistics, inputs, **options):
+    """Parameter counts for 1000, 100 and 10 classes of a network that ends in one dense layer.
+
+    Args:
+        trainable: published number of trainable parameters for 1000 classes.
+        statistics: moving means and variances of batch normalization.
+        inputs: inputs of the dense layer, which has inputs + 1 parameters per class.
+        **options: the builder's options that the counts are for, where they are not its defaults.
+
+    Returns:
+        tuple of `Count`.
+
+    >>> [count.trainable for count in dense_counts(4_231_976, 21_888, 1024)]
+    [4231976, 3309476, 3217226]
+    """
+    found = []
+    for classes in (1000, 100, 10):
+        own = trainable - (1000 - classes) * (inputs + 1)
+        found.append(Count(classes, trainable=own, total=own + statistics, options=options))
+    return tuple(found)
 
 
 def pooled_head(maps, num_classes, options):

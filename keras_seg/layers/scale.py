@@ -1,0 +1,39 @@
+"""A factor per channel that is learned."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class LayerScale(keras.layers.Layer):
+    """Multiplies each channel by a learned factor, which begins small.
+
+    H. Touvron et al.: Going Deeper with Image Transformers, arXiv 2103.17239, section 2.
+
+    Args:
+        initial: what the factors begin with.
+        **kwargs: arguments of every Keras layer.
+
+    >>> import numpy as np
+    >>> LayerScale(0.5)(np.ones((1, 2, 2, 3), "float32")).shape
+    (1, 2, 2, 3)
+    """
+
+    def __init__(self, initial=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.initial = initial
+
+    def build(self, input_shape):
+        self.gamma = self.add_weight(
+            shape=(input_shape[-1],),
+            initializer=keras.initializers.Constant(self.initial),
+            name="gamma",
+        )
+
+    def call(self, inputs):
+        return inputs * keras.ops.cast(self.gamma, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "initial": self.initial}

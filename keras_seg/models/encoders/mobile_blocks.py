@@ -1,0 +1,186 @@
+"""Blocks of networks for phones: depthwise separable convolutions and inverted residuals.
+
+Their authors' code pads as TensorFlow's "same" does: a map of n pixels becomes one of
+ceil(n / stride), and where the zeros do not divide evenly, the odd one is at the end.
+"""
+
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg.layers import BatchNormalization
+from keras_seg.models.blocks import BN_MOMENTUM, depthwise_he_normal
+
+BN_EPSILON = 1e-3
+
+
+class Inverted(NamedTuple):
+    """An inverted residual block: expand, depthwise convolution, squeeze-and-excite, project.
+
+    M. Sandler et al.: MobileNetV2, arXiv 1801.04381, section 3.3.
+
+    Attributes:
+        kernel_size: side of the depthwise kernel in pixels, odd.
+        expanded: channels of the depthwise convolution; those of the input for no expansion.
+        filters: channels out.
+        stride: how many times smaller the block makes its map. Only blocks with stride 1 that keep
+            the number of channels have a shortcut.
+        activation: name of the Keras activation behind the first two convolutions.
+        squeezed: channels of the bottleneck of squeeze-and-excite; 0 for none.
+        squeeze_activations: names of its two Keras activations.
+        drop: share of training images for which the block is left out, where it has a shortcut.
+
+    >>> Inverted(3, 96, 24).activation
+    'relu6'
+    """
+
+    kernel_size: int
+    expanded: int
+    filters: int
+    stride: int = 1
+    activation: str = "relu6"
+    squeezed: int = 0
+    squeeze_activations: tuple = ("relu", "hard_sigmoid")
+    drop: float = 0.0
+
+
+def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu6"):
+    """Convolution without bias, batch normalization and an activation.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        kernel_size: side of the kernel in pixels, odd.
+        name: prefix of the layers' names.
+        step: (stride, dilation rate), one of which is 1; see `Strides`.
+        activation: name of a Keras activation, or None.
+
+    Returns:
+        KerasTensor (b, ceil(h / stride), ceil(w / stride), filters).
+
+    >>> import keras
+    >>> conv_bn(keras.Input((33, 32, 3)), 8, 3, "stem", (2, 1)).shape
+    (None, 17, 16, 8)
+    """
+    x = layers.Conv2D(
+        filters,
+        kernel_size,
+        step[0],
+        padding="same",
+        dilation_rate=step[1],
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    return _bn(x, name, activation)
+
+
+def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "relu6"):
+    """Depthwise convolution without bias, batch normalization and an activation.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        kernel_size: side of the kernel in pixels, odd.
+        name: prefix of the layers' names.
+        step: (stride, dilation rate), one of which is 1; see `Strides`.
+        activation: name of a Keras activation, or None.
+
+    Returns:
+        KerasTensor (b, ceil(h / stride), ceil(w / stride), c).
+
+    >>> import keras
+    >>> depthwise_bn(keras.Input((33, 32, 6)), 5, "block1", (2, 1)).shape
+    (None, 17, 16, 6)
+    """
+    x = layers.DepthwiseConv2D(
+        kernel_size,
+        step[0],
+        padding="same",
+        dilation_rate=step[1],
+        use_bias=False,
+        depthwise_initializer=depthwise_he_normal(kernel_size),
+        name=f"{name}_depthwise",
+    )(x)
+    return _bn(x, f"{name}_depthwise", activation)
+
+
+def inverted_residual(x, block, name, strides):
+    """Inverted residual, with a shortcut where the block keeps size and channels.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        block: `Inverted`.
+        name: prefix of the layers' names.
+        strides: `Strides`, which may have the block dilate its kernel in place of its stride.
+
+    Returns:
+        KerasTensor (b, ceil(h / stride), ceil(w / stride), block.filters).
+
+    >>> import keras
+    >>> from keras_seg.models.encoders.strides import Strides
+    >>> x = keras.Input((33, 32, 16))
+    >>> inverted_residual(x, Inverted(3, 96, 24, stride=2), "b1", Strides()).shape
+    (None, 17, 16, 24)
+    """
+    shortcut = x
+    step = strides.step(block.stride) if block.stride > 1 else (1, strides.dilation)
+    if block.expanded != x.shape[-1]:
+        x = conv_bn(x, block.expanded, 1, f"{name}_expand", activation=block.activation)
+    x = depthwise_bn(x, block.kernel_size, name, step, block.activation)
+    if block.squeezed:
+        x = squeeze_excite(x, block.squeezed, name, block.squeeze_activations)
+    x = conv_bn(x, block.filters, 1, f"{name}_project", activation=None)
+    if block.stride > 1 or shortcut.shape[-1] != block.filters:
+        return x
+    if block.drop:
+        x = layers.Dropout(block.drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+    return layers.Add(name=f"{name}_add")([shortcut, x])
+
+
+def squeeze_excite(x, channels, name, activations):
+    """Squeeze-and-excite with a bottleneck of so many channels.
+
+    J. Hu et al.: Squeeze-and-Excitation Networks, arXiv 1709.01507, section 3.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        channels: channels of the bottleneck.
+        name: prefix of the layers' names.
+        activations: names of the Keras activations behind the bottleneck and of the gate.
+
+    Returns:
+        KerasTensor of the input's shape.
+
+    >>> import keras
+    >>> squeeze_excite(keras.Input((8, 8, 32)), 8, "block1", ("relu", "sigmoid")).shape
+    (None, 8, 8, 32)
+    """
+    inner, outer = activations
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)
+    gate = layers.Conv2D(channels, 1, activation=inner, name=f"{name}_se_reduce")(gate)
+    gate = layers.Conv2D(x.shape[-1], 1, activation=outer, name=f"{name}_se_expand")(gate)
+    return layers.Multiply(name=f"{name}_se_excite")([x, gate])
+
+
+def divisible(channels, by=8):
+    """The nearest multiple of `by`, but at least 90 % of the channels.
+
+    M. Tan, Q. V. Le: EfficientNet, arXiv 1905.11946, and the MobileNets' code.
+
+    Args:
+        channels: number of channels, also a fraction.
+        by: what the result is a multiple of.
+
+    Returns:
+        int.
+
+    >>> divisible(32 * 1.1), divisible(32 * 0.35)
+    (32, 16)
+    """
+    nearest = max(by, int(channels + by / 2) // by * by)
+    return nearest + by if nearest < 0.9 * channels else nearest
+
+
+def _bn(x, name, activation):
+    x = BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")(x)
+    return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x

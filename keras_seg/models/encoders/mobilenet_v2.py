@@ -1,0 +1,115 @@
+"""MobileNetV2: inverted residuals with linear bottlenecks.
+
+M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: MobileNetV2: Inverted Residuals and Linear
+Bottlenecks, CVPR 2018, arXiv 1801.04381, table 2.
+"""
+
+from typing import NamedTuple
+
+from keras_seg import _check
+from keras_seg.models.encoders.inputs import normalized
+from keras_seg.models.encoders.mobile_blocks import (
+    Inverted,
+    conv_bn,
+    divisible,
+    inverted_residual,
+)
+from keras_seg.models.encoders.registry import dense_counts, encoder, pooled_head
+from keras_seg.models.registry import Count, Variant
+
+PAPER = "Sandler, Howard, Zhu, Zhmoginov, Chen: MobileNetV2. CVPR 2018. arXiv:1801.04381"
+# Expansion, channels out, blocks, stride of the first block.
+_STAGES = (
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
+    (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+)  # fmt: skip
+
+
+class Options(NamedTuple):
+    """The options; `mobilenet_v2` describes them.
+
+    >>> Options().width
+    1.0
+    """
+
+    width: float = 1.0
+    dropout_rate: float = 0.2
+    output_stride: int = 32
+
+
+VARIANTS = (
+    Variant(
+        "mobilenet_v2",
+        "MobileNetV2 with 17 inverted residuals.",
+        {},
+        {
+            "counts": (
+                *dense_counts(3_504_872, 34_112, 1280),
+                # Those of `keras.applications`; the paper's 1.4 has 6.9 million.
+                Count(1000, total=6_156_712, options={"width": 1.4}),
+                Count(1000, total=1_987_224, options={"width": 0.5}),
+            ),
+            "imagenet": "MobileNetV2",
+            "scores": (("ImageNet", "val", 72.0),),
+        },
+    ),
+)
+
+
+def _head(maps, num_classes, options):
+    """A 1x1 convolution to 1280 channels before the pooling; not less in thinner networks."""
+    channels = divisible(1280 * max(1.0, options.width))
+    x = conv_bn(maps[32], channels, 1, "conv_last")
+    return pooled_head({32: x}, num_classes, options)
+
+
+@encoder(
+    Options(),
+    VARIANTS,
+    _head,
+    paper=PAPER,
+    features=(2, 4, 8, 16, 32),
+    tiny={"width": 0.125},
+)
+def mobilenet_v2(image, name, strides, options):
+    """MobileNetV2.
+
+    The coarsest feature map is that of the last inverted residual, as DeepLab's authors take it;
+    the 1x1 convolution to 1280 channels belongs to the classifier.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 32, or None.
+        num_classes: classes to tell apart.
+        width: factor of all numbers of channels, which are rounded to multiples of 8; the paper
+            has 0.35 to 1.4.
+        dropout_rate: share of values dropped before the classifier while training, 0..1.
+        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> from keras_seg import models
+    >>> models.mobilenet_v2((64, 64, 3), num_classes=10, width=0.35).output_shape
+    (None, 10)
+    """
+    _check.number("mobilenet_v2", "width", options.width, above=0)
+    _check.share("mobilenet_v2", "dropout_rate", options.dropout_rate)
+    maps, reduction, number = {}, 2, 0
+    x = normalized(image, "symmetric", name)
+    x = conv_bn(x, divisible(32 * options.width), 3, f"{name}conv1", strides.step())
+    for expansion, filters, count, first in _STAGES:
+        for index in range(count):
+            number += 1
+            block = Inverted(
+                3,
+                expansion * x.shape[-1],
+                divisible(filters * options.width),
+                1 if index else first,
+            )
+            reduction *= block.stride
+            x = inverted_residual(x, block, f"{name}block{number}", strides)
+            maps[reduction] = x
+    return maps
