@@ -1,5 +1,6 @@
 """Layers that need state or an unknown size; everything else is a function."""
 
+from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
@@ -7,6 +8,7 @@ from keras_seg.layers.recompute import Recompute
 from keras_seg.layers.resize import CropLike, ResizeLike
 
 __all__ = [
+    "AdaptiveAveragePooling2D",
     "AveragePooling2D",
     "BatchNormalization",
     "BatchStatistics",
