@@ -7,9 +7,10 @@ A new family is a new file in this folder. Its function returns feature maps by 
 import importlib
 import pkgutil
 
+from keras_seg.models.encoders.pretrained import load_imagenet
 from keras_seg.models.encoders.registry import features, names
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["features", "names"]
+__all__ = ["features", "load_imagenet", "names"]
