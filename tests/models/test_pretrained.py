@@ -64,7 +64,7 @@ def test_weights_that_do_not_exist_or_fit_are_refused(monkeypatch):
             load_imagenet(*arguments)
 
     def refuse(weights):
-        raise Exception("URL fetch failure on https://host/vgg16_weights.h5: None")  # noqa: TRY002
+        raise Exception("URL fetch failure on https://host/vgg16_weights.h5: None")
 
     monkeypatch.setattr(keras.applications, "VGG16", refuse)
     with pytest.raises(ValueError, match=r"cannot be downloaded.*/vgg16_weights\.h5.*KERAS_HOME"):
