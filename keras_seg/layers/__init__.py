@@ -1,5 +1,6 @@
 """Layers that need state or an unknown size; everything else is a function."""
 
+from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
@@ -8,6 +9,7 @@ from keras_seg.layers.resize import CropLike, ResizeLike
 from keras_seg.layers.scale import LayerScale
 
 __all__ = [
+    "AdaptiveAveragePooling2D",
     "AveragePooling2D",
     "BatchNormalization",
     "BatchStatistics",

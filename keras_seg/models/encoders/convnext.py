@@ -41,7 +41,6 @@ VARIANTS = (
         {},
         {
             "counts": dense_counts(28_589_128, 0, 768),
-            "imagenet": "ConvNeXtTiny",
             "scores": (("ImageNet", "val", 82.1),),
         },
     ),
@@ -51,7 +50,6 @@ VARIANTS = (
         {"blocks": (3, 3, 27, 3), "drop_path_rate": 0.4},
         {
             "counts": dense_counts(50_223_688, 0, 768),
-            "imagenet": "ConvNeXtSmall",
             "scores": (("ImageNet", "val", 83.1),),
         },
     ),
@@ -61,7 +59,6 @@ VARIANTS = (
         {"blocks": (3, 3, 27, 3), "filters": (128, 256, 512, 1024), "drop_path_rate": 0.5},
         {
             "counts": dense_counts(88_591_464, 0, 1024),
-            "imagenet": "ConvNeXtBase",
             "scores": (("ImageNet", "val", 83.8),),
         },
     ),

@@ -46,10 +46,10 @@ def _variant(layers_, blocks, counts, inputs, growth_rate=32, **facts):
 
 
 VARIANTS = (
-    _variant(121, (6, 12, 24, 16), (7_978_856, 83_648), 1024, imagenet="DenseNet121"),
+    _variant(121, (6, 12, 24, 16), (7_978_856, 83_648), 1024),
     _variant(161, (6, 12, 36, 24), (28_681_000, 219_936), 2208, growth_rate=48),
-    _variant(169, (6, 12, 32, 32), (14_149_480, 158_400), 1664, imagenet="DenseNet169"),
-    _variant(201, (6, 12, 48, 32), (20_013_928, 229_056), 1920, imagenet="DenseNet201"),
+    _variant(169, (6, 12, 32, 32), (14_149_480, 158_400), 1664),
+    _variant(201, (6, 12, 48, 32), (20_013_928, 229_056), 1920),
     _variant(264, (6, 12, 64, 48), (33_337_704, 398_528), 2688),
     Variant(
         "densenet_d2l",

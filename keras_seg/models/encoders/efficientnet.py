@@ -96,7 +96,6 @@ def _variant(number, scaling, dropout, counts, accuracy):
         options,
         {
             "counts": dense_counts(counts[0], counts[1], divisible(1280 * scaling.width)),
-            "imagenet": f"EfficientNetB{number}",
             "scores": (("ImageNet", "val", accuracy),),
         },
     )

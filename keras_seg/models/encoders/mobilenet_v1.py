@@ -45,7 +45,6 @@ VARIANTS = (
                 Count(1000, total=1_342_536, options={"width": 0.5}),
                 Count(1000, total=475_544, options={"width": 0.25}),
             ),
-            "imagenet": "MobileNet",
             "scores": (("ImageNet", "val", 70.6),),
         },
     ),

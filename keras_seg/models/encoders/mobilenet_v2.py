@@ -49,7 +49,6 @@ VARIANTS = (
                 Count(1000, total=6_156_712, options={"width": 1.4}),
                 Count(1000, total=1_987_224, options={"width": 0.5}),
             ),
-            "imagenet": "MobileNetV2",
             "scores": (("ImageNet", "val", 72.0),),
         },
     ),

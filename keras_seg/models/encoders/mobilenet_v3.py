@@ -58,7 +58,6 @@ VARIANTS = (
         {},
         {
             "counts": dense_counts(5_483_032, 24_400, 1280),
-            "imagenet": "MobileNetV3Large",
             "scores": (("ImageNet", "val", 75.2),),
         },
     ),
@@ -68,7 +67,6 @@ VARIANTS = (
         {"size": "small"},
         {
             "counts": dense_counts(2_542_856, 12_112, 1024),
-            "imagenet": "MobileNetV3Small",
             "scores": (("ImageNet", "val", 67.4),),
         },
     ),
