@@ -67,7 +67,7 @@ def load_imagenet(model, name, prefix="", source=None):
         _set(target, values, name)
     for layer in source.layers:
         target = own.get(layer.name)
-        if isinstance(layer, keras.layers.Dense) and isinstance(target, keras.layers.Dense):
+        if target is not None and isinstance(layer, keras.layers.Dense):
             values = layer.get_weights()
             if [x.shape for x in values] == [tuple(x.shape) for x in target.weights]:
                 target.set_weights(values)
