@@ -272,7 +272,7 @@ def test_history_of_a_run_without_one_is_empty(tmp_path):
 
 def test_history_is_read_exactly_as_it_was_written(tmp_path):
     values = np.random.default_rng(0).random(1000)
-    table = pd.DataFrame({"loss": values})
+    table = pd.DataFrame({"epoch": np.arange(1, 1001), "loss": values})
     write_text(tmp_path / "history.csv", table.to_csv(index=False))
     assert read_history(tmp_path)["loss"].tolist() == values.tolist()
 

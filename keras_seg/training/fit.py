@@ -315,21 +315,28 @@ def cropped(recipe, data):
     """
     if recipe.crop_size is not None:
         return recipe
+    size = _first_size(data)
+    if size is None:
+        raise ValueError(
+            "A training needs at least one picture. Received: data "
+            f"'{data.name}' whose split 'train' has none. Look at what leaves them out, such as a "
+            "filter."
+        )
+    if min(size) < SMALLEST:
+        shown = "x".join(map(str, size))
+        raise ValueError(
+            f"`fit` needs pictures of at least {SMALLEST} pixels a side. Received: the first "
+            f"training picture of data '{data.name}' with {shown} pixels. Enlarge the "
+            f"pictures, or pass crop_size=({SMALLEST}, {SMALLEST}) and random_crop in "
+            "augmentation, which pads them."
+        )
+    return dataclasses.replace(recipe, crop_size=size)
+
+
+def _first_size(data):
+    """The size of the first training picture, None if there is none."""
     if hasattr(data, "example"):  # Reads one picture, where batches read the whole split first.
-        image, _ = data.example("train", 0)
-        return dataclasses.replace(recipe, crop_size=tuple(image.shape[:-1]))
+        return tuple(data.example("train", 0)[0].shape[:-1])
     for image, _ in data.eval_batches("train", 1):
-        size = tuple(int(side) for side in image.shape[1:-1])
-        if min(size) < SMALLEST:
-            shown = "x".join(map(str, size))
-            raise ValueError(
-                f"`fit` needs pictures of at least {SMALLEST} pixels a side. Received: the first "
-                f"training picture of data '{data.name}' with {shown} pixels. Enlarge the "
-                f"pictures, or pass crop_size=({SMALLEST}, {SMALLEST}) and random_crop in "
-                "augmentation, which pads them."
-            )
-        return dataclasses.replace(recipe, crop_size=size)
-    raise ValueError(
-        f"A training needs at least one picture. Received: data '{data.name}' whose split 'train' "
-        "has none. Look at what leaves them out, such as a filter."
-    )
+        return tuple(int(side) for side in image.shape[1:-1])
+    return None

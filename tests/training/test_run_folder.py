@@ -74,6 +74,8 @@ def test_set_up_holds_no_address_in_memory(data):
     assert setup(data, network(name=made["architecture"]), augmentation=ops)["recipe"] == {
         **made["recipe"],
         "loss": "cross_entropy",
+        # Those of the recipe, which a loss object does not take.
+        "class_weights": {"method": "enet", "c": 1.1},
     }
 
 
