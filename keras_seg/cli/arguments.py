@@ -9,13 +9,13 @@ PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8")
 # The commands, and what each does.
 HELP = {
-    "models": "Lists the architectures, or writes the README's table.",
-    "check": "Reads every file of a data set and reports.",
-    "fit": "Trains, or continues a training.",
-    "evaluate": "Scores a run on a split.",
-    "predict": "Writes label maps and overlays for files.",
-    "export": "Writes SavedModel and TFLite files, each proven.",
-    "demo": "Goes the whole way once, on drawn street scenes.",
+    "models": "List the architectures, or write the README's tables.",
+    "check": "Read every file of a data set and report what is wrong with it.",
+    "fit": "Train a network, or continue an interrupted training.",
+    "evaluate": "Compute the scores of a run on a split of a data set.",
+    "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
+    "export": "Write SavedModel and TFLite files, each compared with the Keras model.",
+    "demo": "Train, evaluate, export and predict once, on generated street scenes.",
 }
 
 
@@ -33,8 +33,10 @@ def parser():
     commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
 
     models = _add(commands, "models")
-    models.add_argument("--markdown", action="store_true", help="as a table in Markdown")
-    models.add_argument("--into", metavar="PAGE", help="write that table between a page's marks")
+    models.add_argument("--markdown", action="store_true", help="print tables in Markdown")
+    models.add_argument(
+        "--into", metavar="PAGE", help="write the tables between the marks of this page"
+    )
 
     check = _add(commands, "check --data camvid --root path/to/CamVid")
     check.add_argument("--fix", metavar="FOLDER", help="write repaired masks to this new folder")
@@ -49,32 +51,56 @@ def parser():
         commands, "evaluate contextnet_cn14-camvid --data camvid --root path/to/CamVid --split test"
     )
     evaluate.add_argument("run", help="a run's name in saved_models, or its folder")
-    evaluate.add_argument("--split", default="val", help="part of the data set (%(default)s)")
+    evaluate.add_argument(
+        "--split", default="val", help="split of the data set (default: %(default)s)"
+    )
     _add_data(evaluate)
 
     predict = _add(
         commands, "predict contextnet_cn14-camvid street.jpg holiday_pictures drive.mp4 --out found"
     )
     predict.add_argument("run", help="a run's name in saved_models, or its folder")
-    predict.add_argument("paths", nargs="+", help="pictures, videos, or volumes; folders of those")
-    predict.add_argument("--out", help="folder to write to (a folder `predicted` beside each file)")
+    predict.add_argument("paths", nargs="+", help="pictures, videos or volumes, or folders of them")
+    predict.add_argument(
+        "--out", help="output folder (default: a folder `predicted` beside each file)"
+    )
     predict.add_argument("--overwrite", action="store_true", help="replace earlier predictions")
-    predict.add_argument("--flip", action="store_true", help="average with the mirror image")
-    predict.add_argument("--tile", type=int, help="side of tiles in pixels, for large pictures")
+    predict.add_argument(
+        "--flip", action="store_true", help="average with the prediction for the mirrored picture"
+    )
+    predict.add_argument(
+        "--tile", type=int, help="process large pictures in tiles of this side, in pixels"
+    )
 
     export = _add(
         commands,
         "export contextnet_cn14-camvid saved_model int8 --data camvid --root path/to/CamVid",
     )
     export.add_argument("run", help="a run's name in saved_models, or its folder")
-    export.add_argument("formats", nargs="+", choices=FORMATS, help=f"of {', '.join(FORMATS)}")
-    export.add_argument("--size", type=_size, help="TFLite's picture size, such as 360x480")
+    export.add_argument(
+        "formats", nargs="+", choices=FORMATS, help=f"one or more of {', '.join(FORMATS)}"
+    )
+    export.add_argument(
+        "--size", type=_size, help="input size of the TFLite files, such as 360x480"
+    )
     _add_data(export)
 
     demo = _add(commands, "demo")
-    demo.add_argument("--folder", default="saved_models", help="where to keep it (%(default)s)")
-    demo.add_argument("--epochs", type=int, default=40, help="passes (%(default)s)")
-    demo.add_argument("--num-images", type=int, default=240, help="drawings (%(default)s)")
+    demo.add_argument(
+        "--folder", default="saved_models", help="where to keep the run (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--epochs",
+        type=int,
+        default=40,
+        help="passes over the training pictures (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--num-images",
+        type=int,
+        default=240,
+        help="number of generated pictures (default: %(default)s)",
+    )
     return root
 
 
@@ -100,11 +126,13 @@ def _add_fit(fit):
         help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide; "
         "or a .json or .toml file with the fields of one",
     )
-    fit.add_argument("--weights", help="start from these: a run's name or folder, or a .keras file")
+    fit.add_argument("--weights", help="starting weights: a run's name or folder, or a .keras file")
     fit.add_argument("--epochs", type=int, help="passes over the training pictures")
     fit.add_argument("--batch-size", type=int, help="pictures per step")
-    fit.add_argument("--crop-size", type=_size, help="what the network sees, such as 360x480")
-    fit.add_argument("--learning-rate", type=float, help="rate after the warm-up")
+    fit.add_argument(
+        "--crop-size", type=_size, help="height and width of training crops, such as 360x480"
+    )
+    fit.add_argument("--learning-rate", type=float, help="learning rate after the warm-up")
     fit.add_argument(
         "--set",
         nargs="+",
@@ -114,8 +142,12 @@ def _add_fit(fit):
         metavar="FIELD=VALUE",
         help="other fields of the recipe: precision=mixed_bfloat16 patience=20 loss=focal",
     )
-    fit.add_argument("--seed", type=int, default=0, help="same seed, same weights (%(default)s)")
-    fit.add_argument("--folder", default="saved_models", help="where runs are kept (%(default)s)")
+    fit.add_argument(
+        "--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)"
+    )
+    fit.add_argument(
+        "--folder", default="saved_models", help="where runs are kept (default: %(default)s)"
+    )
     fit.add_argument("--tag", help="added to the run's name")
     _add_data(fit)
 
@@ -125,8 +157,13 @@ def _add_data(command):
     group = command.add_argument_group(
         "data set", "A trained run remembers its own: `evaluate` and `export` find it again."
     )
-    group.add_argument("--data", help="camvid, cityscapes, ..., or street_scenes, which is drawn")
-    group.add_argument("--root", help="folder of a data set that has a name, or of a table's paths")
+    group.add_argument(
+        "--data",
+        help="name of a data set: camvid, cityscapes, ..., or street_scenes, which is generated",
+    )
+    group.add_argument(
+        "--root", help="folder of a data set that has a name, or of the paths in a table"
+    )
     group.add_argument("--images", help="folder of your pictures")
     group.add_argument("--labels", help="folder of their masks")
     group.add_argument("--table", help="csv file with a picture and its mask in each row")

@@ -155,7 +155,6 @@ def test_class_weight_points_to_the_loss():
             "loss as an object, which has its own label_smoothing.*pass the name of the loss",
         ),
     ],
-    ids=str,
 )
 def test_what_cannot_be_is_refused_with_words(changes, words):
     with pytest.raises(ValueError, match=words):

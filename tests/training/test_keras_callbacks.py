@@ -1,0 +1,78 @@
+"""Keras's own callbacks in `fit`: each sees the logs it expects and does its work."""
+
+import inspect
+
+import keras
+import pandas as pd
+import pytest
+from test_training import CLASSES, squares, tiny
+
+import keras_seg
+import pipelines
+
+# Callbacks that need a server or a package of their own, and those that `fit` is tested with in
+# other ways: `History` and `CallbackList` belong to every training.
+ELSEWHERE = {"Callback", "CallbackList", "History", "RemoteMonitor", "OrbaxCheckpoint"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    splits = {"train": squares(4, 0), "val": squares(2, 1)}
+    return pipelines.Dataset.from_arrays("toy", CLASSES, None, splits)
+
+
+def made(folder):
+    """One of each, with the folder that it writes to."""
+    return {
+        "BackupAndRestore": lambda x: x(folder / "backup"),
+        "CSVLogger": lambda x: x(folder / "log.csv"),
+        "EarlyStopping": lambda x: x("val_mean_iou", mode="max", patience=5),
+        "LambdaCallback": lambda x: x(on_epoch_end=lambda epoch, logs: None),
+        "LearningRateScheduler": lambda x: x(lambda epoch, rate: rate / 2),
+        "ModelCheckpoint": lambda x: x(
+            folder / "{epoch}-{val_mean_iou:.2f}.keras", "val_mean_iou", mode="max"
+        ),
+        "ProgbarLogger": lambda x: x(),
+        "ReduceLROnPlateau": lambda x: x("val_mean_iou", mode="max"),
+        "SwapEMAWeights": None,  # needs an optimizer with use_ema: `averaging` does its work
+        "TensorBoard": lambda x: x(folder / "board"),
+        "TerminateOnNaN": lambda x: x(),
+    }
+
+
+def names():
+    known = inspect.getmembers(keras.callbacks, inspect.isclass)
+    return sorted(name for name, _ in known if name not in ELSEWHERE)
+
+
+def test_every_callback_of_keras_is_tried(tmp_path):
+    assert set(names()) <= set(made(tmp_path))
+
+
+@pytest.mark.parametrize("name", names())
+def test_callback_of_keras_works(name, data, tmp_path):
+    make = made(tmp_path)[name]
+    if make is None:
+        pytest.skip("needs an optimizer of its own")
+    if name == "TensorBoard":
+        pytest.importorskip("tensorboard")
+    constant = {"schedule": "constant", "warmup_epochs": 0}
+    run = keras_seg.fit(
+        tiny(),
+        data,
+        folder=tmp_path / "runs",
+        epochs=2,
+        batch_size=2,
+        callbacks=make(getattr(keras.callbacks, name)),
+        **constant,
+    )
+    assert run.history["epoch"].tolist() == [1, 2]
+    if name == "CSVLogger":
+        table = pd.read_csv(tmp_path / "log.csv")
+        assert table["epoch"].tolist() == [0, 1]
+        assert [column for column in table if column.startswith("epoch")] == ["epoch"]
+    if name == "ModelCheckpoint":
+        assert len(list(tmp_path.glob("[12]-*.keras"))) == 2
+    if name == "LearningRateScheduler":
+        first, second = run.history["learning_rate"]
+        assert second == pytest.approx(first / 2)
