@@ -118,7 +118,7 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
     known = sha256
     if known is None and record.is_file():
         hint = f"If its owners have packed it anew, remove {str(record)!r} and try again."
-        known = next(iter(record.read_text(encoding="ascii", errors="replace").split()), None)
+        known = (record.read_text(encoding="ascii", errors="replace").split() or [None])[0]
     if path.exists():
         found = pooch.file_hash(os.fspath(path))
         if known is not None and found != known:
