@@ -1,20 +1,20 @@
 """Download public datasets: resumable, with a progress bar, verified, and unpacked safely."""
 
-import hashlib
+import contextlib
 import http.client
 import logging
 import os
-import shutil
-import tarfile
-import urllib.error
-import urllib.request
-import zipfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import pooch
+import requests
 from tqdm import tqdm
 
-_BLOCK = 1 << 20
+from pipelines.unpack import unpack
+
+_BLOCK = 1 << 16  # what a connection that breaks can lose
 _TIMEOUT_SECONDS = 60
 _COMPLETE = ".complete"
 _logger = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ def download(name: str, root: str | os.PathLike) -> Path:
         the dataset's folder, for `load(name, folder)`.
 
     Raises:
-        ValueError: if the name is unknown, the network fails, the checksum is another, or an
-            archive has files that would leave the folder.
+        ValueError: if the name is unknown, the network fails, the checksum is another, the folder
+            cannot be written, or `unpack` refuses an archive. No file that exists is replaced.
 
     >>> download("imagenet", "/tmp")
     Traceback (most recent call last):
@@ -81,7 +81,13 @@ def download(name: str, root: str | os.PathLike) -> Path:
             f"Available: {sorted(ARCHIVES)}. Others ask you to register with their owners."
         )
     folder = Path(root) / name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            "`download` needs a folder that it can write to. "
+            f"Received: {str(folder)!r} ({error.strerror or error}). Choose another root."
+        ) from error
     for archive in ARCHIVES[name]:
         path = folder / archive.url.rpartition("/")[2]
         done = folder / f".{path.name}{_COMPLETE}"
@@ -104,82 +110,81 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
         the path.
 
     Raises:
-        ValueError: if the network fails, or the checksum is another; the file is then removed.
+        ValueError: if the network fails, or the checksum is another. What was fetched is then
+            removed; a file that was there before stays.
     """
     path, record = Path(path), Path(f"{os.fspath(path)}.sha256")
-    if not path.exists():
-        part = Path(f"{os.fspath(path)}.part")
-        try:
-            _transfer(url, part)
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    hint = "Try again, and if it stays so, do not trust it."
+    known = sha256
+    if known is None and record.is_file():
+        hint = f"If its owners have packed it anew, remove {str(record)!r} and try again."
+        known = (record.read_text(encoding="ascii", errors="replace").split() or [None])[0]
+    if path.exists():
+        found = pooch.file_hash(os.fspath(path))
+        if known is not None and found != known:
             raise ValueError(
-                f"A download failed. Received: {error} from {url!r}. Try again: it goes on where "
-                f"it stopped. Or fetch it yourself as {str(path)!r}."
-            ) from error
-        part.rename(path)
-    found = _sha256(path)
-    hint = "try again, and if it stays so, do not trust it."
-    if sha256 is None and record.is_file():
-        hint = f"if its owners have packed it anew, remove {str(record)!r} and try again."
-        sha256 = record.read_text(encoding="ascii", errors="replace").split()[0]
-    if sha256 is None:
+                f"A file must have the checksum {known}. Received: {found} for {str(path)!r}, "
+                f"which was there before. Move it away to fetch it from {url!r}. {hint}"
+            )
+    else:
+        found = _retrieve(url, path, known, hint)
+    if known is None:
         _logger.warning(
             "%s: its owners publish no checksum; SHA-256 %s is kept for the next time.", path, found
         )
         record.write_text(f"{found}  {path.name}\n", encoding="ascii")
-    elif found != sha256:
-        path.unlink()
-        raise ValueError(
-            f"A download must have the checksum {sha256}. Received: {found} for {str(path)!r} "
-            f"from {url!r}. The file was removed; {hint}"
-        )
     return path
 
 
-def unpack(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
-    """Unpack a zip or tar archive; no file of it can land outside the folder.
+def _retrieve(url: str, path: Path, known: str | None, hint: str) -> str:
+    """Fetch a file that is not there, and return its SHA-256."""
+    part = Path(f"{os.fspath(path)}.part")
+    found = []
 
-    Args:
-        archive: the file.
-        folder: where its files go. Files that are there already stay unless they are replaced.
+    def transfer(url, output_file, _):
+        _transfer(url, part)
+        found.append(pooch.file_hash(os.fspath(part)))
+        os.replace(part, output_file)  # pooch compares its checksum, then gives it its name
 
-    Raises:
-        ValueError: if it is damaged, larger than the disk, or has a path that leaves the folder.
-    """
-    archive, folder = Path(archive), Path(folder)
-    fresh = folder / f".{archive.name}.unpacking"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                _unpack_zip(file, archive, fresh)
-        else:
-            with tarfile.open(archive) as file:
-                _unpack_tar(file, archive, fresh)
-        _move(fresh, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        with _quiet():
+            pooch.retrieve(url, known, path.name, path.parent, downloader=transfer)
+    except OSError as error:
         raise ValueError(
-            f"An archive cannot be unpacked. Received: {str(archive)!r} ({error}). "
-            "Remove it and download it again."
+            f"A download failed. Received: {error} from {url!r}. Try again: it goes on where "
+            f"it stopped. Or fetch it yourself as {str(path)!r}."
         ) from error
+    except ValueError as error:
+        if not found:
+            raise
+        raise ValueError(
+            f"A download must have the checksum {known}. Received: {found[0]} for {str(path)!r} "
+            f"from {url!r}. The file was removed. {hint}"
+        ) from error
+    return found[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what pooch logs of every download: the bar says it."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        logger.setLevel(before)
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Append what is missing to a file."""
+    """Append what is missing to a file; pooch's own downloader begins anew."""
     start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if start and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+        if start and response.status_code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # it was whole already
-        raise
-    with response:
-        resumed = response.status == http.client.PARTIAL_CONTENT
+        response.raise_for_status()
+        resumed = response.status_code == http.client.PARTIAL_CONTENT
         start = start if resumed else 0
         length = response.headers.get("Content-Length")
         total = None if length is None else start + int(length)
@@ -187,67 +192,6 @@ def _transfer(url: str, part: Path) -> None:
             open(part, "ab" if resumed else "wb") as file,
             tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True) as bar,
         ):
-            while block := response.read(_BLOCK):
+            for block in response.iter_content(_BLOCK):
                 file.write(block)
                 bar.update(len(block))
-            if total is not None and file.tell() < total:
-                raise OSError(f"the connection ended after {file.tell()} of {total} bytes")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unpack_zip(file: zipfile.ZipFile, archive: Path, folder: Path) -> None:
-    members = file.infolist()
-    _check_room(archive, folder, sum(member.file_size for member in members))
-    for member in tqdm(members, archive.name, unit="file", leave=False):
-        target = _target(archive, folder, member.filename)
-        is_link = member.external_attr >> 28 == 0o12
-        if member.is_dir() or is_link:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with file.open(member) as source, open(target, "wb") as copy:
-            shutil.copyfileobj(source, copy, _BLOCK)
-
-
-def _unpack_tar(file: tarfile.TarFile, archive: Path, folder: Path) -> None:
-    for member in tqdm(file, archive.name, unit="file", leave=False):
-        target = _target(archive, folder, member.name)
-        source = file.extractfile(member) if member.isreg() else None
-        if source is None:  # folders, links and devices
-            continue
-        _check_room(archive, folder, member.size)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source, open(target, "wb") as copy:
-            shutil.copyfileobj(source, copy, _BLOCK)
-
-
-def _target(archive: Path, folder: Path, name: str) -> Path:
-    """Return where a member goes, or refuse a name that leaves the folder."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in name:
-        raise ValueError(
-            "An archive must keep to its folder. "
-            f"Received: a file {name!r} in {str(archive)!r}. Do not trust this archive."
-        )
-    return folder / path
-
-
-def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise ValueError(
-            f"An archive must fit on the disk. Received: {str(archive)!r} of {needed / 1e9:.1f} GB "
-            f"unpacked, with {free / 1e9:.1f} GB free. Make room or choose another root."
-        )
-
-
-def _move(source: Path, folder: Path) -> None:
-    """Move all files below one folder into another, and replace those of the same name."""
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            target = folder / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from PIL import JpegImagePlugin
 
 from pipelines.read.geotiff import open_gdal
 from pipelines.read.png_rows import open_png
@@ -14,8 +15,7 @@ from pipelines.read.row_source import Rows, damaged
 from pipelines.read.tiff_rows import open_tiff
 
 LONGEST_SIDE = 1 << 23  # pixels
-MOST_PIXELS = 1 << 29  # of a picture that is read as a whole
-MOST_PROGRESSIVE = 1 << 27  # of a JPEG whose rows all come last
+MOST_PROGRESSIVE = 1 << 27  # pixels of a JPEG that is decoded many times over
 _FIRST_IS_CHANNELS = 32
 
 
@@ -32,7 +32,8 @@ def open_rows(path: str | PathLike) -> Rows | None:
         `Rows`; None for a file that must be read as a whole.
 
     Raises:
-        ValueError: the file is missing or damaged, or too large to be read as a whole.
+        ValueError: the file is missing or damaged, or a progressive JPEG that is too large. For
+            other files that are read as a whole, `pipelines.read.limits` hold.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "picture.npy"
@@ -49,7 +50,7 @@ def open_rows(path: str | PathLike) -> Rows | None:
         rows = rows or opener(path)
     if rows is None:
         _require_moderate(path)
-    elif max(rows.height, rows.width) > LONGEST_SIDE:
+    elif not 0 < min(rows.height, rows.width) <= max(rows.height, rows.width) <= LONGEST_SIDE:
         raise damaged(path, f"{rows.height} x {rows.width} pixels by its header")
     return rows
 
@@ -90,25 +91,18 @@ def _open_npy(path: Path) -> Rows:
 
 
 def _require_moderate(path: Path) -> None:
-    """Refuse a picture that would fill the memory, by the size that its header says."""
-    from PIL import Image
-
+    """Refuse a large progressive JPEG: each of up to a hundred scans covers all its pixels."""
     try:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        with Image.open(path) as picture:
-            width, height = picture.size
-            progressive = bool(picture.info.get("progressive"))
-    except Exception:  # The reader of whole files says what is wrong.
+        with path.open("rb") as file:  # Not Image.open, which refuses large pictures by itself.
+            picture = JpegImagePlugin.JpegImageFile(file)
+            (width, height), progressive = picture.size, "progressive" in picture.info
+    except Exception:  # No JPEG, or damaged: the reader of whole files says which.
         return
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-    most = MOST_PROGRESSIVE if progressive else MOST_PIXELS
-    if width * height > most:
-        kind = "progressive JPEG" if progressive else "picture"
+    if progressive and width * height > MOST_PROGRESSIVE:
         raise ValueError(
-            f"A {kind} that is read as a whole must have at most {most // 1_000_000} million "
-            f"pixels. Received: '{path}' of {height} x {width} pixels. Convert it to a TIFF of "
-            "tiles, which is read piece by piece."
+            f"A progressive JPEG must have at most {MOST_PROGRESSIVE // 1_000_000} million pixels. "
+            f"Received: '{path}' of {height} x {width} pixels. Convert it to a TIFF of tiles, "
+            "which is read piece by piece."
         )
 
 

@@ -303,15 +303,11 @@ def png_of(width, height, depth=8):
     )
 
 
-@pytest.mark.parametrize(("name", "content", "words"), [
-    # 100 bytes of deflate's are at most 103 200 bytes of pixels.
-    ("short.png", png_of(4000, 4000), r"too short for its 4000 x 4000 pixels"),
-    ("bits.png", png_of(30_000, 30_000, 1), r"at most 536 million pixels.*30000 x 30000"),
-])  # fmt: skip
-def test_sizes_that_only_the_header_has_are_refused_at_once(tmp_path, name, content, words):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=words):
-        open_rows(tmp_path / name)
+def test_a_size_that_only_the_header_has_is_refused_at_once(tmp_path):
+    (tmp_path / "short.png").write_bytes(png_of(4000, 4000))
+    # Deflate packs at most 1032 bytes into one: the file's 100 hold less than 16 million pixels.
+    with pytest.raises(ValueError, match=r"short\.png' \(too short for its 4000 x 4000 pixels\)"):
+        open_rows(tmp_path / "short.png")
 
 
 def test_a_large_progressive_jpeg_is_refused_before_it_is_read(tmp_path, monkeypatch):
