@@ -199,12 +199,13 @@ def test_volumes_that_do_not_fit_are_refused(tmp_path, monkeypatch):
         segment.labels(values(9, 9, 9, 1))
     with pytest.raises(ValueError, match=r"Scale them to 0..255 as for the training"):
         segment(np.full((9, 9, 9), -1000, np.int16))
-    with pytest.raises(ValueError, match=r"one of the kinds .npy, .npz.*Received: 'street.jpg'"):
-        segment("street.jpg")
-    with pytest.raises(ValueError, match=r"A volume must be a file. Received: 'none.npy'"):
+    (tmp_path / "street.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"must be volumes: .npy or .npz.*file .jpg.*street.jpg'"):
+        segment(tmp_path / "street.jpg")
+    with pytest.raises(ValueError, match=r"A file does not exist. Received: 'none.npy'"):
         segment("none.npy")
     (tmp_path / "bad.npy").write_bytes(b"bad")
-    with pytest.raises(ValueError, match=r"must hold one array of numbers.*bad.npy"):
+    with pytest.raises(ValueError, match=r"A file cannot be read.*bad.npy"):
         segment(tmp_path / "bad.npy")
     (tmp_path / "a.nii").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "nibabel", None)  # what `import` finds where it is missing

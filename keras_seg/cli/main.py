@@ -49,7 +49,7 @@ def models_command(options):
         print("\n\n".join(table.markdown_table(task) for task in table.TASKS))
     else:
         for name in models.names():
-            print(f"{name:<24}{models.facts(name).paper}")
+            print(f"{name:<28}{models.facts(name).paper}")
 
 
 def check_command(options):

@@ -58,6 +58,7 @@ def read_label(path: Path, allow_jpeg: bool = False) -> np.ndarray:
         FileFault: a ValueError that names the file, if it is unreadable, a JPEG or holds colors.
 
     >>> import tempfile
+    >>> from PIL import Image
     >>> path = tempfile.mkdtemp() + "/mask.png"
     >>> Image.fromarray(np.array([[0, 7]], "uint8")).save(path)
     >>> read_label(path).tolist()

@@ -86,16 +86,17 @@ def _scaled(numbers: np.ndarray, value_range: tuple[float, float]) -> np.ndarray
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray | None:
     """Bring pixels (..., c) to a number of channels, where that is known to be right; else None.
 
-    Gray becomes RGB, RGB becomes gray, and a fourth channel is dropped.
+    Gray becomes RGB; in pictures RGB becomes gray, and a fourth channel is dropped. Channels of
+    volumes are no colors.
     """
-    have = pixels.shape[-1]
+    have, is_volume = pixels.shape[-1], pixels.ndim == 4
     if have == channels:
         return pixels
     if channels == 3 and have == 1:
         return np.repeat(pixels, 3, axis=-1)
-    if channels == 3 and have == 4:
+    if channels == 3 and have == 4 and not is_volume:
         return pixels[..., :3]
-    if channels == 1 and have in (3, 4):
+    if channels == 1 and have in (3, 4) and not is_volume:
         gray = pixels[..., :3].astype(np.uint32) @ _LUMA
         return ((gray + 0x8000) >> 16).astype(np.uint8)[..., None]
     return None

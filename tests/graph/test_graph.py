@@ -158,7 +158,7 @@ def test_ops_on_batches_come_after_batching():
     plain = list(numbered().train_batches(5, AUGMENT, epochs=2))
     for (_, label), (_, before) in zip(mixed, plain, strict=True):
         # Each mask has one class, and half of one class, rounded up, is all of it.
-        expected = np.roll(before.numpy(), 1, axis=0)
+        expected = np.roll(before.numpy(), -1, axis=0)  # the next picture
         void = expected == 255
         np.testing.assert_array_equal(label.numpy(), np.where(void, before, expected))
 

@@ -58,7 +58,6 @@ VARIANTS = (
         {
             "counts": (Count(10, trainable=758_226, total=758_226 + 6_608, channels=1),),
             "paper": TEXTBOOK,
-            "channels": 1,
             "num_classes": 10,
         },
     ),
