@@ -151,7 +151,10 @@ def test_stochastic_averages_ask_for_statistics_of_their_own():
         keras_seg.recipe("small_data", averaging=0.0, swa=0.5)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, precision):
     seen = []
 
@@ -198,6 +201,7 @@ def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_street
     assert run.evaluate("val").mean_iou == pytest.approx(run.history["val_mean_iou"].max())
 
 
+@pytest.mark.slow
 def test_scaled_gradients_outlive_an_interruption(tiny_streets, tmp_path):
     # The smallest of its kind: processors without 16-bit arithmetic take minutes for others.
     tiny_options = dict(models.facts("contextnet_cn14_160").tiny)
