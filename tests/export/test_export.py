@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _export import recomputed
 from keras import layers
 
 from keras_seg.export import ExportReport, saved_model, tflite
 from keras_seg.export import comparison as proof_part
 from keras_seg.export import exportable as model_part
 from keras_seg.export import publish as publish_part
-from keras_seg.layers import Recompute
 
 
 def tiny(num_classes=3, size=(None, None), dtype=None):
@@ -21,15 +21,6 @@ def tiny(num_classes=3, size=(None, None), dtype=None):
     logits = layers.Conv2D(num_classes, 1, dtype="float32", name="logits")(x)
     aux = layers.Conv2D(num_classes, 1, dtype="float32", name="aux_context")(x)
     return keras.Model(image, {"logits": logits, "aux_context": aux})
-
-
-def recomputed(policy):
-    """A network that computes a block a second time in training, in mixed precision."""
-    inside = keras.Input((None, None, 3), dtype=keras.DTypePolicy(policy).compute_dtype)
-    maps = layers.Conv2D(4, 3, padding="same", activation="relu", dtype=policy)(inside)
-    image = keras.Input((None, None, 3))
-    x = Recompute(keras.Model(inside, maps), dtype=policy)(image)
-    return keras.Model(image, layers.Conv2D(3, 1, dtype="float32")(x))
 
 
 def proof(agreement=1.0, difference=0.0, keras_mean_iou=None, mean_iou=None):

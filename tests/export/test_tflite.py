@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _export import NAMES, PALETTE, network, recomputed
 from keras import layers
-from test_export import recomputed
-from test_saved_model import NAMES, PALETTE, network
 
 from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite
 

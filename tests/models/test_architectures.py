@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _architectures import structures
 from keras.src.backend.common import global_state
 
 from keras_seg import analyse, export, models, recipes
@@ -22,18 +23,6 @@ from keras_seg.models.registry import Facts, Variant, architecture
 NUM_CLASSES = 5
 
 each_network = pytest.mark.parametrize("name", models.names())
-
-
-def structures():
-    """One name for each structure: variants that `tiny` makes equal count once."""
-    found = {}
-    for name in models.names():
-        facts = models.facts(name)
-        parameters = inspect.signature(getattr(models, name)).parameters
-        options = {x.name: x.default for x in parameters.values() if x.kind is x.KEYWORD_ONLY}
-        key = (facts.family, facts.dimensions[0], str(sorted((options | facts.tiny).items())))
-        found.setdefault(key, name)
-    return sorted(found.values())
 
 
 each_structure = pytest.mark.parametrize("name", structures())

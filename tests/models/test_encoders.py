@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_architectures import structures
+from _architectures import structures
 
 from keras_seg import models
 from keras_seg.models import encoders

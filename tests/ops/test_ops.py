@@ -3,40 +3,17 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from _ops import FACTORIES, HEIGHT, STEP, WIDTH, coordinates, example, names
 
 from pipelines import ops
 from pipelines.graph.batches import apply_ops
 
-HEIGHT, WIDTH, STEP = 40, 56, 4
-EVERY = [getattr(ops, name) for name in ops.__all__]
-BATCHED = [factory for factory in EVERY if hasattr(factory(), "on_batch")]
-FACTORIES = [factory for factory in EVERY if factory not in BATCHED]
 # These move no pixel: the mask comes out as it went in, and the picture may change anyhow.
 STILL = [f for f in FACTORIES if f.__module__.split(".")[-1] in ("color", "quality")]
 STILL.append(ops.cutout)
 MOVING = [factory for factory in FACTORIES if factory not in STILL]
 FIXED = (ops.resize, ops.pad, ops.center_crop, ops.repeat_augment)  # nothing random
 SEEDS = [(0, 1), (7, 8), (123, 45)]
-
-
-def coordinates():
-    """A picture that holds 4 x row and 4 x column of each pixel, and the two as masks."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.uint8)
-    image = np.stack([rows * STEP, columns * STEP, np.full_like(rows, 200)], axis=-1)
-    return image, rows, columns
-
-
-def example(seed=(0, 1), image=None, label=None):
-    picture, rows, _ = coordinates()
-    return {
-        "image": tf.constant(picture if image is None else image),
-        "label": tf.constant(rows if label is None else label),
-        "seed": tf.constant(seed, tf.int32),
-    }
-
-
-def names(factory):
-    return factory.__name__
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=names)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_ops import BATCHED, HEIGHT, STEP, WIDTH, coordinates, names
+from _ops import BATCHED, HEIGHT, STEP, WIDTH, coordinates, names
 
 from pipelines import ops
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_ops import HEIGHT, STEP, WIDTH, coordinates, example
+from _ops import HEIGHT, STEP, WIDTH, coordinates, example
 
 from pipelines import ops
 from pipelines.ops.example import to_pixels

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_ops import names
+from _ops import names
 
 from pipelines import ops
 

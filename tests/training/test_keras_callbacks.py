@@ -5,7 +5,7 @@ import inspect
 import keras
 import pandas as pd
 import pytest
-from test_training import CLASSES, squares, tiny
+from _training import CLASSES, squares, tiny
 
 import keras_seg
 import pipelines

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_training import CLASSES, squares, tiny
+from _training import CLASSES, squares, tiny
 
 import keras_seg
 import pipelines

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from test_training import CLASSES, Breaks, Epochs, check_same, squares
+from _training import CLASSES, Breaks, Epochs, check_same, squares
 
 import keras_seg
 import pipelines

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from test_training import CLASSES, Breaks, check_same, squares, tiny
+from _training import CLASSES, Breaks, check_same, squares, tiny
 
 import keras_seg
 import pipelines

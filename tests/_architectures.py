@@ -1,0 +1,17 @@
+"""Names of networks that the contract tests share."""
+
+import inspect
+
+from keras_seg import models
+
+
+def structures():
+    """One name for each structure: variants that `tiny` makes equal count once."""
+    found = {}
+    for name in models.names():
+        facts = models.facts(name)
+        parameters = inspect.signature(getattr(models, name)).parameters
+        options = {x.name: x.default for x in parameters.values() if x.kind is x.KEYWORD_ONLY}
+        key = (facts.family, facts.dimensions[0], str(sorted((options | facts.tiny).items())))
+        found.setdefault(key, name)
+    return sorted(found.values())
