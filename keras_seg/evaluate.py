@@ -223,7 +223,7 @@ def evaluate(
 
 
 def _pictures(names, rows):
-    """One row per picture, the worst first; those without a labelled pixel last."""
+    """One row per picture, the worst first; those without a labeled pixel last."""
     if names is None:
         return pd.DataFrame()
     if len(names) != len(rows):

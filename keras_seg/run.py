@@ -120,7 +120,7 @@ class Run:
             )
         if self._segmenter is None:
             model = read_network(self.folder / "model.keras")
-            palette = [tuple(colour) for colour in self.settings["palette"]]
+            palette = [tuple(color) for color in self.settings["palette"]]
             self._segmenter = Segmenter(
                 model, self.settings["class_names"], palette, input_spec=self.input_spec
             )

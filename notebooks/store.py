@@ -21,7 +21,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("*.ipynb"))
 WIDEST = 1024
-FLAT_COLOURS = 64  # of a picture's 256, for those that fill squares of 4x4 pixels
+FLAT_COLORS = 64  # of a picture's 256, for those that fill squares of 4x4 pixels
 
 
 def run(name):
@@ -101,7 +101,7 @@ def _flat_colors(pixels):
     squares = np.lib.stride_tricks.sliding_window_view(packed, (4, 4))
     same = (squares == squares[:, :, :1, :1]).all(axis=(2, 3))
     colors, counts = np.unique(squares[same][:, 0, 0], return_counts=True)
-    colors = colors[np.argsort(-counts)][:FLAT_COLOURS]
+    colors = colors[np.argsort(-counts)][:FLAT_COLORS]
     return np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1)
 
 

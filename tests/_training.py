@@ -9,7 +9,7 @@ QUICK = {"epochs": 3, "batch_size": 2, "averaging": 0.5}
 
 
 def squares(count, seed, size=32):
-    """Noise whose class shows in the colour: learnable by a single convolution."""
+    """Noise whose class shows in the color: learnable by a single convolution."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 3, (count, 4, 4)).repeat(size // 4, 1).repeat(size // 4, 2)
     images = 80 * labels[..., None] + random.integers(0, 60, (count, size, size, 3))
@@ -18,7 +18,7 @@ def squares(count, seed, size=32):
 
 
 def tiny(name="tiny", num_classes=3, auxiliary=False):
-    """A small network with all that has a state: normalisation, dropout."""
+    """A small network with all that has a state: normalization, dropout."""
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)

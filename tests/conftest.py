@@ -29,7 +29,7 @@ def camvid():
 
 
 @pytest.fixture(scope="session")
-def tiny_streets():
+def tiny_shapes():
     """Twelve pictures of shapes, 64x96 pixels, in three splits."""
     import pipelines
 

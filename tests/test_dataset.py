@@ -56,7 +56,7 @@ def test_labels_beyond_the_classes_are_refused():
         toy(splits={"train": arrays})
 
 
-def test_a_palette_has_one_colour_per_class():
+def test_a_palette_has_one_color_per_class():
     with pytest.raises(ValueError, match=r"one color per class. Received: 1 colors for 2"):
         toy(palette=[(0, 0, 0)])
 
@@ -101,7 +101,7 @@ def test_show_draws_pictures_that_are_not_rgb(channels):
     assert len(toy(splits=splits).show().axes) == 1
 
 
-def test_generated_colours_differ_and_stay_the_same():
+def test_generated_colors_differ_and_stay_the_same():
     colors = distinct_colors(60)
     assert colors == distinct_colors(60)
     assert len(set(colors)) == 60

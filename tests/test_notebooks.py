@@ -37,11 +37,11 @@ def test_notebook_is_short_and_defines_nothing(path):
             assert not found, f"the library should have this: {cell.source}"
 
 
-def test_stored_pictures_keep_the_colours_of_their_legend():
+def test_stored_pictures_keep_the_colors_of_their_legend():
     spec = importlib.util.spec_from_file_location("store", NOTEBOOKS[0].parent / "store.py")
     store = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(store)
-    # Noise, and two reds that would be one of 256 colours among so many others.
+    # Noise, and two reds that would be one of 256 colors among so many others.
     pixels = np.random.default_rng(0).integers(0, 256, (200, 1300, 3), dtype=np.uint8)
     pixels[:40, :300], pixels[:40, 300:600] = (225, 30, 40), (220, 20, 60)
     png = io.BytesIO()

@@ -61,7 +61,7 @@ def test_run_says_what_it_is(run):
     assert run.history["iou/light"].isna().all()
 
 
-def test_segmenter_knows_names_and_colours(run):
+def test_segmenter_knows_names_and_colors(run):
     segmenter = run.segmenter()
     assert segmenter.class_names == ("dark", "light")
     assert segmenter.palette == [(0, 0, 0), (255, 255, 255)]

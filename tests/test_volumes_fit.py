@@ -81,7 +81,7 @@ def test_a_run_of_volumes_is_scored_and_shown(run):
     np.testing.assert_array_equal(truths[1], run.data.example("val", 1)[1])
     figure = run.show_pictures("val", 2)
     assert len(figure.axes) == 2 * 4
-    # The middle slice, its first channel in grey.
+    # The middle slice, its first channel in gray.
     shown = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(shown[..., 2], images[0][SIDE // 2, ..., 0])
     assert (run.folder / "figures" / "val.png").is_file()
@@ -115,7 +115,7 @@ def test_crops_have_two_or_three_sides(size):
 def test_labels_shrink_with_the_logits_of_volumes():
     labels = np.arange(4**3).reshape(1, 4, 4, 4)
     found = keras.ops.convert_to_numpy(labels_like(labels, np.zeros((1, 2, 2, 4, 3))))
-    # Cells of 2x2x1: their centre lies in the second slice and the second row of each.
+    # Cells of 2x2x1: their center lies in the second slice and the second row of each.
     np.testing.assert_array_equal(found, labels[:, 1::2, 1::2])
 
 

@@ -22,7 +22,7 @@ class Reach(NamedTuple):
 
 POINTWISE = (
     layers.Activation,
-    layers.ActivityRegularization,
+    layers.Activitiregularization,
     layers.AlphaDropout,
     layers.BatchNormalization,
     layers.Dense,
@@ -241,13 +241,13 @@ def _spread(given, size, stride, padding, dilation):
 
 
 def _resized(given, made, interpolation):
-    """Bilinear or nearest, pixel centres at half-integers."""
+    """Bilinear or nearest, pixel centers at half-integers."""
     n = len(given.first)
-    centre = (np.arange(made) + 0.5) * n / made - 0.5
+    center = (np.arange(made) + 0.5) * n / made - 0.5
     if interpolation == "nearest":
-        source = np.floor(centre + 0.5)[:, None]
+        source = np.floor(center + 0.5)[:, None]
     else:
-        source = np.stack([np.floor(centre), np.ceil(centre)], axis=1)
+        source = np.stack([np.floor(center), np.ceil(center)], axis=1)
     source = np.clip(source, 0, n - 1).astype(int)
     return _gather(given, source, np.ones(source.shape, bool))
 

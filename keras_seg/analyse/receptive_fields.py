@@ -98,7 +98,7 @@ def _stride(made, size):
     n = len(made.first)
     if n < 8 or _sees_everything(made):
         return size / n
-    # Neighbours of an enlarged map differ in a pattern: measured far from the border, over a whole
+    # Neighbors of an enlarged map differ in a pattern: measured far from the border, over a whole
     # one.
     within = slice(n // 4, n - n // 4)
     middles = (made.first[within] + made.last[within]) / 2
@@ -179,7 +179,7 @@ def effective_receptive_field(model, size=256, layer=None, images=None, num_imag
     def middle(image):
         output = part(image, training=False)
         output = output["logits"] if isinstance(output, dict) else output
-        # Squares, because the sum of a normalised or softmax output is a constant.
+        # Squares, because the sum of a normalized or softmax output is a constant.
         where = (slice(None), *(slice(n // 2, n // 2 + 1) for n in output.shape[1:-1]))
         return keras.ops.sum(keras.ops.square(keras.ops.cast(output[where], "float32")))
 

@@ -16,7 +16,7 @@ MIB = 2**20
 def summary(model, input_shape=None, batch_size=1):
     """List the layers of a network with what each costs.
 
-    Multiply-accumulates are those of kernels; normalisation, activation and resizing count as
+    Multiply-accumulates are those of kernels; normalization, activation and resizing count as
     nothing. Memory is that of the maps between layers, weights and a framework's working space
     not counted: at inference a map lives until its last use, and layers such as ReLU work in
     place; in training what the gradient needs lives until the gradient has passed. What was

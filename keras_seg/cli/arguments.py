@@ -170,7 +170,7 @@ def _add_data(command):
     group.add_argument(
         "--classes",
         help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
-        "row; masks with a palette or colours also go without",
+        "row; masks with a palette or colors also go without",
     )
     group.add_argument("--ignore", type=int, help="label id to ignore (255)")
     group.add_argument("--label-offset", type=int, help="id of the first class (0)")

@@ -144,7 +144,7 @@ def noise(num_pictures, shape, seed=0):
     return pictures
 
 
-def labelled_batches(subject, data, shape, size):
+def labeled_batches(subject, data, shape, size):
     """Batches (image, label) as numpy arrays of a wanted size.
 
     Args:
@@ -210,12 +210,12 @@ def compare(reference, exported, batches, words, any_size=False):
         reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
         exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
         batches: iterable of (image, label, own), one at least: without labels, the latter two are
-            None; `own` is what `labelled_batches` yields.
+            None; `own` is what `labeled_batches` yields.
         words: what the pictures are, such as "noise pictures".
         any_size: whether the reference takes pictures of their own size, too.
 
     Returns:
-        Proof; mean IoU over the labelled batches alone.
+        Proof; mean IoU over the labeled batches alone.
     """
     num_pictures = num_same = num_pixels = 0
     largest, tally = 0.0, _Tally()
@@ -274,7 +274,7 @@ def require(subject, path, proof, min_agreement, max_iou_drop=None):
         path: where the export would have gone.
         proof: what `compare` found.
         min_agreement: least share of pixels with the same label, or None.
-        max_iou_drop: largest loss of mean IoU, 0..1, or None; needs labelled pictures.
+        max_iou_drop: largest loss of mean IoU, 0..1, or None; needs labeled pictures.
 
     Raises:
         ValueError: the export does not compute the same.

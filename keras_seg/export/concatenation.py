@@ -2,7 +2,7 @@
 
 In 8 bits, all maps that a concatenation puts together share one scale. Where some reach 300 and
 others 1, as in the decoder of an FC-DenseNet, nothing is left of the latter, and no batch
-normalisation behind it brings them back. So what is done channel by channel is done to each part
+normalization behind it brings them back. So what is done channel by channel is done to each part
 before they are put together, and parts that go into a convolution as they are come in like ranges,
 which its kernel undoes. The result is the same function.
 """
@@ -15,8 +15,8 @@ from keras import layers
 
 from keras_seg.layers import BatchNormalization
 
-# BatchStatistics is one of them too, but normalises with what each picture holds.
-_NORMALISATIONS = (layers.BatchNormalization, BatchNormalization)
+# BatchStatistics is one of them too, but normalizes with what each picture holds.
+_NORMALIZATIONS = (layers.BatchNormalization, BatchNormalization)
 # A channel's range is at least this share of the largest: one that is never used is none of 0.
 _LEAST_RANGE = 1e-3
 
@@ -26,7 +26,7 @@ class _Parts:
     """Maps (b, h, w, c) that stand for their concatenation."""
 
     maps: list
-    plain: bool  # not yet normalised
+    plain: bool  # not yet normalized
 
 
 def apart(model, pictures):
@@ -54,8 +54,8 @@ def apart(model, pictures):
         if isinstance(layer, layers.Concatenate) and layer.axis in (-1, 3):
             return _together(given)
         if isinstance(given, _Parts):
-            if type(layer) in _NORMALISATIONS and layer.axis in (-1, 3):
-                return _Parts(_normalised(layer, given.maps), plain=False)
+            if type(layer) in _NORMALIZATIONS and layer.axis in (-1, 3):
+                return _Parts(_normalized(layer, given.maps), plain=False)
             if isinstance(layer, layers.ReLU | layers.Dropout) or _is_relu(layer):
                 return _Parts([layer(part) for part in given.maps], given.plain)
             if given.plain and type(layer) is layers.Conv2D and layer.groups == 1:
@@ -78,7 +78,7 @@ def apart(model, pictures):
 
 
 def _together(values):
-    """What a concatenation of maps and parts holds; normalised parts stay together."""
+    """What a concatenation of maps and parts holds; normalized parts stay together."""
     maps = []
     for value in values:
         if isinstance(value, _Parts) and value.plain:
@@ -99,8 +99,8 @@ def _is_relu(layer):
     return isinstance(layer, layers.Activation) and layer.activation is keras.activations.relu
 
 
-def _normalised(layer, maps):
-    """Batch normalisation of each map; a 1x1 kernel for each channel, which 8 bits do well."""
+def _normalized(layer, maps):
+    """Batch normalization of each map; a 1x1 kernel for each channel, which 8 bits do well."""
     scale = 1 / np.sqrt(np.array(layer.moving_variance, "float64") + layer.epsilon)
     if layer.scale:
         scale = scale * np.array(layer.gamma)

@@ -158,12 +158,12 @@ def spec_notes(model, input_spec):
 
 
 def class_notes(num_classes, class_names, palette):
-    """Names and colours of the classes, checked and ready for JSON.
+    """Names and colors of the classes, checked and ready for JSON.
 
     Args:
         num_classes: how many classes the model has.
         class_names: names in the order of ids, or None.
-        palette: colours (r, g, b) 0..255 in the order of ids, or None.
+        palette: colors (r, g, b) 0..255 in the order of ids, or None.
 
     Returns:
         dict with "class_names" and "palette", as lists or None.
@@ -189,5 +189,5 @@ def class_notes(num_classes, class_names, palette):
     if class_names is not None:
         notes["class_names"] = [str(name) for name in class_names]
     if palette is not None:
-        notes["palette"] = [[int(value) for value in colour] for colour in palette]
+        notes["palette"] = [[int(value) for value in color] for color in palette]
     return notes

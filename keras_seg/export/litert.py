@@ -12,7 +12,7 @@ def labels_from_scores(scores):
     """The class with the highest score in each pixel.
 
     Args:
-        scores: logits (..., num_classes), quantised or not.
+        scores: logits (..., num_classes), quantized or not.
 
     Returns:
         Array (...): uint8 up to 256 classes, int32 beyond.
@@ -38,7 +38,7 @@ class LiteRTSegmenter:
         num_channels: channels of a picture.
         num_classes: classes it tells apart.
         class_names: names in the order of ids, or None if the file does not hold them.
-        palette: colours (r, g, b) in the order of ids, or None.
+        palette: colors (r, g, b) in the order of ids, or None.
         input_spec: how the picture's file at a path becomes pixels.
 
     Raises:
@@ -126,7 +126,7 @@ class LiteRTSegmenter:
             ValueError: another size or dtype than the file's.
         """
         scale, zero = self._output["quantization"]
-        # A file that is not quantised has scale 0.
+        # A file that is not quantized has scale 0.
         return (np.concatenate(list(self._each(pictures))).astype("float32") - zero) * (scale or 1)
 
     def labels_and_scores(self, pictures):

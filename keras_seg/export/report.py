@@ -20,7 +20,7 @@ class ExportReport:
         pictures: what the proof ran on, in words.
         agreement: share of pixels with the label of the Keras model, 0..1.
         max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
-        keras_mean_iou: mean IoU of the Keras model on the labelled pictures, resized to the
+        keras_mean_iou: mean IoU of the Keras model on the labeled pictures, resized to the
             export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.
         keras_own_size_mean_iou: mean IoU of the Keras model on the pictures at their own size;

@@ -39,7 +39,7 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
             "logits") out. Outputs named `aux_*` are left out.
         folder: where to write, such as "saved_models/my_run/1".
         class_names: names in the order of ids.
-        palette: colours (r, g, b) 0..255 in the order of ids.
+        palette: colors (r, g, b) 0..255 in the order of ids.
         input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
         pictures: uint8 pictures to compare on; 16 are used. See `tflite` for the forms.
         data: batches (image, label) to compare on, all are used; gives the mean IoU of both.
@@ -103,8 +103,8 @@ def _proof_batches(shape, pictures, data):
     size = shape[:-1]
     usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
-        batches = comparison.labelled_batches("saved_model", data, shape, size)
-        words = "labelled pictures"
+        batches = comparison.labeled_batches("saved_model", data, shape, size)
+        words = "labeled pictures"
     elif pictures is not None:
         taken = comparison.take_pictures("saved_model", pictures, 16, shape)
         batches = ((picture[np.newaxis], None, None) for picture in taken)

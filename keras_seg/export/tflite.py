@@ -63,7 +63,7 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
             `size`. Gives the mean IoU of both, of which int8 may lose 0.015 at most, and that of
             the Keras model on the pictures at their own size.
         class_names: names in the order of ids.
-        palette: colours (r, g, b) 0..255 in the order of ids.
+        palette: colors (r, g, b) 0..255 in the order of ids.
         input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
         min_agreement: least share of pixels with the label of the Keras model. Default 0.999 for
             fp32, 0.995 for fp16, 0.95 for int8 without `data`, and the mean IoU alone with it.
@@ -240,7 +240,7 @@ def _require_integer(file, mode):
 def _proof_batches(shape, pictures, data):
     """Batches to compare on, and words for them."""
     if data is not None:
-        return comparison.labelled_batches("tflite", data, shape, shape[:2]), "labelled pictures"
+        return comparison.labeled_batches("tflite", data, shape, shape[:2]), "labeled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
     return [
         (picture[np.newaxis], None, None) for picture in pictures or comparison.noise(4, shape)

@@ -186,13 +186,13 @@ def _resized(batch, size):
 
 
 def _resized_volumes(batch, size):
-    """Return (b, *size, c), linear along each axis between the centres of pixels."""
+    """Return (b, *size, c), linear along each axis between the centers of pixels."""
     values = batch.astype(np.float32)
     for axis, new in enumerate(size, start=1):
         old = values.shape[axis]
-        centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-        first = centres.astype(int)
-        share = (centres - first).astype(np.float32).reshape(-1, *[1] * (4 - axis))
+        centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        first = centers.astype(int)
+        share = (centers - first).astype(np.float32).reshape(-1, *[1] * (4 - axis))
         before, after = (np.take(values, np.minimum(first + k, old - 1), axis) for k in (0, 1))
         values = before + share * (after - before)
     return np.rint(values).astype(np.uint8) if batch.dtype == np.uint8 else values

@@ -132,10 +132,10 @@ def _require_distinct(tasks):
 def _predict_picture(segmenter, source, labels_path, overlay_path):
     image = segmenter.read(source)
     labels = segmenter(image)
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: segmenter.num_classes] = segmenter.palette
+    colors = np.zeros((256, 3), np.uint8)
+    colors[: segmenter.num_classes] = segmenter.palette
     indexed = Image.fromarray(labels).convert("P")
-    indexed.putpalette(colours.tobytes())
+    indexed.putpalette(colors.tobytes())
     with draft("predict", labels_path) as file:
         indexed.save(file)
     with draft("predict", overlay_path) as file:

@@ -31,7 +31,7 @@ def grid(length, tile, overlap, rise, stride) -> Grid:
     Args:
         length: pixels of the side, more than a tile's.
         tile: pixels of a tile, a multiple of `stride`.
-        overlap: pixels that neighbours share at least, at most `tile - stride`.
+        overlap: pixels that neighbors share at least, at most `tile - stride`.
         rise: (tile,), how much each pixel of a tile counts from its start on, see `rise_of`.
         stride: pixels.
 
@@ -44,7 +44,7 @@ def grid(length, tile, overlap, rise, stride) -> Grid:
     room = math.ceil((length - tile) / stride)  # From the first tile to the last, in strides.
     gaps = math.ceil(room / ((tile - overlap) // stride))
     starts = [index * room // gaps * stride for index in range(gaps + 1)]
-    # No fall towards the picture's own ends, which no other tile covers.
+    # No fall toward the picture's own ends, which no other tile covers.
     even = np.ones(tile, np.float32)
     windows = [
         np.minimum(even if start == 0 else rise, even if start == starts[-1] else rise[::-1])
@@ -79,7 +79,7 @@ def rise_of(tile, overlap, blend, margin) -> np.ndarray:
 
     Args:
         tile: pixels.
-        overlap: pixels shared with the neighbour before.
+        overlap: pixels shared with the neighbor before.
         blend: "gaussian" or "linear".
         margin: first pixels, which are discarded; at most half the overlap.
 

@@ -47,7 +47,7 @@ class Predictor(ABC):
         dimensions: 2 for pictures; 3 for volumes (d, h, w) or (d, h, w, c), which are then meant
             wherever pictures (h, w) or (h, w, c) are said.
         class_names: one name per class.
-        palette: one colour (r, g, b) in 0..255 per class, or None.
+        palette: one color (r, g, b) in 0..255 per class, or None.
         output_stride: a picture cut at multiples of this many pixels meets the same grid of
             coarse features as the whole one.
         fixed_size: (height, width), or (depth, height, width), where the network takes one size
@@ -86,7 +86,7 @@ class Predictor(ABC):
 
         Args:
             picture: path of a picture, or array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) with
-                red, green, blue in 0..255; or a list of those. Grey becomes colour, and alpha is
+                red, green, blue in 0..255; or a list of those. Gray becomes color, and alpha is
                 dropped, where the model wants three channels. For a model of volumes, an array
                 (d, h, w) or (d, h, w, c) in 0..255, or the path of a .npy, .npz or NIfTI file or
                 of a TIFF stack.
@@ -173,7 +173,7 @@ class Predictor(ABC):
             tile: side of a tile in pixels, or (height, width), or (depth, height, width); rounded
                 up to a multiple of `output_stride`. None for 512, for volumes 96. Larger tiles
                 see more context and are faster.
-            overlap: pixels that neighbouring tiles share at least; a quarter of a tile if None.
+            overlap: pixels that neighboring tiles share at least; a quarter of a tile if None.
             blend: how probabilities change from a tile to the next in the overlap: "gaussian"
                 or "linear".
             margin: outer pixels of a tile to discard, since they see the tile's edge where the

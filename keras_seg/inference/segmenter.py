@@ -1,4 +1,4 @@
-"""Pictures or volumes in, label maps out: a path or an array, grey or colour, of any size."""
+"""Pictures or volumes in, label maps out: a path or an array, gray or color, of any size."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -27,14 +27,14 @@ class Segmenter(Predictor):
         model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
             (b, d, h, w, num_classes).
         class_names: one name per class; `class 0`, `class 1`, ... if None.
-        palette: one colour (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
         freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
             `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
         input_spec: how files become pixels, `data.input_spec` of the training's data set; None for
             the whole range of 8 or 16 bits.
 
     Raises:
-        ValueError: if the model is no segmentation model, or names or colours do not fit it.
+        ValueError: if the model is no segmentation model, or names or colors do not fit it.
 
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
     >>> segmenter = Segmenter(model)
@@ -85,11 +85,11 @@ class Segmenter(Predictor):
                     f"classes. Received: {len(values)} entries. Pass the dataset's `{what}`, "
                     "without the ignored class."
                 )
-        colours = np.asarray(self.palette or [(0, 0, 0)])
-        whole = colours.dtype.kind in "ui" and colours.shape[1:] == (3,)
-        if not whole or not 0 <= colours.min() <= colours.max() <= 255:
+        colors = np.asarray(self.palette or [(0, 0, 0)])
+        whole = colors.dtype.kind in "ui" and colors.shape[1:] == (3,)
+        if not whole or not 0 <= colors.min() <= colors.max() <= 255:
             raise ValueError(
-                "`palette` needs one colour (r, g, b) of whole numbers 0..255 per class. "
+                "`palette` needs one color (r, g, b) of whole numbers 0..255 per class. "
                 f"Received: palette={self.palette}. Multiply shares of 1 by 255 and round them."
             )
         self._functions = CompiledFunctions(self.network, freeze)

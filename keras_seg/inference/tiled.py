@@ -17,7 +17,7 @@ def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin
         predictor: a `Segmenter`, or what this package makes of one.
         picture: see `Segmenter.tiles`; so are the others.
         tile: side of a tile in pixels, or (height, width), or (depth, height, width).
-        overlap: pixels that neighbours share; a quarter of a tile if None.
+        overlap: pixels that neighbors share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile to discard.
 
@@ -48,7 +48,7 @@ def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
     Args:
         segmenter: a `Segmenter`, or what this package makes of one.
         tile: see `Segmenter.tiles`; so are the others.
-        overlap: pixels that neighbours share; a quarter of a tile if None.
+        overlap: pixels that neighbors share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile to discard.
 

@@ -70,7 +70,7 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
         picture: path or array.
         out: path of a .npy, .png or .tif file; None returns the labels.
         tile: side of a tile in pixels, or (height, width).
-        overlap: pixels that neighbours share; a quarter of a tile if None.
+        overlap: pixels that neighbors share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile that are ignored.
 

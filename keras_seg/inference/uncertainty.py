@@ -70,8 +70,8 @@ def heat_map(values):
             "`heat_map` needs one number per pixel, (h, w). "
             f"Received: shape={values.shape}. Take the entropy of one picture."
         )
-    grey = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    gray = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(gray, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
 class Uncertainty(NamedTuple):
@@ -94,7 +94,7 @@ def mc_dropout(segmenter, samples=20, seed=0):
     """Sample a network with its dropout on, for probabilities that know what they do not know.
 
     Y. Gal, Z. Ghahramani: Dropout as a Bayesian Approximation, ICML 2016, arXiv 1506.02142.
-    Only dropout is as in training; batch normalisation keeps its moving statistics. The weights
+    Only dropout is as in training; batch normalization keeps its moving statistics. The weights
     are those of the moment of this call.
 
     Args:

@@ -22,7 +22,7 @@ class LabelFile(NamedTuple):
     Attributes:
         path: the file.
         size: (height, width) in pixels, or (depth, height, width).
-        palette: colours (r, g, b) of the classes, or None.
+        palette: colors (r, g, b) of the classes, or None.
         source: path of the picture, or None.
         place: `Georeference` of the picture, or None.
     """
@@ -70,7 +70,7 @@ def write_labels(out, bands, size, palette=None, source=None) -> None:
             transform; where the picture has no data, it has 255.
         bands: iterable of uint8 rows (h, width) from top to bottom, or slices (d, height, width).
         size: (height, width) in pixels; (depth, height, width) for a .npy file alone.
-        palette: colours of the classes; shades of grey if None.
+        palette: colors of the classes; shades of gray if None.
         source: path of the picture.
 
     Raises:
@@ -106,7 +106,7 @@ def _write_png(labels, bands):
     with labels.path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
-        file.write(_chunk(b"PLTE", _colours(labels.palette).tobytes()))
+        file.write(_chunk(b"PLTE", _colors(labels.palette).tobytes()))
         packer = zlib.compressobj(6)
         for rows in bands:
             plain = np.zeros((len(rows), 1 + width), np.uint8)  # First of each row: filter 0.
@@ -124,7 +124,7 @@ def _write_tiff(labels, bands):
             shape=labels.size,
             dtype=np.uint8,
             photometric="palette",
-            colormap=_colours(labels.palette).T.astype(np.uint16) * 257,
+            colormap=_colors(labels.palette).T.astype(np.uint16) * 257,
             compression="zlib",
             tile=(SIDE, SIDE),
             metadata=None,
@@ -142,8 +142,8 @@ def _write_geotiff(labels, bands):
     with rasterio.open(labels.source) as source, rasterio.open(labels.path, "w", **profile) as file:
         all_valid = rasterio.enums.MaskFlags.all_valid
         has_holes = any(all_valid not in flags for flags in source.mask_flag_enums)
-        colours = _colours(labels.palette).tolist()
-        file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
+        colors = _colors(labels.palette).tolist()
+        file.write_colormap(1, {index: (*color, 255) for index, color in enumerate(colors)})
         top = 0
         for rows in _strips(bands, SIDE):
             window = rasterio.windows.Window(0, top, width, len(rows))
@@ -153,13 +153,13 @@ def _write_geotiff(labels, bands):
             top += len(rows)
 
 
-def _colours(palette):
-    """A colour uint8 for each of 256 ids."""
+def _colors(palette):
+    """A color uint8 for each of 256 ids."""
     if palette is None:
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: len(palette)] = palette
-    return colours
+    colors = np.zeros((256, 3), np.uint8)
+    colors[: len(palette)] = palette
+    return colors
 
 
 def _tiles(bands, width):

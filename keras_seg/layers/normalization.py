@@ -9,7 +9,7 @@ class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, trained with TensorFlow's fused kernel where there is one.
 
     The same layer with the same numbers. Keras 3.15 composes the training pass of many small
-    ops; on a CPU the one fused kernel takes a quarter of their time, and batch normalisation is
+    ops; on a CPU the one fused kernel takes a quarter of their time, and batch normalization is
     most of what a network of depthwise convolutions computes. Other backends, other ranks than
     (b, h, w, c), and inference take Keras's own way.
 
@@ -18,7 +18,7 @@ class BatchNormalization(layers.BatchNormalization):
 
     Call arguments:
         inputs: float (b, h, w, c).
-        training: whether to normalise with the batch's own statistics, and learn from them.
+        training: whether to normalize with the batch's own statistics, and learn from them.
 
     Returns:
         Tensor of the input's shape, in the layer's compute dtype.
@@ -67,7 +67,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class BatchStatistics(BatchNormalization):
-    """Batch normalisation with the statistics of the batch at hand, at inference too.
+    """Batch normalization with the statistics of the batch at hand, at inference too.
 
     FC-DenseNet's published scores come from such layers. An answer then depends on the other
     pictures of the batch. Moving statistics are learned all the same, so that weights fit both
@@ -94,7 +94,7 @@ class BatchStatistics(BatchNormalization):
         x = ops.cast(inputs, "float32")
         axis = self.axis % len(x.shape)
         mean, variance = ops.moments(x, [a for a in range(len(x.shape)) if a != axis])
-        normalised = ops.batch_normalization(
+        normalized = ops.batch_normalization(
             x, mean, variance, axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
-        return ops.cast(normalised, self.compute_dtype)
+        return ops.cast(normalized, self.compute_dtype)

@@ -61,7 +61,7 @@ class DilatedPooling2D(layers.Layer):
         inputs: float (b, h, w, c).
 
     Returns:
-        Tensor of the input's shape. A window of 3 taps is centred on its pixel, one of 2 begins
+        Tensor of the input's shape. A window of 3 taps is centered on its pixel, one of 2 begins
         there.
 
     Raises:

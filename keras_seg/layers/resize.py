@@ -9,7 +9,7 @@ class ResizeLike(layers.Layer):
     """Resizes the first input to the height and width of the second.
 
     Works while sizes are unknown, which `keras.layers.UpSampling2D("bilinear")` and
-    `keras.ops.image.resize` do not in a TensorFlow graph of Keras 3.15. Pixel centres lie at
+    `keras.ops.image.resize` do not in a TensorFlow graph of Keras 3.15. Pixel centers lie at
     half-integers, as in `tf.image.resize`. With known sizes the TFLite converter turns it into
     one RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR.
 

@@ -130,7 +130,7 @@ class TverskyLoss(RegionLoss):
 class DiceLoss(RegionLoss):
     """1 - 2 TP / (2 TP + FP + FN) of each class, common in medical imaging.
 
-    The form with plain sums, 1 - 2 sum(p g) / (sum(p) + sum(g)): Sudre et al.: Generalised Dice
+    The form with plain sums, 1 - 2 sum(p g) / (sum(p) + sum(g)): Sudre et al.: Generalized Dice
     overlap as a deep learning loss function, 2017, arXiv 1707.03237, equation 2, for each class.
     (V-Net, where the loss began, squares p and g in the denominator.) It is the Tversky loss
     with alpha = beta = 0.5. Without a smoothing constant: a class that takes part has pixels.

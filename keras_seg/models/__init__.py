@@ -48,7 +48,7 @@ def build(name, input_shape=None, num_classes=19, **options):
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) in, float32 logits
-        (b, h, w, num_classes) out. Normalisation is part of the model.
+        (b, h, w, num_classes) out. Normalization is part of the model.
 
     Raises:
         ValueError: the name or an argument is not known or out of its range.

@@ -16,7 +16,7 @@ TRUNCATED_STD = 0.87962566103423978
 
 
 def conv_bn(x, filters, kernel_size, name, *, strides=1, activation: str | None = "relu6"):
-    """Convolution without bias, batch normalisation, activation.
+    """Convolution without bias, batch normalization, activation.
 
     Args:
         x: KerasTensor (b, h, w, c).
@@ -68,7 +68,7 @@ def depthwise_he_normal(kernel_size):
 
 
 def depthwise_bn(x, name, *, strides=1, dilation=1, activation: str | None = "relu6"):
-    """Depthwise 3x3 convolution without bias, batch normalisation, activation.
+    """Depthwise 3x3 convolution without bias, batch normalization, activation.
 
     Args:
         x: KerasTensor (b, h, w, c).

@@ -137,7 +137,7 @@ def contextnet(image, num_classes, options):
     """
     _check_options(options)
     widths, detail_widths, fusion_width = _widths(options.width)
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalize")(image)
     context = context_branch(x, options.factor, widths, options.last_kernel_size)
     fused = context
     separable = options.separable_fusion
@@ -186,7 +186,7 @@ def context_branch(x, factor, widths, last_kernel_size):
     """The deep branch (Table 2), on the picture made `factor` times smaller.
 
     Args:
-        x: KerasTensor (b, h, w, c), normalised pixels.
+        x: KerasTensor (b, h, w, c), normalized pixels.
         factor: 2, 4 or 8.
         widths: channels of the first convolution, the six stages and the last convolution.
         last_kernel_size: 1 or 3.
@@ -220,7 +220,7 @@ def detail_branch(x, name, widths):
     There is no non-linearity between depthwise and pointwise (section 2.2.1).
 
     Args:
-        x: KerasTensor (b, h, w, c), normalised pixels.
+        x: KerasTensor (b, h, w, c), normalized pixels.
         name: prefix of the layers' names.
         widths: four numbers of channels.
 

@@ -8,7 +8,7 @@ paper and other things than many copies of it:
 - Going up, only the maps that a block has made are enlarged, never what it was given; the last
   block's input goes to the classifier with what the block has made.
 - There are five transitions down and five up. All convolutions have biases.
-- A layer is batch normalisation, ReLU, convolution, dropout of single values, in this order.
+- A layer is batch normalization, ReLU, convolution, dropout of single values, in this order.
 - Transposed convolutions give 2n + 1 pixels and are cut to the skip connection's size, at the
   lower right, so that every size works.
 """
@@ -35,7 +35,7 @@ PAPER = (
 )
 FIRST_FILTERS = 48
 BN_EPSILON = 1e-4  # Lasagne's, as in the authors' code.
-NORMALISATION = {"moving": BatchNormalization, "batch": BatchStatistics}
+NORMALIZATION = {"moving": BatchNormalization, "batch": BatchStatistics}
 # By the number of spatial dimensions.
 CONVOLUTION = {2: layers.Conv2D, 3: layers.Conv3D}
 TRANSPOSED = {2: layers.Conv2DTranspose, 3: layers.Conv3DTranspose}
@@ -153,7 +153,7 @@ def fc_densenet(image, num_classes, options):
     _check_options(options)
     per_block = options.layers_per_block
     depth = len(per_block) // 2
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalize")(image)
     maps = [_convolution(x, FIRST_FILTERS, 3, "first")]
     skips = []
     for number, num_layers in enumerate(per_block[:depth], start=1):
@@ -176,7 +176,7 @@ def fc_densenet(image, num_classes, options):
 
 
 def dense_layer(maps, name, options, passes=False):
-    """Batch normalisation, ReLU, 3x3 convolution and dropout of all maps so far.
+    """Batch normalization, ReLU, 3x3 convolution and dropout of all maps so far.
 
     Args:
         maps: list of KerasTensors of one size.
@@ -192,7 +192,7 @@ def dense_layer(maps, name, options, passes=False):
     """
 
     def layer(maps):
-        x = _normalised(_concatenated(maps, name), name, options)
+        x = _normalized(_concatenated(maps, name), name, options)
         x = _convolution(x, options.growth_rate, 3, name)
         return layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
 
@@ -225,7 +225,7 @@ def dense_block(maps, num_layers, name, options):
 
 
 def transition_down(maps, name, options):
-    """Batch normalisation, ReLU, 1x1 convolution, dropout, and max-pooling to half the size.
+    """Batch normalization, ReLU, 1x1 convolution, dropout, and max-pooling to half the size.
 
     Args:
         maps: list of KerasTensors of one size.
@@ -240,7 +240,7 @@ def transition_down(maps, name, options):
     """
 
     def transition(maps):
-        x = _normalised(_concatenated(maps, name), name, options)
+        x = _normalized(_concatenated(maps, name), name, options)
         x = _convolution(x, int(options.compression * x.shape[-1]), 1, name)
         x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
         return POOLING[_dimensions(x)](2, name=f"{name}_pool")(x)
@@ -291,9 +291,9 @@ def _concatenated(maps, name):
     return layers.Concatenate(name=f"{name}_concat")(maps) if len(maps) > 1 else maps[0]
 
 
-def _normalised(x, name, options):
-    normalisation = NORMALISATION[options.bn_mode]
-    x = normalisation(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")(x)
+def _normalized(x, name, options):
+    normalization = NORMALIZATION[options.bn_mode]
+    x = normalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -316,7 +316,7 @@ def _check_options(options):
     name = "fc_densenet"
     _check.positive_integer(name, "growth_rate", options.growth_rate)
     _check.share(name, "dropout_rate", options.dropout_rate)
-    _check.one_of(f"bn_mode of `{name}`", "bn_mode", options.bn_mode, NORMALISATION)
+    _check.one_of(f"bn_mode of `{name}`", "bn_mode", options.bn_mode, NORMALIZATION)
     compression = options.compression
     if not isinstance(compression, int | float) or not 0 < compression <= 1:
         raise ValueError(

@@ -53,7 +53,7 @@ class PlainData:
                 raise ValueError(
                     "`fit` needs uint8 pictures with pixels 0..255, and integer labels. Received: "
                     f"{split} batches of {spec}. Convert them in .map(...) with tf.cast, without "
-                    "scaling: the network does its own normalisation."
+                    "scaling: the network does its own normalization."
                 )
             if int(batches.cardinality()) in (-1, 0):
                 end = "end" if batches.cardinality() else "any picture"
@@ -110,7 +110,7 @@ class PlainData:
                 raise ValueError(
                     "`fit` needs labels of the size of their pictures. Received: a training label "
                     f"of {tuple(label.shape)} for a picture of {tuple(image.shape)}. Resize it "
-                    "with nearest neighbour."
+                    "with nearest neighbor."
                 )
             digests.append(_digest(image, label))
             pixels += self._count(label.numpy().ravel())

@@ -59,7 +59,7 @@ class Recipe:
             normalization are re-estimated before each validation; 0 keeps the moving averages. For
             tiny batches; `swa` needs it.
         accumulate: batches whose gradients make one update, as one batch that many times as
-            large would (batch normalisation aside, which sees each batch for itself).
+            large would (batch normalization aside, which sees each batch for itself).
         precision: "float32"; "mixed_bfloat16" or "mixed_float16" (with a loss scale) compute in
             16 bits and keep weights, losses and the saved network in 32. For GPUs; for networks
             given by name.

@@ -42,7 +42,7 @@ RECIPES = {
         # 1e-4 * sum(w**2) without a half, has the gradient 2e-4 * w; Lasagne takes kernels and the
         # scales of batch normalization, and has an epsilon of 1e-6. A flip is horizontal in their
         # code, vertical in the text. Their scores are those of batch statistics; statistics
-        # re-estimated over 32 batches score as well, and no picture depends on its neighbours.
+        # re-estimated over 32 batches score as well, and no picture depends on its neighbors.
         Recipe(
             "fc_densenet",
             epochs=750,
@@ -61,7 +61,7 @@ RECIPES = {
         ),
         # What "Tiramisu Architecture for Semantic Segmentation: A Complete Technical Guide" calls
         # modern: AdamW, cosine warm restarts (50 epochs, then twice as long each time; 750 are
-        # four periods), ENet's class weights, crops, flips and colour jitter, batches of 3 to 5.
+        # four periods), ENet's class weights, crops, flips and color jitter, batches of 3 to 5.
         Recipe(
             "tiramisu_guide",
             epochs=750,

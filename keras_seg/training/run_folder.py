@@ -50,7 +50,7 @@ def setup(network, data, recipe, seed, weights=None):
                 "network": _digest(_structure(network)),
                 "num_classes": data.num_classes,
                 "class_names": list(data.class_names),
-                "palette": [list(map(int, colour)) for colour in data.palette],
+                "palette": [list(map(int, color)) for color in data.palette],
                 "ignore_class": data.ignore_class,
                 "num_channels": data.num_channels,
                 "input_spec": _input_spec(data, len(network.input_shape) - 2).to_dict(),

@@ -14,17 +14,17 @@ _RUNNERS = weakref.WeakKeyDictionary()
 
 
 def reestimate_statistics(model, batches):
-    """Replace the moving statistics of batch normalisation by means over a set of pictures.
+    """Replace the moving statistics of batch normalization by means over a set of pictures.
 
     Moving averages look back over a few batches only, and lag behind the weights; with small
     batches, or after the weights were averaged or loaded, they are wrong and the network with
-    them. This pass runs the pictures once, normalised by their own batch and without dropout, as
+    them. This pass runs the pictures once, normalized by their own batch and without dropout, as
     FC-DenseNet's authors evaluate, and keeps the mean and the variance over all pixels.
 
     Y. Wu, J. Johnson: Rethinking "Batch" in BatchNorm, 2021, arXiv 2105.07576, section 3.
 
     Args:
-        model: `keras.Model` with batch normalisation, changed in place.
+        model: `keras.Model` with batch normalization, changed in place.
         batches: pictures as the network is trained on: an iterable of pixels 0..255 (b, h, w, c),
             or of pairs of pixels and labels. Batches of more than one picture give better
             estimates for the layers further on.
@@ -33,7 +33,7 @@ def reestimate_statistics(model, batches):
         Number of batches.
 
     Raises:
-        ValueError: there is no batch, or no batch normalisation. The model stays as it was.
+        ValueError: there is no batch, or no batch normalization. The model stays as it was.
 
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.BatchNormalization()])
     >>> reestimate_statistics(model, [np.full((1, 2, 2, 1), 2.0), np.full((1, 2, 2, 1), 4.0)])
@@ -42,29 +42,29 @@ def reestimate_statistics(model, batches):
     [3.0, 1.0]
     """
     inside = list(inner_layers(model))
-    normalising = [x for x in inside if isinstance(x, keras.layers.BatchNormalization)]
-    if not normalising:
+    normalizing = [x for x in inside if isinstance(x, keras.layers.BatchNormalization)]
+    if not normalizing:
         raise ValueError(
-            "`reestimate_statistics` needs a model with batch normalisation. Received: "
+            "`reestimate_statistics` needs a model with batch normalization. Received: "
             f"model={model.name!r}, which has none. It needs no such pass."
         )
     before = [keras.ops.convert_to_numpy(x) for x in model.non_trainable_variables]
     quiet = [(x, "rate", 0.0) for x in inside if isinstance(x, keras.layers.Dropout)]
     # Without memory, a layer's moving statistics are those of the last batch.
-    quiet += [(x, "momentum", 0.0) for x in normalising]
+    quiet += [(x, "momentum", 0.0) for x in normalizing]
     were = [getattr(layer, name) for layer, name, _ in quiet]
     found = None
     try:
         for layer, name, value in quiet:
             setattr(layer, name, value)
-        found = _mean_over(batches, _runner(model, normalising), normalising)
+        found = _mean_over(batches, _runner(model, normalizing), normalizing)
     finally:
         for (layer, name, _), value in zip(quiet, were, strict=True):
             setattr(layer, name, value)
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)
     means, squares, num_batches = found
-    for layer, mean, square in zip(normalising, means, squares, strict=True):
+    for layer, mean, square in zip(normalizing, means, squares, strict=True):
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(np.maximum(square - mean**2, 0))
     return num_batches
@@ -98,7 +98,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
             reestimate_statistics(
-                self.model, unobtrusive_bar(self.batches, "Statistics of batch normalisation")
+                self.model, unobtrusive_bar(self.batches, "Statistics of batch normalization")
             )
 
 
@@ -119,9 +119,9 @@ def inner_layers(layer):
         yield from inner_layers(inner)
 
 
-def _mean_over(batches, run, normalising):
+def _mean_over(batches, run, normalizing):
     """Mean and mean square of each layer's input over all pixels of all batches."""
-    means, squares = (np.zeros(len(normalising), dtype=object) for _ in range(2))
+    means, squares = (np.zeros(len(normalizing), dtype=object) for _ in range(2))
     pixels, num_batches = 0, 0
     for batch in batches:
         image = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
@@ -130,7 +130,7 @@ def _mean_over(batches, run, normalising):
         pixels, num_batches, share = pixels + new, num_batches + 1, new / (pixels + new)
         statistics = [
             [keras.ops.convert_to_numpy(x).astype("float64") for x in pair]
-            for pair in ((x.moving_mean, x.moving_variance) for x in normalising)
+            for pair in ((x.moving_mean, x.moving_variance) for x in normalizing)
         ]
         mean = _each(statistics, lambda m, v: m)
         square = _each(statistics, lambda m, v: v + m**2)
@@ -152,14 +152,14 @@ def _each(statistics, function):
     return made
 
 
-def _runner(model, normalising):
+def _runner(model, normalizing):
     """The model in training mode, which updates the statistics; compiled once per model.
 
     What is set while it runs (no dropout, no momentum) is the same each time. Layers that are not
     trainable keep their statistics, so that a change of that compiles again.
     """
     runners = _RUNNERS.setdefault(model, {})
-    trainable = tuple(layer.trainable for layer in normalising)
+    trainable = tuple(layer.trainable for layer in normalizing)
     if trainable not in runners:
         # A weak reference: the function must not keep its model alive.
         runners[trainable] = _compiled(weakref.ref(model))

@@ -77,7 +77,7 @@ def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> li
         Finding("notice", f"Split {split!r} does not show: {', '.join(names)}",
                 "Its IoU there will be nan, and left out of the mean.")
         for split, names in absent.items()
-        if names and tallies[split].sizes and not _unlabelled(tallies[split])
+        if names and tallies[split].sizes and not _unlabeled(tallies[split])
     ]  # fmt: skip
     found += _of_shares(data, tallies, tables)
     return found + [Finding("notice", note.rstrip("."), "") for note in data.notes]
@@ -154,7 +154,7 @@ def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
         ))  # fmt: skip
     for name, tally in tallies.items():
         share = tally.pixels[data.ignore_class] / max(tally.pixels.sum(), 1)
-        if share > _MUCH_VOID and not _unlabelled(tally):
+        if share > _MUCH_VOID and not _unlabeled(tally):
             found.append(Finding(
                 "notice", f"{100 * share:.0f} % of the pixels of {name!r} are ignored",
                 "Are all ids named in `classes`?",
@@ -162,5 +162,5 @@ def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
     return found
 
 
-def _unlabelled(tally: Tally) -> bool:
+def _unlabeled(tally: Tally) -> bool:
     return len(tally.void) == len(tally.prints)

@@ -1,9 +1,9 @@
 """Synthetic MRI slices of heads in four contrasts, with exact labels.
 
 The four channels stand for T1, T1 with contrast agent, T2 and FLAIR. Each slice has its own head,
-folds, contrast, uneven field and noise; most have a tumour with a core, a rim that takes up the
-agent, and oedema around it. No gray value belongs to one class alone: fat, vessels and the plexus
-in the ventricles are as bright as the rim, and age-worn white matter as oedema. They are drawings
+folds, contrast, uneven field and noise; most have a tumor with a core, a rim that takes up the
+agent, and edema around it. No gray value belongs to one class alone: fat, vessels and the plexus
+in the ventricles are as bright as the rim, and age-worn white matter as edema. They are drawings
 for teaching, not medical data.
 """
 
@@ -35,6 +35,6 @@ def brain_slices(
 
     >>> data = brain_slices(num_images=3, size=(64, 64))
     >>> data.num_channels, data.class_names[-3:]
-    (4, ('oedema', 'tumour core', 'enhancing'))
+    (4, ('edema', 'tumor core', 'enhancing'))
     """
     return drawn_dataset("brain_slices", draw_brain, num_images, size, seed)

@@ -55,15 +55,15 @@ def shapes(
         kind if index < 3 else f"{kind} {index // 3 + 1}"
         for index, kind in zip(range(num_classes - 1), list(_KINDS) * 4, strict=False)
     ]
-    colors = _colours(num_channels, num_classes)
-    palette = [(0, 0, 0), *map(tuple, _colours(3, num_classes).tolist())]
+    colors = _colors(num_channels, num_classes)
+    palette = [(0, 0, 0), *map(tuple, _colors(3, num_classes).tolist())]
     classes = Classes.make(["background", *names], palette=palette)
     dimensions = 3 if isinstance(size, tuple | list) and len(size) == 3 else 2
     draw = partial(_draw, colors=colors)
     return drawn_dataset("shapes", draw, num_images, size, seed, dimensions, classes)
 
 
-def _colours(num_channels, num_classes):
+def _colors(num_channels, num_classes):
     """A color in 90..250 per shape; the first channel alone tells classes apart."""
     turn = np.pi * np.arange(num_classes - 1) / (num_classes - 1)
     shift = 2 * np.pi / 3 * np.arange(num_channels)

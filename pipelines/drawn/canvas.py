@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-Colour = Sequence[float]
+Color = Sequence[float]
 
 
 class Dice:
@@ -45,10 +45,10 @@ class Dice:
     def bytes(self, count: int) -> np.ndarray:
         return np.frombuffer(self._generator.bytes(count), np.uint8)
 
-    def vary(self, colour: Colour, spread: float = 12.0) -> list[float]:
-        """The colour with another brightness and a little another hue."""
+    def vary(self, color: Color, spread: float = 12.0) -> list[float]:
+        """The color with another brightness and a little another hue."""
         shift = self.real(-spread, spread)
-        return [c + shift + self.real(-spread / 3, spread / 3) for c in colour]
+        return [c + shift + self.real(-spread / 3, spread / 3) for c in color]
 
 
 class Canvas:
@@ -57,19 +57,19 @@ class Canvas:
     def __init__(self, height: int, width: int) -> None:
         self.pixels = np.zeros((height, width, 4), np.uint8)
 
-    def fill(self, polygons: np.ndarray, colour: Colour, class_id: int) -> None:
+    def fill(self, polygons: np.ndarray, color: Color, class_id: int) -> None:
         """Fill polygons (n, corners, 2) or one polygon (corners, 2), int32 pixels."""
         shapes = [polygons] if polygons.ndim == 2 else list(polygons)
-        cv2.fillPoly(self.pixels, shapes, (*colour, class_id))
+        cv2.fillPoly(self.pixels, shapes, (*color, class_id))
 
-    def line(self, points, colour: Colour, class_id: int, thickness: float) -> None:
+    def line(self, points, color: Color, class_id: int, thickness: float) -> None:
         """Draw a line through pixel points with the given thickness in pixels."""
         points = np.rint(points).astype(np.int32)
-        cv2.polylines(self.pixels, [points], False, (*colour, class_id), max(1, round(thickness)))
+        cv2.polylines(self.pixels, [points], False, (*color, class_id), max(1, round(thickness)))
 
-    def disc(self, centre, radius: float, colour: Colour, class_id: int) -> None:
-        centre = (round(centre[0]), round(centre[1]))
-        cv2.circle(self.pixels, centre, max(1, round(radius)), (*colour, class_id), -1)
+    def disc(self, center, radius: float, color: Color, class_id: int) -> None:
+        center = (round(center[0]), round(center[1]))
+        cv2.circle(self.pixels, center, max(1, round(radius)), (*color, class_id), -1)
 
     def window(self, x0: float, y0: float, x1: float, y1: float):
         """The part of a pixel box that lies on the canvas, or None: (x0, y0, x1, y1)."""

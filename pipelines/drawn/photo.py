@@ -18,22 +18,22 @@ def photograph(dice: Dice, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
         soft = cv2.GaussianBlur(picture, (3, 3), 0)
         picture = cv2.addWeighted(picture, 0.5, soft, 0.5, 0)
     corner = dice.real(0.0, 0.25)
-    shade = np.clip(255 - _from_centre(rows, columns) * corner, 0, 255).astype(np.uint8)
+    shade = np.clip(255 - _from_center(rows, columns) * corner, 0, 255).astype(np.uint8)
     picture = cv2.multiply(picture, cv2.merge([shade] * 3), scale=1 / 255)
     picture = cv2.LUT(picture, _exposure(dice, sum(cv2.mean(picture)) / 3))
     return _add_noise(dice, picture), majority(canvas.pixels[..., 3])
 
 
 @lru_cache(maxsize=8)
-def _from_centre(rows: int, columns: int) -> np.ndarray:
-    """Squared distance from the centre, 0..255 at the corners."""
+def _from_center(rows: int, columns: int) -> np.ndarray:
+    """Squared distance from the center, 0..255 at the corners."""
     y = (np.arange(rows) * 2 / max(1, rows - 1) - 1)[:, None]
     x = (np.arange(columns) * 2 / max(1, columns - 1) - 1)[None]
     return (x * x + y * y) * 127.5
 
 
 def _exposure(dice: Dice, brightness: float) -> np.ndarray:
-    """One curve per colour: exposure, contrast and colour temperature, (1, 256, 3).
+    """One curve per color: exposure, contrast and color temperature, (1, 256, 3).
 
     The camera meters a dark scene brighter, though not all the way, and misses a little.
     """
@@ -42,7 +42,7 @@ def _exposure(dice: Dice, brightness: float) -> np.ndarray:
     contrast, lift = dice.real(0.9, 1.15), dice.real(-4, 10)
     value = np.arange(256.0)[:, None] * gain * np.array([1 + warm, 1.0, 1 - warm])
     value = (value - 110) * contrast + 110 + lift
-    high = 225.0  # bright values bend towards white instead of breaking off
+    high = 225.0  # bright values bend toward white instead of breaking off
     value = np.where(value > high, high + (value - high) / (1 + (value - high) / 40), value)
     return np.clip(np.rint(value), 0, 255).astype(np.uint8)[None]
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.ops.batches import classmix, cutmix, mosaic, multi_scale
-from pipelines.ops.color import color_jitter, greyscale, random_gamma
+from pipelines.ops.color import color_jitter, grayscale, random_gamma
 from pipelines.ops.crops import center_crop, class_crop, pad, random_crop, random_scale_crop
 from pipelines.ops.erase import coarse_dropout, cutout
 from pipelines.ops.geometry import (
@@ -28,7 +28,7 @@ from pipelines.ops.geometry import (
     random_vertical_flip,
     resize,
 )
-from pipelines.ops.quality import gaussian_blur, gaussian_noise, jpeg_artefacts
+from pipelines.ops.quality import gaussian_blur, gaussian_noise, jpeg_artifacts
 from pipelines.ops.repeats import repeat_augment
 from pipelines.ops.warp import elastic, random_affine, random_perspective, random_rotation
 
@@ -46,8 +46,8 @@ __all__ = [
     "elastic",
     "gaussian_blur",
     "gaussian_noise",
-    "greyscale",
-    "jpeg_artefacts",
+    "grayscale",
+    "jpeg_artifacts",
     "mosaic",
     "multi_scale",
     "pad",

@@ -16,12 +16,12 @@ from pipelines.ops.example import (
     uniform,
 )
 
-_MID_GREY = 128.0
+_MID_GRAY = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # A matrix product over 16 pixels at a time is twice as fast as over single pixels.
 _PIXELS_PER_ROW = 16
 # Turning about the gray axis by angle a (Rodrigues): cos a * I + (1 - cos a) * G + sin a * S.
-_GREY_AXIS = np.full((3, 3), 1 / 3, np.float32)
+_GRAY_AXIS = np.full((3, 3), 1 / 3, np.float32)
 _SIDEWAYS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / math.sqrt(3)
 
 
@@ -62,7 +62,7 @@ def color_jitter(
         image = example["image"]
         turn, color, light, spread = tf.unstack(uniform(example["seed"], 4) * 2 - 1)
         light, spread = 1 + brightness * light, 1 + contrast * spread
-        offset = _MID_GREY * (1 - spread)
+        offset = _MID_GRAY * (1 - spread)
         if image.shape[-1] == 3 and dimensions_of(example) == 2:
             matrix = _color_matrix(2 * math.pi * hue * turn, 1 + saturation * color)
             image = _apply(image, matrix * light * spread, offset)
@@ -102,7 +102,7 @@ def random_gamma(low: float = 0.7, high: float = 1.5) -> Op:
     return op
 
 
-def greyscale(probability: float = 0.1) -> Op:
+def grayscale(probability: float = 0.1) -> Op:
     """Convert a share of the pictures to grayscale with three channels.
 
     Args:
@@ -116,13 +116,13 @@ def greyscale(probability: float = 0.1) -> Op:
 
     >>> image = np.full((1, 1, 3), (255, 0, 0), "uint8")
     >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
-    >>> greyscale(1.0)(example)["image"][0, 0].numpy().tolist()
+    >>> grayscale(1.0)(example)["image"][0, 0].numpy().tolist()
     [76, 76, 76]
     """
-    check_number("greyscale", "probability", probability, 0, 1)
+    check_number("grayscale", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
-        require_picture("greyscale", example, "Remove it: channels of volumes are not colors.")
+        require_picture("grayscale", example, "Remove it: channels of volumes are not colors.")
         image = tf.convert_to_tensor(example["image"])
         if image.shape[-1] != 3:
             return example
@@ -137,7 +137,7 @@ def greyscale(probability: float = 0.1) -> Op:
 def _color_matrix(angle, saturation):
     """Return the (3, 3) matrix of a turn in hue followed by a change in saturation."""
     turn = tf.cos(angle) * np.eye(3, dtype=np.float32) + tf.sin(angle) * _SIDEWAYS
-    turn += (1 - tf.cos(angle)) * _GREY_AXIS
+    turn += (1 - tf.cos(angle)) * _GRAY_AXIS
     gray = np.tile(_LUMA, (3, 1))
     return tf.matmul(saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * gray, turn)
 

@@ -179,7 +179,7 @@ def class_crop(
         random = tf.logical_or(draws[axes + 1] >= probability, tf.reduce_max(scores) < 0)
         places = tf.unstack(tf.unravel_index(pixel, old), num=axes)
         around = [
-            _towards(place, was, size, draws[axis])
+            _toward(place, was, size, draws[axis])
             for axis, (place, was, size) in enumerate(zip(places, old, sizes, strict=True))
         ]
         around = tf.where(random, draws[:axes], tf.stack(around))
@@ -258,7 +258,7 @@ def _crop(example: Example, sizes: Sequence[int], draws) -> Example:
     return place(example, starts, sizes)
 
 
-def _towards(pixel, size, window_size: int, draw):
+def _toward(pixel, size, window_size: int, draw):
     """Return the draw that makes a pixel the middle of its window, as far as there is room."""
     room = tf.cast(size - window_size, tf.float32)
     start = tf.cast(pixel - window_size // 2, tf.float32)

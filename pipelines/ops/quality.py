@@ -76,7 +76,7 @@ def gaussian_noise(strength: float = 12.0) -> Op:
     return op
 
 
-def jpeg_artefacts(low: int = 30, high: int = 95, probability: float = 0.5) -> Op:
+def jpeg_artifacts(low: int = 30, high: int = 95, probability: float = 0.5) -> Op:
     """Store a part of the pictures as JPEG of random quality, and read them again.
 
     Args:
@@ -93,15 +93,15 @@ def jpeg_artefacts(low: int = 30, high: int = 95, probability: float = 0.5) -> O
     >>> import numpy as np
     >>> image = np.full((4, 4, 3), 77, "uint8")
     >>> example = {"image": image, "label": image[..., 0], "seed": (0, 1)}
-    >>> jpeg_artefacts()(example)["image"].shape
+    >>> jpeg_artifacts()(example)["image"].shape
     TensorShape([4, 4, 3])
     """
-    check_number("jpeg_artefacts", "low", low, 1, 100)
-    check_number("jpeg_artefacts", "high", high, low, 100)
-    check_number("jpeg_artefacts", "probability", probability, 0, 1)
+    check_number("jpeg_artifacts", "low", low, 1, 100)
+    check_number("jpeg_artifacts", "high", high, low, 100)
+    check_number("jpeg_artifacts", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
-        require_picture("jpeg_artefacts", example, "Leave it out, or take gaussian_noise.")
+        require_picture("jpeg_artifacts", example, "Leave it out, or take gaussian_noise.")
         draws = uniform(example["seed"], 2)
         image = tf.convert_to_tensor(example["image"])
         quality = low + tf.cast(draws[1] * (high - low + 0.999), tf.int32)

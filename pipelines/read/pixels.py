@@ -166,6 +166,6 @@ def _checked(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     if pixels.dtype.kind == "f" and highest <= 1:
         raise ValueError(
             f"Pixels must be in 0..255, and these look like 0..1. {received}Multiply by 255, "
-            "or convert to uint8 if they are right; the model does its own normalisation."
+            "or convert to uint8 if they are right; the model does its own normalization."
         )
     return np.rint(pixels).astype(np.uint8)

@@ -14,8 +14,8 @@ import numpy as np
 
 from pipelines.read.row_source import Rows, damaged
 
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
-PALETTE, GREY_ALPHA = 3, 4
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each color type
+PALETTE, GRAY_ALPHA = 3, 4
 PIECE = 1 << 20  # bytes
 MOST_UNPACKED = 1032  # bytes from one byte of zlib's: deflate's limit
 ROWS_AT_ONCE = 64
@@ -40,39 +40,39 @@ def open_png(path: Path) -> Rows | None:
         kind, header = next(parts, (b"", b""))
         if kind != b"IHDR" or len(header) != 13:
             return None
-        width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
-        colours = np.zeros((256, 3), np.uint8)
+        width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+        colors = np.zeros((256, 3), np.uint8)
         for kind, data in parts:
             if kind == b"eXIf":
                 return None
-            if kind == b"PLTE" and len(data) <= colours.size:
-                colours.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
+            if kind == b"PLTE" and len(data) <= colors.size:
+                colors.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
             if kind == b"IDAT":
                 break
-    usual = depth in (8, 16) and colour in CHANNELS and (depth, colour) != (16, PALETTE)
+    usual = depth in (8, 16) and color in CHANNELS and (depth, color) != (16, PALETTE)
     if not usual or interlaced or not height or not 0 < width <= WIDEST:
         return None
-    rows = _Rows(path, width, depth, colour)
+    rows = _Rows(path, width, depth, color)
     if height * (1 + rows.line) > MOST_UNPACKED * path.stat().st_size:
         raise damaged(path, f"too short for its {height} x {width} pixels")
 
     def read(top, bottom):
         found = rows.read(top, bottom)
-        if colour == PALETTE:
-            return colours[found[..., 0]]
-        return found[..., :1] if colour == GREY_ALPHA else found
+        if color == PALETTE:
+            return colors[found[..., 0]]
+        return found[..., :1] if color == GRAY_ALPHA else found
 
-    channels = {PALETTE: 3, GREY_ALPHA: 1}.get(colour, rows.channels)
+    channels = {PALETTE: 3, GRAY_ALPHA: 1}.get(color, rows.channels)
     return Rows(height, width, channels, rows.dtype, read)
 
 
 class _Rows:
     """The rows of a file, kept from the last `top` on, since the next band begins further down."""
 
-    def __init__(self, path, width, depth, colour):
+    def __init__(self, path, width, depth, color):
         self.path, self.width, self.depth = path, width, depth
-        self.channels = CHANNELS[colour]
-        self.colour = 0 if colour == PALETTE else colour
+        self.channels = CHANNELS[color]
+        self.color = 0 if color == PALETTE else color
         self.dtype = np.dtype(np.uint8 if depth == 8 else np.uint16)
         self.line = width * self.channels * self.dtype.itemsize
         self._start()
@@ -105,7 +105,7 @@ class _Rows:
                 raise damaged(self.path, reason) from error
         raw = b"\0" + self.last + bytes(self.buffer[:length])
         del self.buffer[:length]
-        size = (self.width, number + 1, self.depth, self.colour, 0, 0, 0)
+        size = (self.width, number + 1, self.depth, self.color, 0, 0, 0)
         small = b"".join(
             (
                 b"\x89PNG\r\n\x1a\n",
@@ -122,8 +122,8 @@ class _Rows:
         return found
 
     def _in_order(self, pixels):
-        """OpenCV gives blue, green, red, alpha, also for grey with alpha."""
-        if self.colour == GREY_ALPHA:
+        """OpenCV gives blue, green, red, alpha, also for gray with alpha."""
+        if self.color == GRAY_ALPHA:
             return pixels[..., [0, -1]]
         return pixels[..., [2, 1, 0, 3][: self.channels]] if self.channels > 1 else pixels
 

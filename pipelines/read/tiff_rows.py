@@ -22,7 +22,7 @@ def open_tiff(path: Path) -> Rows | None:
         path: the file.
 
     Returns:
-        its rows; None for kinds that are read as a whole: palettes, inverted grey, turned
+        its rows; None for kinds that are read as a whole: palettes, inverted gray, turned
         pictures, stacks of pages, bits that are no bytes, one large compressed piece, and what
         the installed packages do not decode.
     """

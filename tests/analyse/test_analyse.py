@@ -198,7 +198,7 @@ def test_costs_worked_out_by_hand():
     # The picture (0.5 KiB) and its convolution; then in place; then with the larger map.
     assert kib.tolist() == [1.5, 1, 1, 3, 3]
     kept = 1024 * table.loc["up", "training_mib"]
-    # The picture, the normalisation's input, the ReLU's output; the last map and both gradients.
+    # The picture, the normalization's input, the ReLU's output; the last map and both gradients.
     assert kept == 0.5 + 1 + 1 + 2 + 2 + 1
 
 

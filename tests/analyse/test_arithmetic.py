@@ -74,8 +74,8 @@ def test_bilinear_kernel_enlarges_a_ramp_to_a_ramp(stride):
     kernel = arithmetic.bilinear_kernel(stride)
     # k = 2s - s % 2, f = ceil(k / 2), c = (2f - 1 - f % 2) / 2f, w(i) = 1 - |i / f - c|.
     half = -(-len(kernel) // 2)
-    centre = (2 * half - 1 - half % 2) / (2 * half)
-    line = 1 - np.abs(np.arange(2 * stride - stride % 2) / half - centre)
+    center = (2 * half - 1 - half % 2) / (2 * half)
+    line = 1 - np.abs(np.arange(2 * stride - stride % 2) / half - center)
     np.testing.assert_allclose(kernel, np.outer(line, line))
     ramp = np.tile(np.arange(8, dtype="float32"), (8, 1))[None, ..., None]
     large = ops.conv_transpose(ramp, kernel[..., None, None].astype("float32"), stride)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def conv(channels, filters, kernel_size=3, stride=1, groups=1, dilation=1, activation=True):
-    """Convolution, batch normalisation and, if asked, ReLU6."""
+    """Convolution, batch normalization and, if asked, ReLU6."""
     padding = dilation * (kernel_size - 1) // 2
     layers = [
         nn.Conv2d(channels, filters, kernel_size, stride, padding, dilation, groups, bias=False),
@@ -78,7 +78,7 @@ def training_step(images, labels, num_classes):
     def step():
         optimizer.zero_grad(set_to_none=True)
         logits, auxiliary = network(images)
-        # The labels under the centres of the auxiliary head's cells, as ours has it.
+        # The labels under the centers of the auxiliary head's cells, as ours has it.
         small = labels[:, 4::8, 4::8]
         loss = functional.cross_entropy(logits, labels, ignore_index=255)
         loss = loss + 0.4 * functional.cross_entropy(auxiliary, small, ignore_index=255)

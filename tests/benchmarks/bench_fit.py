@@ -5,7 +5,7 @@
 Prints one JSON line per way, each from a process of its own so that peak memory is its own, and
 last the ratios. "fit" is the time from the second epoch's begin to its end without the
 validation pass, which is a line of its own. "keras_plain" is the same network with Keras's own
-batch normalisation. PyTorch runs where it is installed, with its default allocator and with
+batch normalization. PyTorch runs where it is installed, with its default allocator and with
 glibc told to keep freed memory (MALLOC_TOP_PAD_ and the like).
 """
 

@@ -131,7 +131,7 @@ def test_equal_pictures_within_a_split_are_a_notice(folder):
     assert "Duplicate pictures within a split (1)" in str(report)
 
 
-def test_binary_and_smoothed_masks_are_recognised(folder):
+def test_binary_and_smoothed_masks_are_recognized(folder):
     half = np.zeros((48, 64), np.uint8)
     half[24:] = 255
     save(half, folder / "masks/train/0.png")
@@ -141,7 +141,7 @@ def test_binary_and_smoothed_masks_are_recognised(folder):
     assert kinds == ["0/255 mask", "0/255 mask, smoothed"]
 
 
-def test_anti_aliased_colours_are_recognised(folder):
+def test_anti_aliased_colors_are_recognized(folder):
     table = {(0, 0, 0): "sky", (200, 40, 120): "road"}
     for path in folder.glob("masks/*/*.png"):
         mask = np.zeros((48, 64, 3), np.uint8)
@@ -259,7 +259,7 @@ def test_fix_writes_repaired_masks_elsewhere_and_touches_nothing(folder, tmp_pat
     assert next(iter(fixed.train_batches(5)))[1].shape == (5, 48, 64)
 
 
-def test_fix_gives_smoothed_colours_their_nearest_class(folder, tmp_path):
+def test_fix_gives_smoothed_colors_their_nearest_class(folder, tmp_path):
     table = {(0, 0, 0): "sky", (200, 40, 120): "road"}
     for path in folder.glob("masks/*/*.png"):
         mask = np.zeros((48, 64, 3), np.uint8)

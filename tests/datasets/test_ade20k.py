@@ -28,7 +28,7 @@ def test_ids_from_1_to_150_are_classes_and_zero_is_ignored(folder):
     assert (data.num_examples("train"), data.num_examples("val")) == (2, 2)
 
 
-def test_names_and_colours_are_the_owners(folder):
+def test_names_and_colors_are_the_owners(folder):
     data = pipelines.load("ade20k", folder.parent)
     assert data.class_names[:3] == ("wall", "building", "sky")
     assert data.class_names[149] == "flag"

@@ -109,7 +109,7 @@ def owners_form(tmp_path):
     return tmp_path
 
 
-def test_owners_colours_become_the_eleven_classes(owners_form):
+def test_owners_colors_become_the_eleven_classes(owners_form):
     data = pipelines.load("camvid", owners_form)
     assert {split: data.num_examples(split) for split in data.splits} == {
         "train": 1, "val": 1, "test": 2

@@ -39,7 +39,7 @@ def test_palette_indices_are_classes_and_the_border_is_ignored(voc):
     assert {split: data.num_examples(split) for split in data.splits} == {"train": 2, "val": 1}
 
 
-def test_colours_follow_the_rule_of_the_devkit(voc):
+def test_colors_follow_the_rule_of_the_devkit(voc):
     # Bit j of red, green and blue comes from bits 3j, 3j+1 and 3j+2 of the id, high bits first.
     def color(i):
         channels = [0, 0, 0]

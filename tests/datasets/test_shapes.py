@@ -35,7 +35,7 @@ def test_size_channels_and_classes_are_as_asked_for(size, channels, classes):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_nearest_colour_tells_the_classes(channels):
+def test_the_nearest_color_tells_the_classes(channels):
     """So a network of one 1x1 convolution can learn it: this is what "in a few steps" means."""
     data = pipelines.shapes(num_images=12, num_channels=channels)
     pairs = [data.example("train", index) for index in range(data.num_examples("train"))]

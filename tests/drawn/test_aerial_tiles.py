@@ -16,7 +16,7 @@ def all_labels(*arguments):
 
 @pytest.mark.parametrize(("count", "size"), [(20, 96), (4, 384)])
 def test_scale_does_not_change_with_size(count, size):
-    # A car is 3.9 to 4.8 m long and 1.75 to 2 m wide; a pixel is half a metre: 27 to 38 pixels.
+    # A car is 3.9 to 4.8 m long and 1.75 to 2 m wide; a pixel is half a meter: 27 to 38 pixels.
     areas = []
     for label in all_labels(count, (size, size), 3):
         number, _, stats, _ = cv2.connectedComponentsWithStats((label == CAR).astype(np.uint8))

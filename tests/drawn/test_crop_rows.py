@@ -35,7 +35,7 @@ def test_crop_stands_in_rows():
     assert np.median(bare) > 1 / 3
 
 
-def test_a_picture_shows_a_metre_whatever_its_size():
+def test_a_picture_shows_a_meter_whatever_its_size():
     # So a plant is four times as large, in pixels, in a picture with twice the side: its share of
     # the picture is the same.
     small = (all_labels(num_images=20, size=(64, 64), seed=2) == CROP).mean()

@@ -1,4 +1,4 @@
-"""Drawn fields, brains, land, streets: reproducible, exactly labelled, not solved by colour."""
+"""Drawn fields, brains, land, streets: reproducible, exactly labeled, not solved by color."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ KINDS = {
     "brain_slices": (
         brain_slices,
         4,
-        ("background", "skull", "fluid", "grey matter", "white matter", "oedema", "tumour core",
+        ("background", "skull", "fluid", "gray matter", "white matter", "edema", "tumor core",
          "enhancing"),
     ),
     "aerial_tiles": (
@@ -85,7 +85,7 @@ def test_splits_hold_seventy_and_twice_fifteen_percent(name, drawn):
 
 
 @every_kind
-def test_classes_have_names_and_colours(name, drawn):
+def test_classes_have_names_and_colors(name, drawn):
     _, channels, names = KINDS[name]
     assert tuple(drawn[name].class_names) == names
     assert len(set(drawn[name].palette)) == len(names)
@@ -125,8 +125,8 @@ def test_edges_of_label_and_picture_coincide(name, drawn):
 
 
 @every_kind
-def test_colour_alone_does_not_tell_the_classes(name, drawn):
-    # The best table from colour to class, 8 levels a channel, learnt on train and used on val.
+def test_color_alone_does_not_tell_the_classes(name, drawn):
+    # The best table from color to class, 8 levels a channel, learned on train and used on val.
     data, count = drawn[name], len(KINDS[name][2])
     votes = np.zeros((8 ** KINDS[name][1], count))
     bins = {}
@@ -142,7 +142,7 @@ def test_colour_alone_does_not_tell_the_classes(name, drawn):
     confusion = np.bincount(truth * count + predicted, minlength=count**2).reshape(count, count)
     hits = np.diag(confusion)
     iou = hits / np.maximum(confusion.sum(0) + confusion.sum(1) - hits, 1)
-    assert iou.min() < 0.25, "at least one class has no colour of its own"
+    assert iou.min() < 0.25, "at least one class has no color of its own"
     assert iou.mean() < 0.6
 
 

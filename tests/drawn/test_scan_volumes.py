@@ -59,12 +59,12 @@ def test_the_agent_lights_up_the_organ_and_vessels(scans):
         [np.mean([v[..., c][la == k].mean() for v, la in scans]) for k in (BODY, ORGAN, VESSEL)]
         for c in range(2)
     )
-    assert after[1] - before[1] > 15  # 152 - 118 in the table of greys, but for borders
+    assert after[1] - before[1] > 15  # 152 - 118 in the table of grays, but for borders
     assert after[2] - before[2] > 40  # 205 - 108, but vessels are thin and blurred
     assert abs(after[0] - before[0]) < 20
 
 
-def test_no_grey_belongs_to_lesions_or_vessels_alone(scans):
+def test_no_gray_belongs_to_lesions_or_vessels_alone(scans):
     values = np.concatenate([v[..., 1].ravel() for v, _ in scans])
     labels = np.concatenate([la.ravel() for _, la in scans])
     lesion, vessel = (np.percentile(values[labels == k], (25, 75)) for k in (LESION, VESSEL))
@@ -78,7 +78,7 @@ def test_noise_has_unit_variance_and_is_smooth():
     assert abs(noise.mean()) < 0.1
     assert noise.std() == pytest.approx(1, abs=0.05)
     steps = np.diff(noise, axis=1)
-    assert steps.std() < 0.5  # a cell of 4 voxels: neighbours share most of their numbers
+    assert steps.std() < 0.5  # a cell of 4 voxels: neighbors share most of their numbers
 
 
 def test_blur_is_a_gaussian_along_each_axis():

@@ -42,7 +42,7 @@ def test_sky_is_above_the_road(streets):
 
 
 def table_score(features, truths, bins):
-    """Mean IoU of the best table from feature to class, learnt on train, used on val."""
+    """Mean IoU of the best table from feature to class, learned on train, used on val."""
     table = np.zeros((bins, 10))
     np.add.at(table, (features[0].ravel(), truths[0].ravel()), 1)
     predicted = table.argmax(1)[features[1].ravel()]
@@ -51,11 +51,11 @@ def table_score(features, truths, bins):
     return (hits / (confusion.sum(0) + confusion.sum(1) - hits)).mean()
 
 
-def test_neither_colour_nor_place_alone_tells_the_classes(streets):
+def test_neither_color_nor_place_alone_tells_the_classes(streets):
     (train, train_label), (val, val_label) = arrays(streets, "train"), arrays(streets, "val")
     truths = [label.astype(int) for label in (train_label, val_label)]
-    colours = [(image.astype(int) >> 5) @ np.array([64, 8, 1]) for image in (train, val)]
+    colors = [(image.astype(int) >> 5) @ np.array([64, 8, 1]) for image in (train, val)]
     grid = np.arange(96)[:, None] // 8 * 16 + np.arange(128) // 8  # cells of 8 x 8 pixels
     places = [np.broadcast_to(grid, label.shape) for label in truths]
-    assert table_score(colours, truths, 512) < 0.3
+    assert table_score(colors, truths, 512) < 0.3
     assert table_score(places, truths, 12 * 16) < 0.3

@@ -31,10 +31,10 @@ def test_report_names_size_operations_agreement_and_both_scores():
     report = ExportReport(
         "model.tflite", "TFLite int8", 1_130_000, {"ADD": 10, "CONV_2D": 33},
         {"image": "uint8 (1, 360, 480, 3)"}, {"logits": "int8 (1, 360, 480, 11)"},
-        "101 labelled pictures", 0.9934, 0.25, 0.6512, 0.6498,
+        "101 labeled pictures", 0.9934, 0.25, 0.6512, 0.6498,
     )  # fmt: skip
     text = str(report)
-    for words in ("1.13 MB", "CONV_2D 33, ADD 10", "99.340 %", "101 labelled", "0.6498", "0.6512"):
+    for words in ("1.13 MB", "CONV_2D 33, ADD 10", "99.340 %", "101 labeled", "0.6498", "0.6512"):
         assert words in text
 
 
@@ -179,7 +179,7 @@ def test_failed_proof_says_what_it_needed_and_found(result, words):
         proof_part.require("tflite", "a.tflite", result, 0.999, max_iou_drop=0.015)
 
 
-def test_pictures_come_from_arrays_batches_and_labelled_batches():
+def test_pictures_come_from_arrays_batches_and_labeled_batches():
     batch = np.zeros((2, 8, 8, 3), "uint8")
     sources = [batch, list(batch), [batch, batch], [(batch, batch[..., 0])]]
     sources.append(tf.data.Dataset.from_tensors((batch, batch[..., 0])))
@@ -203,7 +203,7 @@ def test_pictures_of_another_kind_are_refused(wrong):
 )
 def test_data_of_another_kind_is_refused(item, words):
     with pytest.raises(ValueError, match=words):
-        list(proof_part.labelled_batches("tflite", [item], (8, 8, 3), (8, 8)))
+        list(proof_part.labeled_batches("tflite", [item], (8, 8, 3), (8, 8)))
 
 
 def test_resizing_keeps_class_ids():

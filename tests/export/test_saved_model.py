@@ -91,7 +91,7 @@ def test_names_and_palette_stand_in_the_folder(exported):
     _, folder, _ = exported
     notes = json.loads((folder / "assets.extra" / "keras_seg.json").read_text())
     assert notes["class_names"] == list(NAMES)
-    assert notes["palette"] == [list(colour) for colour in PALETTE]
+    assert notes["palette"] == [list(color) for color in PALETTE]
 
 
 def test_answers_where_keras_cannot_be_imported(exported, tmp_path):
@@ -131,7 +131,7 @@ def test_data_gives_the_mean_iou_of_both(tmp_path):
     report = saved_model(model, tmp_path / "1", data=list(zip(images, truth, strict=True)))
     assert report.keras_mean_iou == 1.0
     assert report.mean_iou == pytest.approx(1.0, abs=1e-3)
-    assert report.pictures.startswith("5 labelled pictures")  # 2 x 2, and one of odd size.
+    assert report.pictures.startswith("5 labeled pictures")  # 2 x 2, and one of odd size.
 
 
 def test_mixed_precision_model_is_exported_in_float32(tmp_path):

@@ -95,7 +95,7 @@ def test_int8_file_that_keeps_floats_is_refused(exported):
         part._require_integer(path, "int8")
 
 
-def test_int8_takes_pixels_as_they_are_and_quantises_weights_by_channel(model, tmp_path):
+def test_int8_takes_pixels_as_they_are_and_quantizes_weights_by_channel(model, tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
     dark = pictures(4) // 4  # Ranges of 0..63: brighter pictures must not be clipped.
@@ -111,7 +111,7 @@ def test_names_and_palette_travel_in_the_file(exported):
     _, path, _ = exported
     segmenter = LiteRTSegmenter(path)
     assert segmenter.class_names == list(NAMES)
-    assert segmenter.palette == [list(colour) for colour in PALETTE]
+    assert segmenter.palette == [list(color) for color in PALETTE]
     with zipfile.ZipFile(path) as archive:
         assert archive.read("labels.txt").decode().split() == list(NAMES)
 
@@ -157,7 +157,7 @@ def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
     report = tflite(model, tmp_path / "model.tflite", size=SIZE, data=data)
     assert report.keras_mean_iou > 0.9  # 1 but for what the resizing blurs.
     assert report.mean_iou == pytest.approx(report.keras_mean_iou, abs=1e-3)
-    assert report.pictures == "4 labelled pictures"
+    assert report.pictures == "4 labeled pictures"
     # Enlarged pictures are others to a network of fixed strides.
     found = np.concatenate([expected_labels(model, image) for image, _ in data], axis=None)
     truth = np.concatenate([label for _, label in data], axis=None)

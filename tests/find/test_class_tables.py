@@ -18,14 +18,14 @@ def test_a_mapping_of_ids_is_moved_by_the_offset():
     assert as_classes({0: "cat", 4: "dog"}, label_offset=1).file_ids == (1, 5)
 
 
-def test_colours_of_one_name_are_one_class_with_its_first_colour():
+def test_colors_of_one_name_are_one_class_with_its_first_color():
     classes = as_classes({(1, 0, 0): "car", (2, 0, 0): "bus", (3, 0, 0): "car", (9, 9, 9): None})
     assert classes.names == ("car", "bus")
     assert classes.palette == ((1, 0, 0), (2, 0, 0))
     assert dict(classes.colors) == {(1, 0, 0): 0, (2, 0, 0): 1, (3, 0, 0): 0, (9, 9, 9): 255}
 
 
-def test_a_csv_file_of_names_and_colours_is_read(tmp_path):
+def test_a_csv_file_of_names_and_colors_is_read(tmp_path):
     # As it stands in public copies of CamVid, DeepGlobe and others.
     (tmp_path / "class_dict.csv").write_text("name, r, g, b\nurban_land,0,255,255\nwater,0,0,255\n")
     classes = as_classes(tmp_path / "class_dict.csv")
@@ -34,7 +34,7 @@ def test_a_csv_file_of_names_and_colours_is_read(tmp_path):
     assert classes.colors == (((0, 255, 255), 0), ((0, 0, 255), 1))
 
 
-def test_a_pandas_table_with_ids_reads_ids_and_keeps_colours():
+def test_a_pandas_table_with_ids_reads_ids_and_keeps_colors():
     table = pd.DataFrame({"ID": [3, 5], "Name": ["a", "b"], "R": [1, 2], "G": [1, 2], "B": [1, 2]})
     classes = as_classes(table)
     assert (classes.file_ids, classes.palette, classes.colors) == ((3, 5), ((1,) * 3, (2,) * 3), ())
@@ -70,7 +70,7 @@ def test_found_classes_are_named_after_what_was_found():
         ({"road": 1}, r"are \{id: name\}.*Received: classes=\{.road.: 1\}. Exchange keys"),
     ],
 )
-def test_ids_and_colours_that_cannot_be_are_refused(tmp_path, table, message):
+def test_ids_and_colors_that_cannot_be_are_refused(tmp_path, table, message):
     if isinstance(table, str):
         (tmp_path / "t.csv").write_text(table)
         table = tmp_path / "t.csv"
@@ -127,7 +127,7 @@ NUMBERED = {
         "name,r,g,b\nTerrain,210,0,200\nTraffic sign,90,200,255\n",
     ],
 )
-def test_text_files_may_write_colours_behind_names(tmp_path, text):
+def test_text_files_may_write_colors_behind_names(tmp_path, text):
     (tmp_path / "colors.txt").write_text(text)
     classes = as_classes(tmp_path / "colors.txt")
     assert classes.names == ("Terrain", "Traffic sign")
@@ -179,7 +179,7 @@ def test_json_files_without_classes_are_refused(tmp_path):
         as_classes(tmp_path / "a.json")
 
 
-def test_colours_are_written_in_many_ways():
+def test_colors_are_written_in_many_ways():
     assert as_classes({"#804080": "road"}).colors == (((128, 64, 128), 0),)
     table = pd.DataFrame({"name": ["road", "sky"], "rgb": ["128, 64, 128", "[0 0 255]"]})
     assert as_classes(table).palette == ((128, 64, 128), (0, 0, 255))

@@ -26,14 +26,14 @@ def test_unknown_ids_are_named_with_the_file(ids):
     assert set(info.value.values) == set(ids) - {0}
 
 
-def test_unknown_ids_and_colours_are_ignored_on_request():
+def test_unknown_ids_and_colors_are_ignored_on_request():
     loose = Classes(("road",), ((1, 2, 3),), (0,), colors=(((1, 2, 3), 0),), strict=False)
     assert loose.from_file_ids(np.array([[0, 9, -4, 999]]), "").tolist() == [[0, 255, 255, 255]]
     pixels = np.array([[[1, 2, 3], [3, 2, 1]]], np.uint8)
     assert loose.from_colors(pixels, "").tolist() == [[0, 255]]
 
 
-def test_colours_become_classes():
+def test_colors_become_classes():
     colors = (((128, 64, 0), 1), ((0, 0, 0), 0), ((9, 9, 9), 255))
     classes = Classes(("void", "road"), ((0, 0, 0), (128, 64, 0)), (0, 1), colors=colors)
     pixels = np.array([[[128, 64, 0], [0, 0, 0], [9, 9, 9]]], np.uint8)
@@ -43,7 +43,7 @@ def test_colours_become_classes():
     assert info.value.kind == COLORS
 
 
-def test_colour_codes_are_three_bytes():
+def test_color_codes_are_three_bytes():
     assert color_codes(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[0x010203]]
 
 

@@ -22,7 +22,7 @@ def gray(values):
     return Image.fromarray(np.array(values, np.uint8))
 
 
-def test_binary_masks_of_0_and_255_are_recognised_and_said_so(tmp_path, caplog):
+def test_binary_masks_of_0_and_255_are_recognized_and_said_so(tmp_path, caplog):
     images, labels = folders(tmp_path, [gray([[0, 255]]), gray([[0, 0]])])
     with caplog.at_level(logging.WARNING):
         data = pipelines.from_folders(images, labels, ["field", "weed"], splits=(1.0,))
@@ -39,7 +39,7 @@ def test_masks_of_0_1_and_255_are_not_binary(tmp_path):
     assert data.example("train", 0)[1].tolist() == [[0, 255]]
 
 
-def test_ids_are_found_with_the_colours_of_their_palette(tmp_path):
+def test_ids_are_found_with_the_colors_of_their_palette(tmp_path):
     mask = Image.new("P", (3, 1))
     mask.putpalette([1, 1, 1, 2, 2, 2, 128, 0, 64, *[9] * 252 * 3, 224, 224, 192])
     mask.putdata([0, 2, 255])
@@ -51,7 +51,7 @@ def test_ids_are_found_with_the_colours_of_their_palette(tmp_path):
     assert "2 classes were found in the ids of 1 masks" in data.notes[0]
 
 
-def test_colours_are_found(tmp_path):
+def test_colors_are_found(tmp_path):
     colored = np.array([[[0, 0, 0], [128, 64, 128]]], np.uint8)
     images, labels = folders(tmp_path, [Image.fromarray(colored), gray([[255, 255]])])
     data = pipelines.from_folders(images, labels, splits=(1.0,))
@@ -68,7 +68,7 @@ def test_masks_of_0_and_255_have_two_classes(tmp_path):
     assert data.example("train", 0)[1].tolist() == [[0, 1]]
 
 
-def test_smoothed_masks_have_too_many_colours(tmp_path):
+def test_smoothed_masks_have_too_many_colors(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
     images, labels = folders(tmp_path, [Image.fromarray(noise)])
     with pytest.raises(ValueError, match=r"1..255 different colors.*smoothed or stored as JPEG"):

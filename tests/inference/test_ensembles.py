@@ -78,14 +78,14 @@ def test_one_scale_may_be_a_number(one):
 
 
 def test_scales_look_at_the_resized_picture():
-    """A network that sees colours alone tells the same of a plain picture at every size."""
+    """A network that sees colors alone tells the same of a plain picture at every size."""
     image = keras.Input((None, None, 3))
     plain = Segmenter(keras.Model(image, layers.Conv2D(3, 1)(layers.Rescaling(0.01)(image))))
-    colour = np.full((40, 60, 3), (200, 100, 50), np.uint8)
-    colour[:, 30:] = (10, 220, 90)
-    found = augmented(plain, None, scales=(0.5, 1.0, 2.0)).probabilities(colour)
+    color = np.full((40, 60, 3), (200, 100, 50), np.uint8)
+    color[:, 30:] = (10, 220, 90)
+    found = augmented(plain, None, scales=(0.5, 1.0, 2.0)).probabilities(color)
     assert found.shape == (40, 60, 3)
-    expected = plain.probabilities(colour)
+    expected = plain.probabilities(color)
     # Resizing mixes at the edge only: within two pixels of column 30.
     far = np.abs(np.arange(60) - 29.5) > 3
     np.testing.assert_allclose(found[:, far], expected[:, far], atol=1e-6)
@@ -93,8 +93,8 @@ def test_scales_look_at_the_resized_picture():
 
 
 def test_two_classes_and_one_channel_keep_their_axis():
-    grey = blurring(3, (None, None, 1), num_classes=2)
-    found = augmented(grey, "all", scales=(0.5, 1.0)).probabilities(picture(40, 50, 1))
+    gray = blurring(3, (None, None, 1), num_classes=2)
+    found = augmented(gray, "all", scales=(0.5, 1.0)).probabilities(picture(40, 50, 1))
     assert found.shape == (40, 50, 2)
 
 

@@ -70,7 +70,7 @@ def test_pictures_of_one_stem_do_not_replace_each_other(segmenter, tmp_path):
 
 
 def write_video(path):
-    """Three grey frames."""
+    """Three gray frames."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (48, 40))
     for _ in range(3):
         writer.write(np.full((40, 48, 3), 220, np.uint8))
@@ -87,7 +87,7 @@ def test_a_video_gives_a_video_of_the_same_length_and_size(segmenter, tmp_path):
     assert video.get(cv2.CAP_PROP_FPS) == 5
     assert [frame.shape for frame in frames] == [(40, 48, 3)] * 3
     assert not video.read()[0]
-    # Grey 220 under half-transparent red: in blue, green, red order the last is the largest.
+    # Gray 220 under half-transparent red: in blue, green, red order the last is the largest.
     assert frames[0][20, 24, 2] > frames[0][20, 24, 0] + 50
 
 

@@ -35,7 +35,7 @@ def test_list_gives_a_list(picture):
     assert [labels.shape for labels in found] == [(4, 6), (2, 6)]
 
 
-def test_grey_picture_becomes_colour(picture):
+def test_gray_picture_becomes_color(picture):
     np.testing.assert_array_equal(Brightness()(picture[..., 0]), Brightness()(picture))
 
 

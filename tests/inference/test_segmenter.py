@@ -25,7 +25,7 @@ def strongest_channel(input_shape=(None, None, 3), aux=False):
 
 
 def blurring():
-    """A model that looks at its neighbours, so that padding could change the result."""
+    """A model that looks at its neighbors, so that padding could change the result."""
     image = keras.Input((None, None, 3))
     x = layers.Conv2D(8, 5, padding="same", activation="relu")(image)
     return keras.Model(image, layers.Conv2D(4, 3, padding="same")(x))
@@ -88,36 +88,36 @@ def test_files_are_read_as_red_green_blue(segmenter, tmp_path, ending):
         np.testing.assert_array_equal(segmenter(name), image.argmax(axis=-1))
 
 
-def test_files_with_alpha_grey_or_16_bits_are_read(segmenter, tmp_path):
+def test_files_with_alpha_gray_or_16_bits_are_read(segmenter, tmp_path):
     image = picture(34, 35)
     expected = image.argmax(axis=-1)
     cv2.imwrite(str(tmp_path / "alpha.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGRA))
     cv2.imwrite(str(tmp_path / "deep.png"), image[..., ::-1].astype(np.uint16) * 257)
-    cv2.imwrite(str(tmp_path / "grey.png"), image[..., 0])
+    cv2.imwrite(str(tmp_path / "gray.png"), image[..., 0])
     np.testing.assert_array_equal(segmenter(tmp_path / "alpha.png"), expected)
     np.testing.assert_array_equal(segmenter(tmp_path / "deep.png"), expected)
-    assert not segmenter(tmp_path / "grey.png").any()  # All channels equal: the first one wins.
+    assert not segmenter(tmp_path / "gray.png").any()  # All channels equal: the first one wins.
 
 
-def test_grey_becomes_colour_and_alpha_is_dropped(segmenter):
+def test_gray_becomes_color_and_alpha_is_dropped(segmenter):
     image = picture(34, 35)
-    for grey in (image[..., 0], image[..., :1]):
-        assert not segmenter(grey).any()
+    for gray in (image[..., 0], image[..., :1]):
+        assert not segmenter(gray).any()
     with_alpha = np.dstack([image, np.full((34, 35), 255, np.uint8)])
     np.testing.assert_array_equal(segmenter(with_alpha), image.argmax(axis=-1))
 
 
-def test_a_grey_model_takes_colour_pictures(tmp_path):
+def test_a_gray_model_takes_color_pictures(tmp_path):
     image = keras.Input((None, None, 1))
     model = keras.Model(image, layers.Conv2D(2, 1, name="logits")(image))
-    # Class 1 where grey > 100: logits (0, grey - 100).
+    # Class 1 where gray > 100: logits (0, gray - 100).
     model.get_layer("logits").set_weights([np.array([[[[0.0, 1.0]]]]), np.array([0.0, -100.0])])
     segmenter = Segmenter(model)
-    colour = np.zeros((32, 40, 3), np.uint8)
-    colour[:, 20:] = 150
-    cv2.imwrite(str(tmp_path / "colour.png"), colour)
-    for one in (colour, colour[..., 0], tmp_path / "colour.png"):
-        np.testing.assert_array_equal(segmenter(one), colour[..., 0] > 100)
+    color = np.zeros((32, 40, 3), np.uint8)
+    color[:, 20:] = 150
+    cv2.imwrite(str(tmp_path / "color.png"), color)
+    for one in (color, color[..., 0], tmp_path / "color.png"):
+        np.testing.assert_array_equal(segmenter(one), color[..., 0] > 100)
 
 
 def test_numbers_0_to_255_of_any_type_are_pixels(segmenter):
@@ -232,7 +232,7 @@ def test_more_classes_than_a_byte_holds_are_refused():
         Segmenter(keras.Model(image, layers.Conv2D(256, 1)(image)))
 
 
-def test_names_and_colours_must_fit_the_model():
+def test_names_and_colors_must_fit_the_model():
     model = strongest_channel()
     with pytest.raises(ValueError, match=r"`class_names` needs one entry.*2 entries"):
         Segmenter(model, ["road", "sky"])
@@ -240,10 +240,10 @@ def test_names_and_colours_must_fit_the_model():
         Segmenter(model, ["road", "sky", "car"], [(0, 0, 0)])
 
 
-@pytest.mark.parametrize("colour", [(0.1, 0.5, 1.0), (0, 0, 256), (1, 2)])
-def test_colours_are_bytes(colour):
+@pytest.mark.parametrize("color", [(0.1, 0.5, 1.0), (0, 0, 256), (1, 2)])
+def test_colors_are_bytes(color):
     with pytest.raises(ValueError, match=r"whole numbers 0\.\.255 per class.*Received: palette="):
-        Segmenter(strongest_channel(), palette=[colour] * 3)
+        Segmenter(strongest_channel(), palette=[color] * 3)
 
 
 def test_a_frozen_segmenter_sees_new_weights_after_refresh():
@@ -340,7 +340,7 @@ def test_what_is_no_model_is_named():
 
 
 @pytest.mark.parametrize("changes", [{"class_names": 3}, {"class_names": "abc"}, {"palette": 3}])
-def test_names_and_colours_come_in_lists(changes):
+def test_names_and_colors_come_in_lists(changes):
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
     with pytest.raises(TypeError, match=rf"{next(iter(changes))}` needs a list with one entry per"):
         Segmenter(model, **changes)
@@ -348,5 +348,5 @@ def test_names_and_colours_come_in_lists(changes):
 
 def test_a_palette_of_numbers_is_refused():
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
-    with pytest.raises(ValueError, match=r"one colour \(r, g, b\) of whole numbers"):
+    with pytest.raises(ValueError, match=r"one color \(r, g, b\) of whole numbers"):
         Segmenter(model, palette=[1, 2, 3])

@@ -26,8 +26,8 @@ def write_pillow(mode, **options):
 
 
 def write_tiff(channels, dtype, most, **options):
-    colour = "rgb" if channels in (3, 4) else "minisblack"
-    options |= {"photometric": colour}
+    color = "rgb" if channels in (3, 4) else "minisblack"
+    options |= {"photometric": color}
     if channels > 1:
         options["planarconfig"] = "contig"
     return lambda path: tifffile.imwrite(path, numbers(channels, dtype, most), **options)
@@ -55,7 +55,7 @@ EXIF[274] = 6  # turned to the right
         ("palette.png", write_pillow("P"), InputSpec(3)),
         ("bits.png", write_pillow("1"), InputSpec(1)),
         ("turned.png", write_pillow("RGB", exif=EXIF), InputSpec(3)),
-        ("colour.png", write_pillow("RGB"), InputSpec(1)),
+        ("color.png", write_pillow("RGB"), InputSpec(1)),
         ("deep.png", write_deep_png, InputSpec(3)),
         ("deep.png", write_deep_png, DEEP),
         ("turned.jpg", write_pillow("RGB", exif=EXIF), InputSpec(3)),

@@ -79,7 +79,7 @@ def test_the_default_of_a_large_network_is_near_the_whole_picture():
     expected = segmenter.probabilities(image)
     # On average: single pixels whose context is cut off may get another class altogether.
     assert np.abs(found - expected).mean() < 0.1
-    # Nowhere are steps between neighbouring pixels larger than those of the whole picture.
+    # Nowhere are steps between neighboring pixels larger than those of the whole picture.
     steps, whole_steps = (np.abs(np.diff(values, axis=1)).max() for values in (found, expected))
     assert steps < 1.5 * whole_steps
 
@@ -182,8 +182,8 @@ def test_labels_go_from_disk_to_disk(segmenter, tmp_path, ending):
     written = Image.open(tmp_path / "out.png")
     assert written.mode == "P"
     np.testing.assert_array_equal(np.asarray(written), expected)
-    colours = np.asarray(segmenter.palette)[expected]
-    np.testing.assert_array_equal(np.asarray(written.convert("RGB")), colours)
+    colors = np.asarray(segmenter.palette)[expected]
+    np.testing.assert_array_equal(np.asarray(written.convert("RGB")), colors)
     segmenter.palette = None
     assert sorted(os.listdir(tmp_path)) == sorted([source.name, "out.npy", "out.png"])
 

@@ -51,8 +51,8 @@ def test_tiffs_are_written_from_bands_of_any_height(tmp_path, heights):
     with Image.open(tmp_path / "map.tif") as written:  # Another reader than the writer.
         assert written.mode == "P"
         np.testing.assert_array_equal(np.asarray(written), labels)
-        colours = np.asarray(written.convert("RGB"))
-    np.testing.assert_array_equal(colours, np.asarray(PALETTE)[labels])
+        colors = np.asarray(written.convert("RGB"))
+    np.testing.assert_array_equal(colors, np.asarray(PALETTE)[labels])
 
 
 def test_a_label_map_of_a_plain_tiff_is_a_plain_tiff(segmenter, tmp_path):
@@ -96,7 +96,7 @@ def test_where_the_picture_has_no_data_the_map_has_none(segmenter, tmp_path):
 def test_a_world_file_beside_a_picture_is_a_georeference(segmenter, tmp_path):
     rasterio = pytest.importorskip("rasterio")
     Image.fromarray(picture()).save(tmp_path / "ortho.png")
-    # Pixel width, two rotations, pixel height, centre of the first pixel: ESRI's world file.
+    # Pixel width, two rotations, pixel height, center of the first pixel: ESRI's world file.
     (tmp_path / "ortho.pgw").write_text("0.5\n0\n0\n-0.5\n100.25\n199.75\n")
     segmenter.tiles(tmp_path / "ortho.png", tmp_path / "classes.tif", **TILING)
     with rasterio.open(tmp_path / "classes.tif") as written:

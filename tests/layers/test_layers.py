@@ -22,7 +22,7 @@ def test_resize_like_is_tf_image_resize(interpolation, small, large):
 
 
 def test_bilinear_by_hand():
-    # Half-pixel centres: outputs lie at -0.25, 0.25, 0.75, 1.25 of the input; ends are held.
+    # Half-pixel centers: outputs lie at -0.25, 0.25, 0.75, 1.25 of the input; ends are held.
     x = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
     found = ResizeLike()([x, np.zeros((1, 1, 4, 1))])
     assert np.array(found).ravel().tolist() == [0, 1, 3, 4]
@@ -126,7 +126,7 @@ def test_inference_is_that_of_keras_and_changes_nothing():
         np.testing.assert_array_equal(a, b)
 
 
-def test_frozen_layer_normalises_with_its_moving_statistics():
+def test_frozen_layer_normalizes_with_its_moving_statistics():
     layer = BatchNormalization()
     layer.trainable = False
     x = some((2, 4, 4, 3))

@@ -113,7 +113,7 @@ def test_large_logits_stay_finite():
     assert float(value) == pytest.approx(2e4)
 
 
-def test_smaller_logits_are_compared_with_labels_under_their_centres():
+def test_smaller_logits_are_compared_with_labels_under_their_centers():
     # Cells of 2x2 pixels have their center at the corner that four pixels share: (1, 1), (1, 3).
     labels = np.full((1, 2, 4), 255, "uint8")
     labels[0, 1, 1], labels[0, 1, 3] = 0, 1
@@ -123,7 +123,7 @@ def test_smaller_logits_are_compared_with_labels_under_their_centres():
 
 
 @pytest.mark.parametrize(("size", "cells"), [(37, 5), (51, 7), (33, 32), (8, 8)])
-def test_labels_like_takes_the_pixel_under_each_centre(size, cells):
+def test_labels_like_takes_the_pixel_under_each_center(size, cells):
     # Rounded down: (i + 1/2) times size, by cells.
     expected = [int((2 * i + 1) * size / (2 * cells)) for i in range(cells)]
     labels = np.tile(np.arange(size), (1, size, 1))

@@ -94,7 +94,7 @@ def test_volumes_are_measured_like_pictures(name):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("shape", [(2, 6, 8), (1, 2, 6, 8)])
-def test_smaller_logits_are_compared_with_the_labels_under_their_centres(name, shape):
+def test_smaller_logits_are_compared_with_the_labels_under_their_centers(name, shape):
     labels, logits = some_pixels(shape)
     small = logits[..., ::2, ::2, :]
     under = labels[..., 1::2, 1::2]  # The center of 2x2 pixels is the corner of pixel (1, 1).
@@ -265,15 +265,15 @@ def test_auxiliary_heads_take_the_same_loss_at_their_own_size():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's save under numpy 2.
-def test_fit_trains_with_a_loss_object_and_finds_its_run_again(tiny_streets, tmp_path):
+def test_fit_trains_with_a_loss_object_and_finds_its_run_again(tiny_shapes, tmp_path):
     import keras_seg
 
-    loss = losses.build([(1.0, "cross_entropy"), (0.5, "dice")], tiny_streets.num_classes)
+    loss = losses.build([(1.0, "cross_entropy"), (0.5, "dice")], tiny_shapes.num_classes)
     pixels = keras.Input((None, None, 3))
-    logits = keras.layers.Conv2D(tiny_streets.num_classes, 1, name="logits")(pixels)
+    logits = keras.layers.Conv2D(tiny_shapes.num_classes, 1, name="logits")(pixels)
     model = keras.Model(pixels, logits, name="one_layer")
     for _ in range(2):  # The second call finds the same set-up and the finished run.
-        run = keras_seg.fit(model, tiny_streets, epochs=1, batch_size=2, loss=loss, folder=tmp_path)
+        run = keras_seg.fit(model, tiny_shapes, epochs=1, batch_size=2, loss=loss, folder=tmp_path)
     assert np.isfinite(run.history["loss"]).all()
     assert len(list(tmp_path.iterdir())) == 1
 

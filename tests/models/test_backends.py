@@ -27,7 +27,7 @@ for name in models.names():
     keras.utils.set_random_seed(0)
     model = models.build(name, num_classes=5, **facts.tiny)
     path = f"{folder}/{name}.weights.h5"
-    # Large areas of colour, so that coarse maps differ from place to place.
+    # Large areas of color, so that coarse maps differ from place to place.
     x = np.random.default_rng(1).integers(0, 256, (4, 8, 8, 3)).astype("uint8")
     x = x.repeat(16, axis=1).repeat(16, axis=2)
     if first:
@@ -52,7 +52,7 @@ answers["loss of smaller logits"] = ops.convert_to_numpy(smooth(labels, logits[:
 metric = metrics.MeanIoU(5)
 metric.update_state(labels, logits)
 answers["metric"] = ops.convert_to_numpy(metric.result())
-# Nearest: sizes where no centre lies on the line between two pixels.
+# Nearest: sizes where no center lies on the line between two pixels.
 for kind, sizes in (("bilinear", ((37, 51), (5, 7))), ("nearest", ((36, 48), (4, 8)))):
     for size in sizes:
         resize = layers.ResizeLike(kind)
@@ -60,7 +60,7 @@ for kind, sizes in (("bilinear", ((37, 51), (5, 7))), ("nearest", ((36, 48), (4,
             resize([logits, np.zeros((2, *size, 1), "float32")])
         )
 bn = layers.BatchNormalization(momentum=0.8)
-answers["batch normalisation"] = ops.convert_to_numpy(bn(logits, training=True))
+answers["batch normalization"] = ops.convert_to_numpy(bn(logits, training=True))
 answers["moving variance"] = ops.convert_to_numpy(bn.moving_variance)
 pool = layers.AveragePooling2D(4)
 answers["average pooling of odd sizes"] = ops.convert_to_numpy(pool(logits[:, :11, :13]))

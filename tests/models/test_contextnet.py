@@ -9,7 +9,7 @@ VARIANTS = [name for name in models.names() if name.startswith("contextnet")]
 
 
 def folded(name, num_classes=19, **options):
-    """Parameters when normalisation is merged: kernels, and a bias per channel."""
+    """Parameters when normalization is merged: kernels, and a bias per channel."""
     model = models.build(name, (64, 64, 3), num_classes, **options)
     kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
     return sum(int(np.prod(layer.kernel.shape)) + layer.output.shape[-1] for layer in kernels)
@@ -136,8 +136,8 @@ def test_shrinking_is_the_mean_of_each_block_and_of_what_is_left_at_the_rim():
     assert np.array(model(x)).ravel().tolist() == [3, 6]
 
 
-def test_normalisation_maps_pixels_to_minus_one_and_one():
-    layer = models.build("contextnet_cn14_160", (64, 64, 3)).get_layer("normalise")
+def test_normalization_maps_pixels_to_minus_one_and_one():
+    layer = models.build("contextnet_cn14_160", (64, 64, 3)).get_layer("normalize")
     assert np.array(layer(np.array([0.0, 127.5, 255.0]))).tolist() == [-1, 0, 1]
 
 

@@ -66,7 +66,7 @@ def reference(pixels, weights, blocks):
         skip = skips.pop()
         kernel, bias = next(weights).permute(3, 2, 0, 1), next(weights)
         up = functional.conv_transpose2d(new, kernel, bias, stride=2)
-        # The centre crop of Lasagne begins at (2n + 1 - size) // 2 = 0.
+        # The center crop of Lasagne begins at (2n + 1 - size) // 2 = 0.
         up = up[:, :, : skip.shape[2], : skip.shape[3]]
         stack, new = block(torch.cat([up, skip], 1), num_layers)
     logits = convolution(stack, 0)
@@ -173,7 +173,7 @@ def test_saves_and_reloads_with_every_option(bn_mode, tmp_path):
     np.testing.assert_allclose(again(pixels), model(pixels), atol=1e-5)
 
 
-def test_batch_mode_normalises_with_the_batch_at_inference_and_changes_nothing():
+def test_batch_mode_normalizes_with_the_batch_at_inference_and_changes_nothing():
     options = {"layers_per_block": (1, 1, 1), "growth_rate": 4, "dropout_rate": 0.0}
     model = models.fc_densenet56((32, 32, 3), 3, bn_mode="batch", **options)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("float32")

@@ -219,7 +219,7 @@ def test_classes_need_names_of_their_own(tmp_path, classes):
         from_folders(*make_folders(tmp_path), classes)
 
 
-def test_grey_pictures_stay_grey_unless_one_has_colour(tmp_path):
+def test_gray_pictures_stay_gray_unless_one_has_color(tmp_path):
     for i in range(3):
         picture(tmp_path / f"{i}.png", mode="L")
         mask(tmp_path / f"{i}_mask.png")
@@ -254,7 +254,7 @@ def test_sixteen_bit_ids_are_mapped(tmp_path):
     assert (data.example("train", 0)[1] == 0).all()
 
 
-def test_colour_coded_masks_are_read_with_a_table(tmp_path):
+def test_color_coded_masks_are_read_with_a_table(tmp_path):
     images, labels = make_folders(tmp_path, count=1)
     Image.new("RGB", (8, 6), (128, 64, 128)).save(labels / "0.png")
     table = {(0, 0, 0): None, (60, 40, 222): "pavement", (128, 64, 128): "road"}

@@ -112,7 +112,7 @@ DEEPGLOBE = (
 )
 
 
-def test_deepglobe_has_colours_and_a_class_table(tmp_path):
+def test_deepglobe_has_colors_and_a_class_table(tmp_path):
     for i in (119, 855):
         photo(tmp_path / f"train/{i}_sat.jpg")
         colored(tmp_path / f"train/{i}_mask.png", [(0, 255, 255), (0, 0, 255)])
@@ -377,7 +377,7 @@ def test_masks_may_lie_in_a_folder_of_the_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("palette", [[0, 0, 0, 255, 255, 255], [255, 255, 255, 0, 0, 0]])
-def test_gif_masks_of_black_and_white_are_read_by_colour(tmp_path, palette):
+def test_gif_masks_of_black_and_white_are_read_by_color(tmp_path, palette):
     """Programs number the two colors as they come: white may be 0."""
     photo(tmp_path / "a.jpg")
     mask = Image.new("P", SIZE)
@@ -419,7 +419,7 @@ def test_masks_of_16_bits_with_three_channels_are_refused(tmp_path):
         data.example("train", 0)
 
 
-def test_a_table_of_ids_and_colours_reads_what_the_masks_hold(tmp_path):
+def test_a_table_of_ids_and_colors_reads_what_the_masks_hold(tmp_path):
     """RUGD's masks are colored; its list of colors numbers them too."""
     photo(tmp_path / "images/a.png")
     table = tmp_path / "colormap.txt"

@@ -204,7 +204,7 @@ def test_brightness_multiplies():
         assert 70 <= values[0] <= 130
 
 
-def test_contrast_moves_values_from_mid_grey():
+def test_contrast_moves_values_from_mid_gray():
     image = np.zeros((2, 1, 3), np.uint8)
     image[0], image[1] = 128, 228
     results = [
@@ -215,7 +215,7 @@ def test_contrast_moves_values_from_mid_grey():
     assert len({int(result[1, 0, 0]) for result in results}) > 5
 
 
-def test_saturation_moves_colours_from_their_own_grey():
+def test_saturation_moves_colors_from_their_own_gray():
     image = np.full((HEIGHT, WIDTH, 3), (150, 100, 60), np.uint8)
     luma = 0.299 * 150 + 0.587 * 100 + 0.114 * 60  # 110.39, ITU-R BT.601
     for i in range(6):
@@ -226,7 +226,7 @@ def test_saturation_moves_colours_from_their_own_grey():
         assert 0.45 < factors[0] < 1.55
 
 
-def test_hue_turns_colours_about_the_grey_axis():
+def test_hue_turns_colors_about_the_gray_axis():
     image = np.full((HEIGHT, WIDTH, 3), (120, 100, 80), np.uint8)
     for i in range(6):
         pixel = ops.color_jitter(0.5, 0, 0, 0)(example((0, i), image))["image"].numpy()[0, 0]
@@ -242,7 +242,7 @@ def test_color_jitter_of_strength_zero_changes_nothing():
     )
 
 
-def test_color_jitter_changes_only_brightness_and_contrast_of_grey_pictures():
+def test_color_jitter_changes_only_brightness_and_contrast_of_gray_pictures():
     image = np.full((HEIGHT, WIDTH, 1), 128, np.uint8)
     result = ops.color_jitter(0.5, 1.0, 0.0, 0.5)(example(image=image))
     np.testing.assert_array_equal(result["image"], image)

@@ -156,7 +156,7 @@ def test_jpeg_of_best_quality_is_close_and_of_worst_is_not():
     picture = coordinates()[0]
 
     def error(quality):
-        stored = ops.jpeg_artefacts(quality, quality, 1.0)(example())["image"].numpy()
+        stored = ops.jpeg_artifacts(quality, quality, 1.0)(example())["image"].numpy()
         return np.abs(stored.astype(int) - picture).mean()
 
     assert error(100) < 2
@@ -169,10 +169,10 @@ def test_gamma_bends_and_keeps_black_and_white():
     assert values[0, :, 0].tolist() == [0, 64, 255]  # 255 * (128 / 255)^2 = 64.25
 
 
-def test_greyscale_takes_a_share_of_the_pictures():
+def test_grayscale_takes_a_share_of_the_pictures():
     image = np.full((2, 2, 3), (200, 100, 50), np.uint8)
     gray = [
-        np.ptp(ops.greyscale(0.5)(example((0, i), image, image[..., 0]))["image"].numpy()) == 0
+        np.ptp(ops.grayscale(0.5)(example((0, i), image, image[..., 0]))["image"].numpy()) == 0
         for i in range(64)
     ]
     assert 16 <= sum(gray) <= 48
@@ -244,9 +244,9 @@ def test_repeat_augment_tells_the_graph_and_changes_nothing():
         (lambda: ops.gaussian_blur(0), r"`gaussian_blur` needs low in 0.05..20"),
         (lambda: ops.gaussian_blur(2, 1), r"`gaussian_blur` needs high in 2..20"),
         (lambda: ops.gaussian_noise("x"), r"`gaussian_noise` needs strength in 0..128"),
-        (lambda: ops.jpeg_artefacts(0), r"`jpeg_artefacts` needs low in 1..100"),
+        (lambda: ops.jpeg_artifacts(0), r"`jpeg_artifacts` needs low in 1..100"),
         (lambda: ops.random_gamma(0), r"`random_gamma` needs 0 < low <= high"),
-        (lambda: ops.greyscale(-1), r"`greyscale` needs probability in 0..1"),
+        (lambda: ops.grayscale(-1), r"`grayscale` needs probability in 0..1"),
         (lambda: ops.random_vertical_flip(9), r"`random_vertical_flip` needs probability in 0..1"),
         (lambda: ops.cutout(0), r"`cutout` needs holes as a whole number from 1 up"),
         (lambda: ops.coarse_dropout(size=2), r"`coarse_dropout` needs size in 0..1"),

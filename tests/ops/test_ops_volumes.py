@@ -12,7 +12,7 @@ from pipelines import ops
 DEPTH, HEIGHT, WIDTH, STEP = 18, 24, 30, 8
 EVERY = [getattr(ops, name) for name in ops.__all__]
 FOR_PICTURES = [
-    ops.elastic, ops.greyscale, ops.jpeg_artefacts, ops.mosaic, ops.multi_scale,
+    ops.elastic, ops.grayscale, ops.jpeg_artifacts, ops.mosaic, ops.multi_scale,
     ops.random_perspective,
 ]  # fmt: skip
 BATCHED = [ops.cutmix, ops.classmix]
@@ -217,7 +217,7 @@ def test_vertical_flip_and_turns_stay_within_the_slices():
     assert all((result["label"].numpy() == square["label"]).all() for result in turned)
 
 
-def test_three_channels_of_a_volume_are_no_colours():
+def test_three_channels_of_a_volume_are_no_colors():
     volume = np.full((4, 4, 4, 3), (200, 128, 50), np.uint8)
     label = np.zeros((4, 4, 4), np.uint8)
     jittered = ops.color_jitter(0.5, 1.0, 0.0, 0.0)(example(image=volume, label=label))["image"]

@@ -60,7 +60,7 @@ def test_pictures_of_every_kind_are_converted(tmp_path, mode, channels):
     assert image.dtype == np.uint8
 
 
-def test_orientation_of_the_camera_is_honoured(tmp_path):
+def test_orientation_of_the_camera_is_honored(tmp_path):
     path = tmp_path / "turned.png"
     picture = Image.new("RGB", (4, 2))
     picture.putpixel((0, 0), (255, 255, 255))
@@ -73,7 +73,7 @@ def test_orientation_of_the_camera_is_honoured(tmp_path):
     assert read_header(path) == (4, 2, 3)
 
 
-def test_palette_masks_give_indices_and_not_colours(tmp_path):
+def test_palette_masks_give_indices_and_not_colors(tmp_path):
     path = tmp_path / "mask.png"
     mask = Image.new("P", (3, 1))
     mask.putdata([0, 1, 15])
@@ -91,13 +91,13 @@ def test_masks_give_the_numbers_in_the_file(tmp_path, mode):
     assert read_label(path).tolist() == [[int(v) for v in values[0]]]
 
 
-def test_grey_masks_stored_as_rgb_are_read(tmp_path):
+def test_gray_masks_stored_as_rgb_are_read(tmp_path):
     path = tmp_path / "mask.png"
     Image.fromarray(np.full((2, 2, 3), 7, np.uint8)).save(path)
     assert read_label(path).tolist() == [[7, 7], [7, 7]]
 
 
-def test_colour_masks_are_refused_by_name(tmp_path):
+def test_color_masks_are_refused_by_name(tmp_path):
     path = tmp_path / "colors.png"
     Image.new("RGB", (2, 2), (128, 0, 0)).save(path)
     with pytest.raises(ValueError, match=r"one class id per pixel.*colors\.png"):

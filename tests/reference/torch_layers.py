@@ -65,7 +65,7 @@ def batch_norm(x, weights, name, epsilon):
 
 
 def resize(x, size):
-    """Bilinear, with pixels' centres at halves."""
+    """Bilinear, with pixels' centers at halves."""
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 

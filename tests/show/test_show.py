@@ -28,7 +28,7 @@ def history():
     )
 
 
-def test_overlay_mixes_picture_and_colour():
+def test_overlay_mixes_picture_and_color():
     image = np.full((1, 2, 3), 100, np.uint8)
     # 0.75 * 100 + 0.25 * (200, 0, 0) = (125, 75, 75)
     mixed = overlay(image, np.array([[0, 1]]), PALETTE, alpha=0.25)
@@ -45,7 +45,7 @@ def test_ignored_pixels_are_darker_and_have_no_hue(ignored):
     assert set(np.unique(shown)) == {30, 60}  # 30 % of the picture, 60 % on the hatching.
 
 
-def test_overlay_takes_grey_pictures_and_chooses_colours():
+def test_overlay_takes_gray_pictures_and_chooses_colors():
     label = np.array([[0, 1, 2, 255]], np.uint8)
     for image in (np.zeros((1, 4), np.uint8), np.zeros((1, 4, 1), np.uint8)):
         colors = {tuple(pixel) for pixel in overlay(image, label)[0].tolist()}
@@ -99,7 +99,7 @@ def test_errors_panel_marks_wrong_pixels_only():
         ([(225, 30, 40), (255, 0, 255), (250, 125, 5), (0, 225, 255)], (255, 130, 0)),
     ],
 )
-def test_errors_have_a_colour_that_no_class_is_near(palette, color):
+def test_errors_have_a_color_that_no_class_is_near(palette, color):
     image, truth = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
     found = np.ones((8, 8), np.uint8)
     names = [f"class {i}" for i in range(len(palette))]

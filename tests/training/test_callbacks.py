@@ -80,7 +80,7 @@ def test_validation_every_few_epochs_measures_nothing_in_between():
     assert len(history["val_mean_iou"]) == 2
 
 
-def test_validation_without_a_labelled_pixel_is_refused():
+def test_validation_without_a_labeled_pixel_is_refused():
     with pytest.raises(ValueError, match=r"needs pixels with a class.*ignore_class=255"):
         validation([0], [255]).on_epoch_end(0, {})
     with pytest.raises(ValueError, match="needs pixels with a class"):

@@ -16,7 +16,7 @@ def test_plain_batches_have_the_face_of_a_data_set():
     assert data.splits == ("train", "val")
     assert (data.num_classes, data.num_channels, data.ignore_class) == (4, 3, 255)
     assert len(data.class_names) == len(set(data.palette)) == 4
-    assert all(0 <= part <= 255 for colour in data.palette for part in colour)
+    assert all(0 <= part <= 255 for color in data.palette for part in color)
     assert (len(data.paths("train")), len(data.paths("val"))) == (5, 3)
 
 

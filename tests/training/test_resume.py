@@ -48,7 +48,7 @@ def test_changed_data_and_first_weights_are_another_run(data, tmp_path, caplog):
         assert words in caplog.text
 
 
-def test_finished_run_is_recognised_without_decoding_the_pictures(data, tmp_path, monkeypatch):
+def test_finished_run_is_recognized_without_decoding_the_pictures(data, tmp_path, monkeypatch):
     keras_seg.fit(linear(), data, folder=tmp_path, **ONE)
     fresh = arrays()
     monkeypatch.setattr(fresh, "_store", None)  # What decodes a whole split.

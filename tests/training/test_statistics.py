@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation measured anew over a set of pictures."""
+"""Statistics of batch normalization measured anew over a set of pictures."""
 
 import keras
 import numpy as np
@@ -58,7 +58,7 @@ def test_a_failure_leaves_the_model_as_it_was():
     with pytest.raises(ValueError, match="at least one batch"):
         reestimate_statistics(model, [])
     bare = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(1, 1)])
-    with pytest.raises(ValueError, match=r"batch normalisation. Received: model="):
+    with pytest.raises(ValueError, match=r"batch normalization. Received: model="):
         reestimate_statistics(bare, [])
 
 

@@ -133,19 +133,19 @@ def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
 
 
 @pytest.mark.slow
-def test_network_by_name_continues_with_the_same_weights(tiny_streets, tmp_path):
+def test_network_by_name_continues_with_the_same_weights(tiny_shapes, tmp_path):
     options = {"epochs": 2, "batch_size": 4, "crop_size": (64, 64), "seed": 3}
-    whole = keras_seg.fit("contextnet_cn14_160", tiny_streets, folder=tmp_path / "a", **options)
+    whole = keras_seg.fit("contextnet_cn14_160", tiny_shapes, folder=tmp_path / "a", **options)
     with pytest.raises(KeyboardInterrupt):
         keras_seg.fit(
             "contextnet_cn14_160",
-            tiny_streets,
+            tiny_shapes,
             folder=tmp_path / "b",
             callbacks=[Breaks(2, 2)],
             **options,
         )
     keras.utils.set_random_seed(99)
-    again = keras_seg.fit("contextnet_cn14_160", tiny_streets, folder=tmp_path / "b", **options)
+    again = keras_seg.fit("contextnet_cn14_160", tiny_shapes, folder=tmp_path / "b", **options)
     check_same(whole, again)
     assert isinstance(again.model.output, keras.KerasTensor), "no auxiliary head is kept"
     assert {"logits_loss", "aux_context_loss"} <= set(again.history)
@@ -359,8 +359,8 @@ def test_without_validation_the_last_weights_are_kept(tmp_path):
 
 def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
-    grey = pipelines.Dataset.from_arrays("grey", ["a", "b"], None, {"train": (images, labels)})
-    run = keras_seg.fit("contextnet_cn14_160", grey, folder=tmp_path, epochs=1, batch_size=2)
+    gray = pipelines.Dataset.from_arrays("gray", ["a", "b"], None, {"train": (images, labels)})
+    run = keras_seg.fit("contextnet_cn14_160", gray, folder=tmp_path, epochs=1, batch_size=2)
     assert run.settings["crop_size"] == [37, 51]
     assert run.model.input_shape == (None, None, None, 1)
 
@@ -433,10 +433,10 @@ def test_data_without_a_picture_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_learning_is_real(data, tmp_path):
-    # 120 steps: Keras's own normalisation takes a hundred to forget the variance it began with.
+    # 120 steps: Keras's own normalization takes a hundred to forget the variance it began with.
     run = keras_seg.fit(
         tiny(), data, folder=tmp_path, epochs=40, batch_size=2, learning_rate=0.02, augmentation=()
     )
-    # One colour per class: guessing gives at most 1/3.
+    # One color per class: guessing gives at most 1/3.
     assert run.history["val_mean_iou"].max() > 0.6
     assert not math.isnan(run.history["loss"].iloc[-1])

@@ -13,7 +13,7 @@ PLAIN = {"averaging": 0.0, "augmentation": (), "warmup_epochs": 0}
 
 
 def linear(name="linear", auxiliary=False):
-    """A network without batch normalisation and dropout."""
+    """A network without batch normalization and dropout."""
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
@@ -155,7 +155,7 @@ def test_stochastic_averages_ask_for_statistics_of_their_own():
     "precision",
     ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
 )
-def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, precision):
+def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_shapes, tmp_path, precision):
     seen = []
 
     class Look(keras.callbacks.Callback):
@@ -165,7 +165,7 @@ def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_streets, tmp_path, 
 
     run = keras_seg.fit(
         "contextnet_cn14_160",
-        tiny_streets,
+        tiny_shapes,
         folder=tmp_path,
         epochs=1,
         batch_size=2,
@@ -186,12 +186,12 @@ def policies(layer):
     return {layer.dtype_policy.name}.union(*(policies(x) for x in layer._layers))
 
 
-def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_streets, tmp_path):
+def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_shapes, tmp_path):
     changes = {"epochs": 1, "batch_size": 2, "crop_size": (32, 32)}
     options = {"growth_rate": 4, "layers_per_block": (2, 2, 2), "recompute": True}
     run = keras_seg.fit(
         "fc_densenet_mobile",
-        tiny_streets,
+        tiny_shapes,
         folder=tmp_path,
         precision="mixed_bfloat16",
         options=options,
@@ -202,7 +202,7 @@ def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_street
 
 
 @pytest.mark.slow
-def test_scaled_gradients_outlive_an_interruption(tiny_streets, tmp_path):
+def test_scaled_gradients_outlive_an_interruption(tiny_shapes, tmp_path):
     # The smallest of its kind: processors without 16-bit arithmetic take minutes for others.
     tiny_options = dict(models.facts("contextnet_cn14_160").tiny)
     changes = {
@@ -212,7 +212,7 @@ def test_scaled_gradients_outlive_an_interruption(tiny_streets, tmp_path):
         "options": tiny_options,
     }
     stop = Breaks(epoch=2, step=2)
-    interrupted_and_not(tiny_streets, tmp_path, stop, changes, lambda: "contextnet_cn14_160")
+    interrupted_and_not(tiny_shapes, tmp_path, stop, changes, lambda: "contextnet_cn14_160")
 
 
 def test_mixed_precision_of_a_built_model_is_its_own_affair(data, tmp_path):

@@ -73,7 +73,7 @@ def pool(x, size, name, step=(2, 1), mode="max"):
     Args:
         x: KerasTensor (b, h, w, c). For 3x3 windows its values are 0 or more, as after a ReLU:
             zeros around the map then change no maximum.
-        size: side of the window: 2 (begins at its pixel) or 3 (is centred there).
+        size: side of the window: 2 (begins at its pixel) or 3 (is centered there).
         name: the layer's name.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         mode: "max" or "average".

@@ -53,7 +53,7 @@ VARIANTS = (
     _variant(264, (6, 12, 64, 48), (33_337_704, 398_528), 2688),
     Variant(
         "densenet_d2l",
-        "The small DenseNet of a textbook, for 96 x 96 grey pixels and 10 classes.",
+        "The small DenseNet of a textbook, for 96 x 96 gray pixels and 10 classes.",
         {"blocks": (4, 4, 4, 4), "bottleneck": 0, "use_bias": True},
         {
             "counts": (Count(10, trainable=758_226, total=758_226 + 6_608, channels=1),),

@@ -52,7 +52,7 @@ class StochasticWeightAverage(AveragedWeights):
 
     Izmailov et al.: Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018,
     arXiv 1803.05407. Meant for a learning rate that is constant, or cycles, over those epochs.
-    Follow it with `ReestimateStatistics` where the network has batch normalisation, as the paper
+    Follow it with `ReestimateStatistics` where the network has batch normalization, as the paper
     does: the moving statistics belong to the raw weights.
 
     Args:

@@ -64,7 +64,7 @@ class ValidationIoU(keras.callbacks.Callback):
         if not np.any(confusion):
             raise ValueError(
                 "`ValidationIoU` needs pixels with a class. Received: batches without one that is "
-                f"not ignore_class={self.ignore_class}. Give the validation set labelled pictures."
+                f"not ignore_class={self.ignore_class}. Give the validation set labeled pictures."
             )
         logs["val_mean_iou"] = mean_iou(confusion)
         logs["val_pixel_accuracy"] = float(np.trace(confusion) / np.sum(confusion))

@@ -50,7 +50,7 @@ def _houses(land: Land, block: Block, things: list) -> None:
             continue
         # Sides are left, top, right, bottom; corners begin at the upper left.
         start, end = ((3, 0), (0, 1), (1, 2), (2, 3))[side]
-        edge, inwards = inner[end] - inner[start], block.centre - (inner[start] + inner[end]) / 2
+        edge, inwards = inner[end] - inner[start], block.center - (inner[start] + inner[end]) / 2
         length = float(np.hypot(*edge))
         inwards = inwards / max(np.hypot(*inwards), 1e-6)
         angle, place = math.atan2(edge[1], edge[0]), dice.real(12, 18)
@@ -64,10 +64,10 @@ def _houses(land: Land, block: Block, things: list) -> None:
 def _plot(land: Land, things: list, foot, inwards, angle: float, roofs: str) -> None:
     dice = land.dice
     back = dice.real(9, 14)
-    centre = foot + inwards * back
-    houses = [thing.centre for thing in things if isinstance(thing, House)]
-    crowded = any(np.hypot(*(centre - other)) < 15 for other in houses)
-    if crowded or not land.sees(centre[None], 20):
+    center = foot + inwards * back
+    houses = [thing.center for thing in things if isinstance(thing, House)]
+    crowded = any(np.hypot(*(center - other)) < 15 for other in houses)
+    if crowded or not land.sees(center[None], 20):
         return
     long, wide = dice.real(9, 15), dice.real(7.5, 10)
     turned = angle + (math.pi / 2 if dice.chance(0.3) else 0) + dice.real(-0.03, 0.03)
@@ -76,19 +76,19 @@ def _plot(land: Land, things: list, foot, inwards, angle: float, roofs: str) -> 
     land.cover(rectangle(middle, back, 3.2, angle + math.pi / 2), dice.vary(_PAVED), ROAD)
     if dice.chance(0.5):
         add_car(land, middle, angle + math.pi / 2)
-    things.append(House(centre, long, wide, turned, dice.real(4, 8), dice.pick(("gable", "gable",
+    things.append(House(center, long, wide, turned, dice.real(4, 8), dice.pick(("gable", "gable",
                         "hip")), roofs))  # fmt: skip
     if dice.chance(0.3):
-        shed = centre + inwards * dice.real(10, 15) + beside * dice.real(-1, 1)
+        shed = center + inwards * dice.real(10, 15) + beside * dice.real(-1, 1)
         things.append(House(shed, 4, 3, turned, 2.5, "flat", "mixed"))
     elif dice.chance(0.15):
-        pool = rectangle(centre + inwards * dice.real(11, 16), 8, 4, angle)
-        land.cover(rectangle(centre + inwards * 13, 11, 7, angle), (196, 190, 178), ROAD)
+        pool = rectangle(center + inwards * dice.real(11, 16), 8, 4, angle)
+        land.cover(rectangle(center + inwards * 13, 11, 7, angle), (196, 190, 178), ROAD)
         land.cover(pool, (84, 172, 196), WATER, 0.02, 0.0)
 
 
 def _halls(land: Land, block: Block, things: list) -> None:
-    """Large flat roofs, and the same grey beside them: parking, with cars."""
+    """Large flat roofs, and the same gray beside them: parking, with cars."""
     dice = land.dice
     land.cover(block.corners(), dice.vary((124, 124, 126), 18), ROAD, 0.04, 0.05)
     inner = block.corners(7)
@@ -112,15 +112,15 @@ def _halls(land: Land, block: Block, things: list) -> None:
     _scatter(land, block, trees, 0.004, 1.0)
     # Along the streets only, never through a roof or a car.
     low, high = block.corners(5)[[0, 2]]
-    things += [tree for tree in trees if not ((tree.centre > low) & (tree.centre < high)).all()]
+    things += [tree for tree in trees if not ((tree.center > low) & (tree.center < high)).all()]
 
 
 def _park(land: Land, block: Block, things: list) -> None:
     dice = land.dice
     _grass(land, block.corners(), (6.0, 0.05, dice.real(0, 3)) if dice.chance(0.4) else None)
-    centre = np.array(block.centre)
+    center = np.array(block.center)
     if dice.chance(0.4):
-        pitch = rectangle(centre, 60, 38, 0.0 if dice.chance(0.5) else math.pi / 2)
+        pitch = rectangle(center, 60, 38, 0.0 if dice.chance(0.5) else math.pi / 2)
         land.cover(pitch, (86, 138, 70), GRASS, 0.04, 0.03, (9.0, 0.07, 0.0))
         land.line([*pitch, pitch[0]], (226, 230, 220), GRASS, 0.35)
     else:
@@ -129,7 +129,7 @@ def _park(land: Land, block: Block, things: list) -> None:
             for _ in range(6)
         ], axis=0)  # fmt: skip
         land.line(path, (188, 172, 146), ROAD, 2.4)
-    _scatter(land, block, things, 0.006 * dice.real(0.4, 1.5), 3.0, spare=(centre, 32))
+    _scatter(land, block, things, 0.006 * dice.real(0.4, 1.5), 3.0, spare=(center, 32))
 
 
 def _wood(land: Land, block: Block, things: list) -> None:
@@ -168,16 +168,16 @@ def _lake(land: Land, block: Block, things: list) -> None:
         dice.real(0.03, 0.13) * np.cos(count * turns + dice.real(0, 6)) for count in (2, 3, 5)
     )
     shore = np.stack([np.cos(turns) * size[0] * waves, np.sin(turns) * size[1] * waves], axis=1)
-    centre = np.array(block.centre)
-    land.cover(centre + shore * 1.05, (140, 128, 96), GRASS, 0.08, 0.1)
-    land.cover(centre + shore, dice.vary(dice.pick(_WATER), 10), WATER, 0.02, 0.05)
+    center = np.array(block.center)
+    land.cover(center + shore * 1.05, (140, 128, 96), GRASS, 0.08, 0.1)
+    land.cover(center + shore, dice.vary(dice.pick(_WATER), 10), WATER, 0.02, 0.05)
     for point in shore:
         if dice.chance(0.35):
-            things.append(Tree(centre + point * dice.real(1.1, 1.25), dice.real(1.8, 4.2)))
+            things.append(Tree(center + point * dice.real(1.1, 1.25), dice.real(1.8, 4.2)))
 
 
 def _scatter(land: Land, block: Block, things: list, density, inset, spread=(1.6, 4.8), spare=None):
-    """Trees at random; none within `spare`: (centre, metres)."""
+    """Trees at random; none within `spare`: (center, meters)."""
     dice = land.dice
     (x0, y0), _, (x1, y1), _ = block.corners(inset)
     if x1 <= x0 or y1 <= y0:

@@ -29,8 +29,8 @@ def draw_aerial(size: tuple[int, int], seed: np.random.SeedSequence):
     things = [thing for block in plan.blocks for thing in cover_block(land, block)]
     if plan.river:
         river(land, plan.river)
-        things = [thing for thing in things if not _in_river(plan.river, thing.centre)]
-        land.cars = [car for car in land.cars if not _in_river(plan.river, car.centre)]
+        things = [thing for thing in things if not _in_river(plan.river, thing.center)]
+        land.cars = [car for car in land.cars if not _in_river(plan.river, car.center)]
     _paint_roads(land, plan)
     for thing in (*things, *land.cars):
         thing.cast(land)
@@ -72,7 +72,7 @@ def _paint_roads(land: Land, plan: Plan) -> None:
 
 
 def _strip(points, width: float) -> np.ndarray:
-    """Corners of a straight road of a width in metres."""
+    """Corners of a straight road of a width in meters."""
     start, end = np.array(points[0], float), np.array(points[1], float)
     along = (end - start) / np.hypot(*(end - start))
     across = np.array([-along[1], along[0]]) * width / 2

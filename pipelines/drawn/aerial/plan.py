@@ -1,4 +1,4 @@
-"""The plan of a landscape in metres: roads that divide it, the use of each block, a river."""
+"""The plan of a landscape in meters: roads that divide it, the use of each block, a river."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Block:
         return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
     @property
-    def centre(self) -> tuple[float, float]:
+    def center(self) -> tuple[float, float]:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
 
@@ -48,7 +48,7 @@ def plan_land(dice: Dice, reach: float) -> Plan:
 
     Args:
         dice: chance.
-        reach: metres that the plan must cover around its middle.
+        reach: meters that the plan must cover around its middle.
 
     Returns:
         the plan.

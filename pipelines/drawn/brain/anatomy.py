@@ -1,4 +1,4 @@
-"""A healthy head: scalp, bone, fluid, folded grey matter, white matter, ventricles, vessels.
+"""A healthy head: scalp, bone, fluid, folded gray matter, white matter, ventricles, vessels.
 
 Coordinates: y from the forehead (-1) to the back (1), x from side to side (about -0.8 to 0.8).
 Tissues are finer than classes: the scanner shows fat and vessels unlike the class they count for.
@@ -10,10 +10,10 @@ import numpy as np
 from pipelines.drawn.canvas import Dice
 from pipelines.drawn.noise import fractal
 
-BACKGROUND, SKULL, FLUID, GREY, WHITE, OEDEMA, CORE, ENHANCING = range(8)
+BACKGROUND, SKULL, FLUID, GRAY, WHITE, EDEMA, CORE, ENHANCING = range(8)
 # Further tissues, and the class that each counts for.
 BONE, VESSEL, PLEXUS, WORN, DEEP = range(8, 13)
-CLASS_OF = {BONE: SKULL, VESSEL: FLUID, PLEXUS: FLUID, WORN: WHITE, DEEP: GREY}
+CLASS_OF = {BONE: SKULL, VESSEL: FLUID, PLEXUS: FLUID, WORN: WHITE, DEEP: GRAY}
 
 
 def draw_anatomy(dice: Dice, random, y: np.ndarray, x: np.ndarray):
@@ -51,7 +51,7 @@ def draw_anatomy(dice: Dice, random, y: np.ndarray, x: np.ndarray):
 
 
 def _fold(dice: Dice, random, places, pixel: float, tissue: np.ndarray) -> None:
-    """Fluid on the surface and in furrows; grey matter wherever fluid is near."""
+    """Fluid on the surface and in furrows; gray matter wherever fluid is near."""
     y, x, inside = places
     bend = fractal(random, y.shape, dice.real(0.13, 0.18) / pixel, 3, 0.4)
     depth = dice.real(0.2, 0.3) + 0.05 * fractal(random, y.shape, 0.25 / pixel, 2)
@@ -61,16 +61,16 @@ def _fold(dice: Dice, random, places, pixel: float, tissue: np.ndarray) -> None:
     parted = (middle < dice.real(0.008, 0.018)) & (np.abs(y) > dice.real(0.16, 0.3))
     surface = inside < dice.real(0.02, 0.045)
     fluid = (inside >= 0) & (furrow | parted | surface)
-    # Furrows that fluid does not fill are seen in the grey matter all the same.
+    # Furrows that fluid does not fill are seen in the gray matter all the same.
     closed = (np.abs(bend) < 0.05) & (inside < depth * 1.15) & (inside >= 0)
     away = cv2.distanceTransform((~(fluid | closed)).astype(np.uint8), cv2.DIST_L2, 5) * pixel
     thick = dice.real(0.045, 0.062) * (1 + 0.2 * fractal(random, y.shape, 0.12 / pixel, 2))
-    tissue[(inside >= 0) & (away < thick)] = GREY
+    tissue[(inside >= 0) & (away < thick)] = GRAY
     tissue[fluid] = FLUID
 
 
 def _add_deep(dice: Dice, random, y, x, pixel: float, tissue: np.ndarray) -> None:
-    """Nuclei on both sides of the middle: grey matter within the white."""
+    """Nuclei on both sides of the middle: gray matter within the white."""
     wobble = 0.12 * fractal(random, y.shape, 0.12 / pixel, 2)
     side = np.abs(x)
     thalamus = ((side - 0.13) / 0.085) ** 2 + ((y - 0.13) / 0.13) ** 2
@@ -98,13 +98,13 @@ def _add_ventricles(dice: Dice, random, places, level: float, pixel: float, tiss
         lean = side - 0.085 - 0.06 * np.abs(y)
         cavity = (lean / (0.04 * wide)) ** 2 + (y / dice.real(0.28, 0.4)) ** 2
     cavity = cavity + wobble
-    if dice.chance(0.55):  # worn white matter around the horns, bright in FLAIR as oedema is
+    if dice.chance(0.55):  # worn white matter around the horns, bright in FLAIR as edema is
         reach = dice.real(1.6, 3.4) + 0.9 * fractal(random, y.shape, 0.1 / pixel, 2)
         tissue[(cavity < reach) & (tissue == WHITE)] = WORN
     if dice.chance(0.5):
         spots = fractal(random, y.shape, 0.09 / pixel, 2) > dice.real(2.0, 2.6)
         tissue[spots & (tissue == WHITE)] = WORN
-    tissue[(cavity < 1) & np.isin(tissue, (WHITE, WORN, DEEP, GREY))] = FLUID
+    tissue[(cavity < 1) & np.isin(tissue, (WHITE, WORN, DEEP, GRAY))] = FLUID
     plexus = (hind + wobble < 0.4) & (fractal(random, y.shape, 0.04 / pixel, 2) > -0.2)
     tissue[plexus & (tissue == FLUID)] = PLEXUS
 
@@ -118,4 +118,4 @@ def _add_vessels(dice: Dice, places, tissue: np.ndarray) -> None:
     for _ in range(dice.whole(3, 12) if len(fluid) else 0):
         row, column = fluid[dice.whole(0, len(fluid) - 1)]
         near = np.hypot(y - y[row, column], x - x[row, column]) < dice.real(0.012, 0.026)
-        tissue[near & np.isin(tissue, (FLUID, GREY))] = VESSEL
+        tissue[near & np.isin(tissue, (FLUID, GRAY))] = VESSEL

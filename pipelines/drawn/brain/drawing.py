@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.drawn.brain.anatomy import draw_anatomy
 from pipelines.drawn.brain.scanner import scan
-from pipelines.drawn.brain.tumour import grow_tumour, plan_tumour, pushed
+from pipelines.drawn.brain.tumor import grow_tumor, plan_tumor, pushed
 from pipelines.drawn.canvas import Dice
 from pipelines.drawn.photo import majority
 
@@ -22,12 +22,12 @@ def draw_brain(size: tuple[int, int], seed: np.random.SeedSequence):
     plan, texture = seed.spawn(2)
     dice, random = Dice(plan), np.random.Generator(np.random.PCG64(texture))
     y, x = _places(2 * size[0], 2 * size[1], dice)
-    tumour = plan_tumour(dice)
-    if tumour:
-        y, x = pushed(tumour, y, x)
+    tumor = plan_tumor(dice)
+    if tumor:
+        y, x = pushed(tumor, y, x)
     tissue, label = draw_anatomy(dice, random, y, x)
-    if tumour:
-        grow_tumour(tumour, random, y, x, tissue, label)
+    if tumor:
+        grow_tumor(tumor, random, y, x, tissue, label)
     return scan(dice, random, tissue), majority(label)
 
 

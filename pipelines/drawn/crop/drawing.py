@@ -86,17 +86,17 @@ def _plan_crops(dice: Dice, rows: int, columns: int, per_cm: float) -> list[Plan
 
 def _plan_weeds(dice: Dice, crops: list[Plant], rows, columns, per_cm) -> list[Plant]:
     """Weeds alone and in patches; those that look like the crop keep away from its rows."""
-    square_metres = rows * columns / (100 * per_cm) ** 2
-    count = round(square_metres * dice.pick((3, 8, 14, 22, 36)) * dice.real(0.7, 1.3)) + 1
+    square_meters = rows * columns / (100 * per_cm) ** 2
+    count = round(square_meters * dice.pick((3, 8, 14, 22, 36)) * dice.real(0.7, 1.3)) + 1
     patches = [(dice.real(0, columns), dice.real(0, rows)) for _ in range(dice.whole(1, 3))]
-    favourites = [dice.pick(("dock", "round", "grass", "thistle", "lobed")) for _ in range(2)]
+    favorites = [dice.pick(("dock", "round", "grass", "thistle", "lobed")) for _ in range(2)]
     spread, weeds = 11 * per_cm, []
     for _ in range(count):
         x, y = dice.real(0, columns), dice.real(0, rows)
         if dice.chance(0.45):
             x, y = dice.pick(patches)
             x, y = x + dice.real(-1, 1) * spread, y + dice.real(-1, 1) * spread
-        kind = dice.pick(favourites) if dice.chance(0.6) else dice.pick(list(GREENS)[1:])
+        kind = dice.pick(favorites) if dice.chance(0.6) else dice.pick(list(GREENS)[1:])
         nearest = min((math.hypot(x - c.x, y - c.y) for c in crops), default=1e9)
         if nearest < (13 if kind == "dock" else 4) * per_cm:
             continue
@@ -123,14 +123,14 @@ def _paint_plant(canvas: Canvas, dice: Dice, sun: Sun, plant: Plant, green) -> N
         length = plant.reach * (1 - 0.55 * share) * dice.real(0.85, 1.1)
         leaf = Leaf(plant.kind, plant.x, plant.y, angle, length, dice.real(-0.5, 0.5))
         tone = 0.86 + 0.3 * share + dice.real(-0.07, 0.07)
-        colour = [tone * part for part in green]
+        color = [tone * part for part in green]
         if dice.chance(0.03):
-            colour = [160 * tone, 150 * tone, 70 * tone]  # a leaf that withers
-        paint_leaf(canvas, sun, leaf, colour, plant.class_id, height=0.16 + 0.2 * share)
+            color = [160 * tone, 150 * tone, 70 * tone]  # a leaf that withers
+        paint_leaf(canvas, sun, leaf, color, plant.class_id, height=0.16 + 0.2 * share)
 
 
 def _mottle(canvas: Canvas, random: np.random.Generator, per_cm: float) -> None:
     """Fine differences in brightness, on leaves as on soil."""
     grain = 1 + 0.05 * fractal(random, canvas.pixels.shape[:2], max(1.5, 0.5 * per_cm), 3, 0.8)
-    colours = canvas.pixels[..., :3] * grain[..., None]
-    canvas.pixels[..., :3] = np.clip(np.rint(colours), 0, 255).astype(np.uint8)
+    colors = canvas.pixels[..., :3] * grain[..., None]
+    canvas.pixels[..., :3] = np.clip(np.rint(colors), 0, 255).astype(np.uint8)

@@ -46,15 +46,15 @@ class Leaf:
         )
 
 
-def paint_leaf(canvas: Canvas, sun: Sun, leaf: Leaf, colour, class_id: int, height: float):
+def paint_leaf(canvas: Canvas, sun: Sun, leaf: Leaf, color, class_id: int, height: float):
     """Paint a leaf, and before it the shadow that it casts on what lies below.
 
     Args:
         canvas: where to.
         sun: the light.
         leaf: the leaf.
-        colour: red, green, blue of its upper side.
-        class_id: what it is labelled.
+        color: red, green, blue of its upper side.
+        class_id: what it is labeled.
         height: how high it stands, as a share of its length.
     """
     left, right, rib = leaf.halves()
@@ -66,15 +66,15 @@ def paint_leaf(canvas: Canvas, sun: Sun, leaf: Leaf, colour, class_id: int, heig
     for half, side in ((left, 1), (right, -1)):
         facing = 1 + sun.strength * (0.2 * side * lean + 0.1 * forward)
         pixels = np.floor(half + 0.5).astype(np.int32)
-        canvas.fill(pixels, sun.lit([part * facing for part in colour]), class_id)
+        canvas.fill(pixels, sun.lit([part * facing for part in color]), class_id)
     if leaf.length > 14 and leaf.kind != "grass":
-        pale = sun.lit([min(255, part * 1.2 + 14) for part in colour])
+        pale = sun.lit([min(255, part * 1.2 + 14) for part in color])
         canvas.line(rib[:-2], pale, class_id, leaf.length / 34)
         half_width = _WIDTHS[leaf.kind][5:14:3, None] * leaf.length * 0.8
         for sign in (1, -1):
             ends = rib[7:16:3] + sign * half_width * _across(rib)[7:16:3]
             for start, end in zip(rib[5:14:3], ends, strict=True):
-                vein = sun.lit([part * 1.07 + 4 for part in colour])
+                vein = sun.lit([part * 1.07 + 4 for part in color])
                 canvas.line([start, end], vein, class_id, 1)
 
 

@@ -31,10 +31,10 @@ class Sun:
         warm = dice.real(-0.06, 0.1) * self.strength
         self.tint = (1 + warm, 1.0, 1 - warm)
 
-    def lit(self, colour) -> tuple[float, float, float]:
-        """What the camera sees of a colour."""
+    def lit(self, color) -> tuple[float, float, float]:
+        """What the camera sees of a color."""
         red, green, blue = (
-            min(max(part * tint, 0.0), 255.0) for part, tint in zip(colour, self.tint, strict=True)
+            min(max(part * tint, 0.0), 255.0) for part, tint in zip(color, self.tint, strict=True)
         )
         return red, green, blue
 
@@ -47,7 +47,7 @@ def paint_soil(canvas: Canvas, dice: Dice, random, sun: Sun, per_cm: float) -> N
         dice: chance for what lies on the soil.
         random: chance for textures.
         sun: the light.
-        per_cm: canvas pixels per centimetre.
+        per_cm: canvas pixels per centimeter.
     """
     shape = canvas.pixels.shape[:2]
     base = np.array(sun.lit(dice.vary(dice.pick(_SOILS), 14)), np.float32)
@@ -55,26 +55,26 @@ def paint_soil(canvas: Canvas, dice: Dice, random, sun: Sun, per_cm: float) -> N
     relief = fractal(random, shape, crumbs, 5, 0.62) * crumbs * dice.real(0.045, 0.1)
     down, right = np.gradient(relief)
     slope = right * math.cos(sun.azimuth) + down * math.sin(sun.azimuth)
-    # A slope that rises away from the sun is turned towards it.
+    # A slope that rises away from the sun is turned toward it.
     light = 1 - np.clip(slope, -1, 1) * (0.3 + 0.5 * sun.strength)
     light += 0.06 * fractal(random, shape, 2 * crumbs, 5, 0.75)
     wet = np.clip(fractal(random, shape, 22 * per_cm, 3) - dice.real(-0.2, 1.4), 0, 1)
     light *= 1 - 0.35 * wet
     hue = 0.025 * fractal(random, shape, 9 * per_cm, 3)
-    colours = base * light[..., None] * (1 + hue[..., None] * np.array([1, 0.2, -1], np.float32))
+    colors = base * light[..., None] * (1 + hue[..., None] * np.array([1, 0.2, -1], np.float32))
     if dice.chance(0.3):  # algae on wet soil: green that is no plant
         moss = np.clip(fractal(random, shape, 7 * per_cm, 4, 0.7) - 1.1, 0, 1)[..., None]
-        colours += (np.array([92, 116, 62], np.float32) * light[..., None] - colours) * moss * 0.75
-    canvas.pixels[..., :3] = np.clip(np.rint(colours), 0, 255).astype(np.uint8)
+        colors += (np.array([92, 116, 62], np.float32) * light[..., None] - colors) * moss * 0.75
+    canvas.pixels[..., :3] = np.clip(np.rint(colors), 0, 255).astype(np.uint8)
     _strew(canvas, dice, sun, per_cm)
 
 
 def _strew(canvas: Canvas, dice: Dice, sun: Sun, per_cm: float) -> None:
     rows, columns = canvas.pixels.shape[:2]
-    square_metres = rows * columns / (100 * per_cm) ** 2
-    for _ in range(round(square_metres * dice.real(0, 45))):
+    square_meters = rows * columns / (100 * per_cm) ** 2
+    for _ in range(round(square_meters * dice.real(0, 45))):
         _lay_stone(canvas, dice, sun, dice.real(0.4, 1.7) * per_cm)
-    for _ in range(round(square_metres * dice.pick((0, 0, 10, 60)))):
+    for _ in range(round(square_meters * dice.pick((0, 0, 10, 60)))):
         x, y, turn = dice.real(0, columns), dice.real(0, rows), dice.real(0, 2 * math.pi)
         length, tone = dice.real(2, 9) * per_cm, dice.real(0.7, 1.1)
         ends = [(x, y), (x + length * math.cos(turn), y + length * math.sin(turn))]
@@ -87,17 +87,17 @@ def _strew(canvas: Canvas, dice: Dice, sun: Sun, per_cm: float) -> None:
 def _lay_stone(canvas: Canvas, dice: Dice, sun: Sun, radius: float) -> None:
     """A rounded many-cornered stone: shadow, body, and the side that faces the sun."""
     rows, columns = canvas.pixels.shape[:2]
-    centre = np.array([dice.real(0, columns), dice.real(0, rows)])
+    center = np.array([dice.real(0, columns), dice.real(0, rows)])
     turns = np.linspace(0, 2 * math.pi, 9, endpoint=False)
     reach = radius * np.array([dice.real(0.7, 1.1) for _ in turns])
     around = np.stack([np.cos(turns) * reach, np.sin(turns) * reach * 0.8], axis=1)
     tone = dice.vary((150, 144, 136), 34)
-    towards = np.array([math.cos(sun.azimuth), math.sin(sun.azimuth)])
+    toward = np.array([math.cos(sun.azimuth), math.sin(sun.azimuth)])
     parts = (
-        (centre - towards * radius * 0.35, 1.05, [0.36 * part for part in tone]),
-        (centre, 1.0, [0.82 * part for part in tone]),
-        (centre + towards * radius * 0.2, 0.66, [1.12 * part for part in tone]),
+        (center - toward * radius * 0.35, 1.05, [0.36 * part for part in tone]),
+        (center, 1.0, [0.82 * part for part in tone]),
+        (center + toward * radius * 0.2, 0.66, [1.12 * part for part in tone]),
     )
-    for middle, scale, colour in parts:
+    for middle, scale, color in parts:
         pixels = np.floor(middle + around * scale + 0.5).astype(np.int32)
-        canvas.fill(pixels, sun.lit(colour), 0)
+        canvas.fill(pixels, sun.lit(color), 0)

@@ -32,10 +32,10 @@ class Space(NamedTuple):
     places: np.ndarray
     roughness: np.ndarray
 
-    def reach(self, centre, radii) -> np.ndarray:
-        """Return how far each voxel is from a centre, in radii."""
-        centre, radii = (np.reshape(x, (3, 1, 1, 1)).astype(np.float32) for x in (centre, radii))
-        return np.sqrt((((self.places - centre) / radii) ** 2).sum(axis=0))
+    def reach(self, center, radii) -> np.ndarray:
+        """Return how far each voxel is from a center, in radii."""
+        center, radii = (np.reshape(x, (3, 1, 1, 1)).astype(np.float32) for x in (center, radii))
+        return np.sqrt((((self.places - center) / radii) ** 2).sum(axis=0))
 
 
 def space(random: np.random.Generator, size: tuple[int, int, int]) -> Space:
@@ -58,13 +58,13 @@ def draw_tissues(random: np.random.Generator, size: tuple[int, int, int]) -> np.
     within = body < 0.84
     _spine(room, tissues)
     down, aside, deep = random.uniform((-0.15, -0.42, -0.3), (0.1, -0.3, 0.3))
-    centre = np.array([deep, down, aside])
+    center = np.array([deep, down, aside])
     radii = random.uniform((0.5, 0.38, 0.36), (0.75, 0.52, 0.5))
-    depth_in_organ = room.reach(centre, radii) + 0.1 * room.roughness
+    depth_in_organ = room.reach(center, radii) + 0.1 * room.roughness
     organ = (depth_in_organ < 1) & within & (tissues == BODY)
     _look_alikes(room, tissues, within & (depth_in_organ > 1.15), radii)
     tissues[organ] = ORGAN
-    _vessels(room, tissues, centre, radii, within)
+    _vessels(room, tissues, center, radii, within)
     _lesions(room, tissues, organ, depth_in_organ)
     return tissues
 
@@ -78,24 +78,24 @@ def _spine(room: Space, tissues: np.ndarray) -> None:
 
 
 def _look_alikes(room: Space, tissues: np.ndarray, where: np.ndarray, radii) -> None:
-    """Draw what has the grey of the organ, or of lesions, and is neither."""
+    """Draw what has the gray of the organ, or of lesions, and is neither."""
     random = room.random
     for kind, count, scale in ((OTHER_ORGAN, 3, (0.35, 0.6)), (GAS, 4, (0.12, 0.28))):
         for _ in range(int(random.integers(2, count + 1))):
-            centre = random.uniform((-0.8, -0.5, -0.3), (0.8, 0.35, 0.7))
+            center = random.uniform((-0.8, -0.5, -0.3), (0.8, 0.35, 0.7))
             shape = radii * random.uniform(*scale, 3)
-            blob = room.reach(centre, shape) + 0.15 * room.roughness < 1
+            blob = room.reach(center, shape) + 0.15 * room.roughness < 1
             tissues[blob & where & (tissues == BODY)] = kind
 
 
-def _vessels(room: Space, tissues: np.ndarray, centre, radii, within) -> None:
+def _vessels(room: Space, tissues: np.ndarray, center, radii, within) -> None:
     """Draw a large vessel before the spine, and a tree that enters the organ from the middle."""
     random = room.random
     trunk = np.array([0, random.uniform(0.12, 0.2), random.uniform(0.0, 0.12)])
     tube = room.reach(trunk, (9, 0.085, 0.085)) < 1
     found = tube & within
-    start = np.array([centre[0] + random.uniform(-0.2, 0.2), *trunk[1:]])
-    branches = [(start, centre + radii * random.uniform(-0.15, 0.15, 3), 0.06)]
+    start = np.array([center[0] + random.uniform(-0.2, 0.2), *trunk[1:]])
+    branches = [(start, center + radii * random.uniform(-0.15, 0.15, 3), 0.06)]
     for level in range(_LEVELS):
         following = []
         for begin, end, radius in branches:
@@ -108,7 +108,7 @@ def _vessels(room: Space, tissues: np.ndarray, centre, radii, within) -> None:
                 length = random.uniform(0.24, 0.36) * 0.82**level
                 ahead = way / np.linalg.norm(way) + random.uniform(0.5, 1.1) * turn
                 goal = end + radii / radii.mean() * length * ahead / np.linalg.norm(ahead)
-                if (((goal - centre) / radii) ** 2).sum() < 0.85:
+                if (((goal - center) / radii) ** 2).sum() < 0.85:
                     following.append((end, goal, radius * 0.78))
         branches = following
     tissues[found & (tissues != BONE)] = VESSEL
@@ -128,8 +128,8 @@ def _lesions(room: Space, tissues: np.ndarray, organ: np.ndarray, depth: np.ndar
     spots = np.argwhere(organ & (depth < 0.8))
     for _ in range(int(random.integers(0, 5)) if len(spots) else 0):
         spot = spots[int(random.integers(len(spots)))]
-        centre = room.places[(slice(None), *spot)]
+        center = room.places[(slice(None), *spot)]
         radius = random.uniform(0.1, 0.26)
-        far = room.reach(centre, radius * random.uniform(0.8, 1.2, 3)) + 0.12 * room.roughness
+        far = room.reach(center, radius * random.uniform(0.8, 1.2, 3)) + 0.12 * room.roughness
         tissues[(far < 1) & organ] = RIM if radius > 0.16 else LESION
         tissues[(far < 0.72) & organ] = LESION

@@ -5,9 +5,9 @@ import numpy as np
 from pipelines.drawn.scan.anatomy import CLASS_OF, draw_tissues
 from pipelines.drawn.scan.noise import blurred, smooth_noise
 
-# Grey before and after a contrast agent, by tissue: outside, body, organ, vessel, lesion, fat,
+# Gray before and after a contrast agent, by tissue: outside, body, organ, vessel, lesion, fat,
 # bone, gas, other organ, rim of a lesion. Body and lesion differ by less than their texture.
-_GREY = np.array([
+_GRAY = np.array([
     [4, 92, 118, 108, 98, 58, 190, 30, 116, 104],
     [4, 104, 152, 205, 112, 62, 196, 34, 150, 168],
 ], np.float32)  # fmt: skip
@@ -30,8 +30,8 @@ def draw_scan(size: tuple[int, int, int], seed: np.random.SeedSequence):
     thick, wide = random.uniform(0.7, 1.1), random.uniform(0.55, 0.8)  # of the blur, in voxels
     strength = random.uniform(5, 10)
     channels = []
-    for grey in _GREY:
-        shifted = grey * random.uniform(0.9, 1.1) + random.normal(0, 3, len(grey))
+    for gray in _GRAY:
+        shifted = gray * random.uniform(0.9, 1.1) + random.normal(0, 3, len(gray))
         clean = blurred(shifted.astype(np.float32)[tissues] + texture, (thick, wide, wide))
         field = np.exp(0.12 * smooth_noise(random, size, max(size) * 0.6))
         real, imaginary = random.normal(0, strength, (2, *size))

@@ -9,7 +9,7 @@ from pipelines.drawn.street.plan import Lot
 from pipelines.drawn.street.stage import BUILDING, NEAR_M, Stage, Thing
 from pipelines.drawn.street.wall import Wall, paint_wall
 
-# Walls borrow the colours of sky, trees, road and cars, so that colour alone decides nothing.
+# Walls borrow the colors of sky, trees, road and cars, so that color alone decides nothing.
 _WALLS = [
     (152, 88, 68), (126, 80, 62), (172, 110, 84), (222, 202, 168), (226, 222, 212),
     (160, 160, 158), (136, 134, 132), (166, 190, 214), (140, 172, 208), (112, 132, 92),
@@ -135,10 +135,10 @@ def paint_details(stage: Stage, wall: Wall, style: dict) -> None:
     count = int((wall.length - 1.0) / style["spacing"])
     if count < 1:
         return
-    centres = wall.length * (np.arange(count) + 0.5) / count
+    centers = wall.length * (np.arange(count) + 0.5) / count
     first = 1 if style["shop"] else 0
     sills = ground + style["floor"] * (np.arange(first, style["floors"]) - 1) + 0.9
-    u, y = (grid.ravel() for grid in np.meshgrid(centres, sills))
+    u, y = (grid.ravel() for grid in np.meshgrid(centers, sills))
     _paint_windows(stage, paint, wall, style, u, y)
     if style["shop"]:
         _paint_shops(stage, paint, wall, style, ground)
@@ -176,17 +176,17 @@ def _paint_shops(stage: Stage, paint, wall: Wall, style: dict, ground: float) ->
     edges = np.linspace(0.2, wall.length - 0.2, count + 1)
     glass = (300, 250, 180) if stage.light.dark else (66, 70, 74)
     for index, (u0, u1) in enumerate(pairwise(edges.tolist())):
-        colour = style["shops"][index % 3]
-        paint(wall.quads(u0 + 0.15, u1 - 0.15, 0.0, ground - 0.9), [c * 0.6 for c in colour])
+        color = style["shops"][index % 3]
+        paint(wall.quads(u0 + 0.15, u1 - 0.15, 0.0, ground - 0.9), [c * 0.6 for c in color])
         thirds = np.linspace(u0 + 0.3, u1 - 0.3, 4)
         paint(wall.quads(thirds[:-1] + 0.06, thirds[1:] - 0.06, 0.5, ground - 1.1), glass)
         door = thirds[index % 3]
-        paint(wall.quads(door + 0.3, door + 1.2, 0.05, 2.2), [c * 0.4 + 20 for c in colour])
-        paint(wall.quads(u0 + 0.1, u1 - 0.1, ground - 0.85, ground - 0.2), colour)
+        paint(wall.quads(door + 0.3, door + 1.2, 0.05, 2.2), [c * 0.4 + 20 for c in color])
+        paint(wall.quads(u0 + 0.1, u1 - 0.1, ground - 0.85, ground - 0.2), color)
         if style["seed"][index] < 0.45 and wall.facing != "front":
             awning = wall.quads(
                 np.linspace(u0, u1, 9)[:-1], np.linspace(u0, u1, 9)[1:], 2.4, ground - 0.8
             )
             awning[:, [0, 3], 0] += 1.3 * {"left": -1, "right": 1}[wall.facing]
-            paint(awning[::2], colour)
+            paint(awning[::2], color)
             paint(awning[1::2], style["trim"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-# Length, height and half width in metres, then the side profile from the rear's bottom over the
+# Length, height and half width in meters, then the side profile from the rear's bottom over the
 # roof to the front's bottom: (along, up, across) as shares of length, height and half width.
 KINDS = {
     "hatch": (4.1, 1.50, 0.88, [(0, .18, 1), (-.01, .38, 1), (.02, .60, 1), (.10, .95, .78),
@@ -53,8 +53,8 @@ def shape_of(kind: str, ours: bool, flank: int, detail: bool):
     parts = _Parts(ours)
     near = 0.08 if ours else 0.92
     for side in (-1, 1):
-        tyre = np.array([0.98, 0.98, 0.72, 0.72]) * side
-        parts.add(tyre, [0, 0.4, 0.4, 0], near, "dark")
+        tire = np.array([0.98, 0.98, 0.72, 0.72]) * side
+        parts.add(tire, [0, 0.4, 0.4, 0], near, "dark")
     _add_shell(parts, kind)
     if flank:
         _add_flank(parts, kind, flank, detail)
@@ -111,7 +111,7 @@ def _add_wheels(parts: _Parts, kind: str, side: int, detail: bool) -> None:
     length, height, _, _ = KINDS[kind]
     radius = 0.48 if kind == "bus" else 0.33
     turn = np.linspace(0, 2 * np.pi, 14 if detail else 8, endpoint=False)
-    rings = [(1.2, "dark"), (1.0, "tyre")] + ([(0.6, "hub"), (0.2, "dark")] if detail else [])
+    rings = [(1.2, "dark"), (1.0, "tire")] + ([(0.6, "hub"), (0.2, "dark")] if detail else [])
     facing = "right" if side > 0 else "left"
     for along in (0.19, 0.81):
         for size, name in rings:

@@ -11,7 +11,7 @@ _PAINTS = [
     (196, 184, 160), (196, 96, 40), (78, 68, 62),
 ]  # fmt: skip
 _TONES = {
-    "tyre": (34, 34, 36), "dark": (20, 20, 22), "hub": (146, 148, 152), "plate": (214, 210, 190),
+    "tire": (34, 34, 36), "dark": (20, 20, 22), "hub": (146, 148, 152), "plate": (214, 210, 190),
 }  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def plan_cars(dice: Dice, street: Street) -> list[Thing]:
     for side in (-1, 1):
         if street.parking[side]:
             _park(dice, cars, street, side)
-    for x in street.lane_centres:
+    for x in street.lane_centers:
         ours = x * street.drive_side > street.middle * street.drive_side
         z = dice.real(7, 18) if abs(x - street.eye) < 1.8 else dice.real(3, 18)
         while z < 90:
@@ -94,12 +94,12 @@ def _draw(stage: Stage, kind: str, place, ours: bool, tones: dict, shadow: float
     for start, stop, *look in parts:
         name, dim, facing = key = tuple(look)
         if key not in seen:
-            seen[key] = light.colour([c * dim for c in tones[name]], facing, z, shadow)
+            seen[key] = light.color([c * dim for c in tones[name]], facing, z, shadow)
         stage.canvas.fill(pixels[start:stop], seen[key], CAR)
 
 
 def _glass(mirror: float, light) -> list[float]:
-    """Dark glass with a share of the sky's colour."""
+    """Dark glass with a share of the sky's color."""
     return [
         g * (1 - mirror) + s * mirror * 0.6 for g, s in zip((44, 52, 60), light.low, strict=True)
     ]

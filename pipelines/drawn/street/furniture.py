@@ -8,11 +8,11 @@ from pipelines.drawn.street.stage import POLE, SIGN, Stage, Thing
 
 _POLES = [(74, 78, 80), (140, 142, 144), (58, 70, 64), (176, 176, 172), (104, 92, 80)]
 _RED, _WHITE, _BLUE, _YELLOW = (186, 34, 38), (234, 234, 230), (30, 82, 160), (232, 186, 44)
-_GREEN, _BLACK, _GREY = (26, 108, 74), (30, 30, 32), (140, 142, 144)
+_GREEN, _BLACK, _GRAY = (26, 108, 74), (30, 30, 32), (140, 142, 144)
 
 
 def plan_furniture(dice: Dice, street: Street) -> list[Thing]:
-    """Return what stands along the kerbs."""
+    """Return what stands along the curbs."""
     things: list[Thing] = []
     for side in (-1, 1):
         metal = dice.vary(dice.pick(_POLES), 10)
@@ -48,7 +48,7 @@ def plan_furniture(dice: Dice, street: Street) -> list[Thing]:
 
 
 def _add(things: list, street: Street, post: "Post", inset: float, z: float) -> None:
-    """Set a post `inset` metres behind the kerb, but not in a side road."""
+    """Set a post `inset` meters behind the curb, but not in a side road."""
     side = post.side
     if any(where == side and z0 < z < z1 for where, z0, z1 in street.side_roads):
         return
@@ -81,12 +81,12 @@ class Post:
     def draw(self, stage: Stage, x: float, z: float, shadow: float) -> None:
         column, row, scale = stage.camera.foot(x, z)
 
-        def colour(albedo, dim=1.0):
-            return stage.light.colour([c * dim for c in albedo], "front", z, 0.7 * shadow)
+        def color(albedo, dim=1.0):
+            return stage.light.color([c * dim for c in albedo], "front", z, 0.7 * shadow)
 
         def shape(points, albedo, class_id, dim=1.0):
             pixels = np.asarray(points, np.float64) * (scale, -scale) + (column, row)
-            stage.canvas.fill(np.rint(pixels).astype(np.int32), colour(albedo, dim), class_id)
+            stage.canvas.fill(np.rint(pixels).astype(np.int32), color(albedo, dim), class_id)
 
         radius = {"lamp": 0.08, "signal": 0.07, "bollard": 0.07, "board": 0.06}.get(self.kind, 0.04)
         half = max(radius, 0.75 / scale)
@@ -94,15 +94,15 @@ class Post:
             pole = [(left, 0), (left, self.height), (right, self.height), (right, 0)]
             shape(pole, self.metal, POLE, dim)
         heads = {"lamp": self._lamp, "signal": self._signal, "bollard": self._bollard}
-        heads.get(self.kind, self._sign)(shape, colour, stage, (column, row, scale))
+        heads.get(self.kind, self._sign)(shape, color, stage, (column, row, scale))
 
-    def _lamp(self, shape, colour, stage: Stage, spot) -> None:
+    def _lamp(self, shape, color, stage: Stage, spot) -> None:
         column, row, scale = spot
         end = -self.side * self.arm
         top = self.height
         points = np.array([(0, top - 0.1), (end * 0.3, top + 0.3), (end, top + 0.4)])
         pixels = points * (scale, -scale) + (column, row)
-        stage.canvas.line(pixels, colour(self.metal), POLE, max(2, 0.09 * scale))
+        stage.canvas.line(pixels, color(self.metal), POLE, max(2, 0.09 * scale))
         head = [
             (end - 0.35, top + 0.34),
             (end + 0.35, top + 0.34),
@@ -111,10 +111,10 @@ class Post:
         ]
         shape(head, (620, 520, 330) if stage.light.dark else self.metal, POLE)
 
-    def _bollard(self, shape, colour, stage: Stage, spot) -> None:
+    def _bollard(self, shape, color, stage: Stage, spot) -> None:
         shape([(-0.08, 0.7), (-0.08, 0.85), (0.08, 0.85), (0.08, 0.7)], _WHITE, POLE)
 
-    def _signal(self, shape, colour, stage: Stage, spot) -> None:
+    def _signal(self, shape, color, stage: Stage, spot) -> None:
         column, row, scale = spot
         top = self.height + 0.2
         for where in [0.0, -self.side * 2.6] if self.second else [0.0]:
@@ -126,11 +126,11 @@ class Post:
             shape(box, (36, 38, 38), SIGN)
             for index, lamp in enumerate([(520, 40, 30), (520, 330, 40), (60, 480, 200)]):
                 on = index == self.phase
-                centre = (column + where * scale, row - (top - 0.15 - index * 0.3) * scale)
+                center = (column + where * scale, row - (top - 0.15 - index * 0.3) * scale)
                 albedo = lamp if on else [c * 0.12 + 20 for c in lamp]
-                stage.canvas.disc(centre, 0.105 * scale, colour(albedo), SIGN)
+                stage.canvas.disc(center, 0.105 * scale, color(albedo), SIGN)
 
-    def _sign(self, shape, colour, stage: Stage, spot) -> None:
+    def _sign(self, shape, color, stage: Stage, spot) -> None:
         middle, r = self.height - self.size / 2, self.size / 2
         rim, inner = self.face
         if self.kind == "triangle":
@@ -150,7 +150,7 @@ class Post:
         outline = np.asarray(outline, np.float64) * r
         up = np.array([0.0, middle])
         if self.back:
-            shape(outline + up, _GREY, SIGN, 0.85)
+            shape(outline + up, _GRAY, SIGN, 0.85)
             return
         shape(outline + up, rim, SIGN)
         shape(outline * 0.76 + up, inner, SIGN)

@@ -43,7 +43,7 @@ def _add(dice: Dice, people: list, street: Street, x: float, z: float) -> None:
 
 
 class Person:
-    """One person; sizes in metres for a height of 1.75 m, times `size`."""
+    """One person; sizes in meters for a height of 1.75 m, times `size`."""
 
     def __init__(self, dice: Dice, x: float, z: float) -> None:
         self.x, self.z = x, z
@@ -56,7 +56,7 @@ class Person:
         self.coat = dice.real(0.5, 0.92)  # height of the hem
         self.skirt, self.away = dice.chance(0.15), dice.chance(0.5)
         self.bag = dice.pick(["", "", "back", "hand"])
-        self.bag_colour = dice.vary(dice.pick(_CLOTHES))
+        self.bag_color = dice.vary(dice.pick(_CLOTHES))
         self.swing = dice.real(-0.1, 0.1)
         self.long_hair = dice.chance(0.4)
 
@@ -68,19 +68,19 @@ class Person:
             points = np.asarray(points, np.float64) * (self.turn, -1)
             return points * scale + (column, row)
 
-        def colour(albedo, dim=1.0):
-            return stage.light.colour([c * dim for c in albedo], "front", self.z, 0.85 * shadow)
+        def color(albedo, dim=1.0):
+            return stage.light.color([c * dim for c in albedo], "front", self.z, 0.85 * shadow)
 
         def limb(points, albedo, thick, dim=1.0):
-            stage.canvas.line(place(points), colour(albedo, dim), PERSON, thick * scale)
+            stage.canvas.line(place(points), color(albedo, dim), PERSON, thick * scale)
 
         def patch(points, albedo, dim=1.0):
             shape = np.rint(place(points)).astype(np.int32)
-            stage.canvas.fill(shape, colour(albedo, dim), PERSON)
+            stage.canvas.fill(shape, color(albedo, dim), PERSON)
 
         self._draw_legs(limb)
         self._draw_body(limb, patch)
-        self._draw_head(stage, place, colour, scale)
+        self._draw_head(stage, place, color, scale)
 
     def _draw_legs(self, limb) -> None:
         reach = self.stride
@@ -105,21 +105,21 @@ class Person:
         if self.skirt:
             patch([(-0.18, 0.95), (0.18, 0.95), (0.27, 0.5), (-0.27, 0.5)], self.legs)
         if self.bag == "back":
-            patch([(-0.16, 1.42), (0.14, 1.42), (0.16, 1.02), (-0.17, 1.0)], self.bag_colour)
+            patch([(-0.16, 1.42), (0.14, 1.42), (0.16, 1.02), (-0.17, 1.0)], self.bag_color)
         limb([(0.2, 1.4), (0.23 + swing * 0.4, 1.12), (0.17 + swing, 0.9)], self.top, 0.11, 0.92)
         limb([(0.17 + swing, 0.88), (0.17 + swing, 0.84)], self.skin, 0.09)
         if self.bag == "hand":
             left = 0.05 + swing
             patch(
-                [(left, 0.8), (left + 0.26, 0.8), (left + 0.24, 0.5), (left, 0.5)], self.bag_colour
+                [(left, 0.8), (left + 0.26, 0.8), (left + 0.24, 0.5), (left, 0.5)], self.bag_color
             )
 
-    def _draw_head(self, stage: Stage, place, colour, scale) -> None:
+    def _draw_head(self, stage: Stage, place, color, scale) -> None:
         disc = stage.canvas.disc
         neck, head, crown = place([(0.0, 1.5), (0.01, 1.62), (-0.01, 1.67)])
-        disc(neck, 0.06 * scale, colour(self.skin, 0.8), PERSON)
+        disc(neck, 0.06 * scale, color(self.skin, 0.8), PERSON)
         if self.long_hair:
-            disc((neck[0], neck[1] - 0.03 * scale), 0.12 * scale, colour(self.hair, 0.9), PERSON)
-        disc(crown, 0.118 * scale, colour(self.hair), PERSON)
+            disc((neck[0], neck[1] - 0.03 * scale), 0.12 * scale, color(self.hair, 0.9), PERSON)
+        disc(crown, 0.118 * scale, color(self.hair), PERSON)
         if not self.away:
-            disc((head[0], head[1] + 0.02 * scale), 0.1 * scale, colour(self.skin), PERSON)
+            disc((head[0], head[1] + 0.02 * scale), 0.1 * scale, color(self.skin), PERSON)

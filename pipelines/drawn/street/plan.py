@@ -25,29 +25,29 @@ class Lot:
 
 @dataclass
 class Street:
-    """All that is flat, in metres; x to the right of the middle, z ahead."""
+    """All that is flat, in meters; x to the right of the middle, z ahead."""
 
     left: float
     right: float
     middle: float  # line between the two directions
     drive_side: int  # 1: one drives on the right
-    lane_centres: list[float]
+    lane_centers: list[float]
     lane_lines: list[float]
     parking: dict[int, bool]
     pavement: dict[int, float]  # width by side
     crossing: tuple[float, float] | None
     side_roads: list[tuple[int, float, float]]
     cycle_side: int
-    road_colour: list[float]
-    pavement_colour: list[float]
-    cycle_colour: list[float]
+    road_color: list[float]
+    pavement_color: list[float]
+    cycle_color: list[float]
     road_tile: str
     pavement_tile: str
     lots: list[Lot]
     eye: float  # x of the camera
 
     def edge(self, side: int) -> float:
-        """The kerb's x on one side."""
+        """The curb's x on one side."""
         return self.right if side > 0 else self.left
 
 
@@ -58,8 +58,8 @@ def plan_street(dice: Dice) -> Street:
     half = lanes * width / 2
     drive_side = dice.sign()
     lines = [-half + width * (index + 1) for index in range(lanes - 1)]
-    centres = [-half + width * (index + 0.5) for index in range(lanes)]
-    own = [x for x in centres if x * drive_side >= 0]
+    centers = [-half + width * (index + 0.5) for index in range(lanes)]
+    own = [x for x in centers if x * drive_side >= 0]
     left, right = -half - 2.2 * parking[-1], half + 2.2 * parking[1]
     pavement = {side: dice.real(2.2, 5.5) for side in (-1, 1)}
     side_roads = _side_roads(dice)
@@ -72,16 +72,16 @@ def plan_street(dice: Dice) -> Street:
         right=right,
         middle=min(lines, key=abs),
         drive_side=drive_side,
-        lane_centres=centres,
+        lane_centers=centers,
         lane_lines=lines,
         parking=parking,
         pavement=pavement,
         crossing=(z, z + dice.real(2.6, 4)) if dice.chance(0.4) else None,
         side_roads=side_roads,
         cycle_side=dice.sign() if dice.chance(0.2) and not any(parking.values()) else 0,
-        road_colour=dice.vary(dice.pick(_ROADS), 16),
-        pavement_colour=dice.vary(dice.pick(_PAVEMENTS), 16),
-        cycle_colour=dice.vary(dice.pick([(150, 84, 72), (92, 116, 92)]), 10),
+        road_color=dice.vary(dice.pick(_ROADS), 16),
+        pavement_color=dice.vary(dice.pick(_PAVEMENTS), 16),
+        cycle_color=dice.vary(dice.pick([(150, 84, 72), (92, 116, 92)]), 10),
         road_tile=dice.pick(["asphalt"] * 5 + ["concrete"] * 2 + ["cobbles"]),
         pavement_tile=dice.pick(["slabs", "slabs", "asphalt", "cobbles", "concrete"]),
         lots=[],

@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.drawn.canvas import Dice
 from pipelines.drawn.street.plan import Street
 from pipelines.drawn.street.stage import FAR_M, PAVEMENT, Camera, Stage, Thing
-from pipelines.drawn.street.tiles import PER_METRE, SIDE, tile
+from pipelines.drawn.street.tiles import PER_METER, SIDE, tile
 
 _MARGIN = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]]) * 0.12
 
@@ -47,8 +47,8 @@ def _crown_shadow(cast: np.ndarray, camera: Camera, dice: Dice, thing: Thing, sh
         if z_disc < 1.5 or abs(column) > 20000:
             continue
         axes = max(1, round(radius)), max(1, round(radius * camera.y * scale / camera.focal))
-        centre = round(column / 2), round((row - camera.horizon) / 2)
-        cv2.ellipse(cast, centre, axes, 0, 0, 360, 230, -1)
+        center = round(column / 2), round((row - camera.horizon) / 2)
+        cv2.ellipse(cast, center, axes, 0, 0, 360, 230, -1)
 
 
 def light_ground(stage: Stage, street: Street, cast: np.ndarray, contact: np.ndarray) -> None:
@@ -56,7 +56,7 @@ def light_ground(stage: Stage, street: Street, cast: np.ndarray, contact: np.nda
     camera, light = stage.camera, stage.light
     ground = stage.canvas.pixels[camera.horizon :]
     z = camera.focal * camera.y / (2 * np.arange(len(cast)) + 1.0)
-    haze = np.rint([128 * light.haze(metres) for metres in z.tolist()]).astype(np.uint8)
+    haze = np.rint([128 * light.haze(meters) for meters in z.tolist()]).astype(np.uint8)
     grain = _ground_texture(camera, street, ground[::2, ::2, 3], np.minimum(z, FAR_M))
     grain = cv2.multiply(grain, 255 - contact, scale=1 / 255)
     factors = np.full((*grain.shape, 4), 128, np.uint8)  # 128 leaves a byte as it is
@@ -69,13 +69,13 @@ def light_ground(stage: Stage, street: Street, cast: np.ndarray, contact: np.nda
     rows, columns = ground.shape[:2]
     double = cv2.resize(factors, (2 * len(cast[0]), 2 * len(cast)), interpolation=cv2.INTER_NEAREST)
     ground[:] = cv2.multiply(ground, double[:rows, :columns], scale=1 / 128)
-    colour = np.floor(haze[:, None] / 128 * np.minimum(light.low, 254)).astype(np.uint8)
-    added = _rows_of(colour, 0, columns).repeat(2, 0)[:rows]
+    color = np.floor(haze[:, None] / 128 * np.minimum(light.low, 254)).astype(np.uint8)
+    added = _rows_of(color, 0, columns).repeat(2, 0)[:rows]
     ground[:] = cv2.add(ground, added)
 
 
 def _rows_of(values: np.ndarray, class_value: int, columns: int) -> np.ndarray:
-    """One colour per row, (rows,) or (rows, 3), spread over the columns as four channels."""
+    """One color per row, (rows,) or (rows, 3), spread over the columns as four channels."""
     rows = np.full((len(values), 4), class_value, np.uint8)
     rows[:, :3] = values if values.ndim == 2 else values[:, None]
     return rows.view(np.uint32).repeat(columns, 1).view(np.uint8).reshape(-1, columns, 4)
@@ -85,15 +85,15 @@ def _ground_texture(
     camera: Camera, street: Street, labels: np.ndarray, z: np.ndarray
 ) -> np.ndarray:
     """Texture bytes of the ground: the road's tile, and the pavement's on pavement."""
-    per_pixel = 2 * z / camera.focal * PER_METRE
+    per_pixel = 2 * z / camera.focal * PER_METER
     step = np.rint(per_pixel * 65536).astype(np.uint32)[:, None]
-    start = np.rint((-camera.centre * z / camera.focal - camera.bend(z)) * PER_METRE * 65536)
+    start = np.rint((-camera.center * z / camera.focal - camera.bend(z)) * PER_METER * 65536)
     # 32-bit overflow is harmless: only nine bits above the fraction are used.
     index = np.arange(labels.shape[1], dtype=np.uint32)[None] * step
     index += start.astype(np.int64).astype(np.uint32)[:, None]
     index >>= 16
     index &= SIDE - 1
-    index += (np.floor(z * PER_METRE).astype(np.uint32)[:, None] & (SIDE - 1)) << 9
+    index += (np.floor(z * PER_METER).astype(np.uint32)[:, None] & (SIDE - 1)) << 9
     index += (labels == PAVEMENT).astype(np.uint32) << 18
     tiles = np.concatenate([tile(street.road_tile), tile(street.pavement_tile)]).ravel()
     fade = np.rint(150 * np.minimum(1, 1.5 / per_pixel)).astype(np.int16)[:, None]

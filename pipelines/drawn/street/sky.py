@@ -18,7 +18,7 @@ def paint_sky(stage: Stage) -> None:
     noise = tile("cloud")[v & (SIDE - 1), u & (SIDE - 1)].astype(np.float32)
     cover = np.clip((noise - (190 - 130 * light.cloud)) / 70, 0, 1)
     cover *= (np.clip(height * 3, 0, 1) * min(1.0, light.cloud * 2.2)).astype(np.float32)
-    sun_x = (camera.centre + camera.focal * light.sun[0] / max(0.2, light.sun[2])) / 2
+    sun_x = (camera.center + camera.focal * light.sun[0] / max(0.2, light.sun[2])) / 2
     sun_y = rows - camera.focal * light.sun[1] / max(0.2, light.sun[2]) / 2
     radius = 0.35 * rows + 8
     away = (np.arange(columns) - sun_x)[None] ** 2 + (np.arange(rows) - sun_y)[:, None] ** 2
@@ -48,10 +48,10 @@ def paint_backdrop(stage: Stage) -> None:
         if dice.chance(0.6):
             top = base - dice.real(5, 30) * scale
             corners = np.array([[x, base], [x, top], [x + width, top], [x + width, base]])
-            colour = stage.light.colour(shade, "front", FAR_M)
-            stage.canvas.fill(np.rint(corners).astype(np.int32), colour, BUILDING)
+            color = stage.light.color(shade, "front", FAR_M)
+            stage.canvas.fill(np.rint(corners).astype(np.int32), color, BUILDING)
         x += width * dice.real(0.7, 1.0)
-    colour = stage.light.colour(dice.vary((78, 98, 62), 18), "front", FAR_M)
+    color = stage.light.color(dice.vary((78, 98, 62), 18), "front", FAR_M)
     for x in range(-10, camera.columns + 10, max(3, round(4 * scale))):
         radius = dice.real(1.5, 5.5) * scale
-        stage.canvas.disc((x, base - radius * 0.6), radius, colour, TREE)
+        stage.canvas.disc((x, base - radius * 0.6), radius, color, TREE)

@@ -1,11 +1,11 @@
-"""Tileable grey textures, 512 x 512 bytes around 128, made once by whole-number arithmetic."""
+"""Tileable gray textures, 512 x 512 bytes around 128, made once by whole-number arithmetic."""
 
 from functools import cache
 
 import numpy as np
 
 SIDE = 512
-PER_METRE = 64  # texels
+PER_METER = 64  # texels
 
 
 def _random(key: int, *shape: int) -> np.ndarray:
@@ -30,9 +30,9 @@ def _level(field: np.ndarray, spread: float) -> np.ndarray:
     """Scale to mean 128 and the given standard deviation."""
     field = field.astype(np.int64)
     mean = int(field.sum()) // field.size
-    centred = field - mean
-    deviation = (int((centred * centred).sum()) / field.size) ** 0.5
-    return np.clip(np.rint(centred * (spread / max(deviation, 1e-9))) + 128, 0, 255).astype(
+    centered = field - mean
+    deviation = (int((centered * centered).sum()) / field.size) ** 0.5
+    return np.clip(np.rint(centered * (spread / max(deviation, 1e-9))) + 128, 0, 255).astype(
         np.uint8
     )
 

@@ -16,7 +16,7 @@ _BARK = (92, 78, 66)
 
 
 def plan_trees(dice: Dice, street: Street) -> list[Thing]:
-    """Rows along the kerb, groups in parks, hedges before houses."""
+    """Rows along the curb, groups in parks, hedges before houses."""
     things: list[Thing] = []
     leaf = dice.pick(_LEAVES[:5]) if dice.chance(0.7) else dice.pick(_LEAVES)
     for side in (-1, 1):
@@ -61,14 +61,14 @@ def _add_tree(dice: Dice, things: list, street: Street, x, z, crown: float, leaf
 def _draw_trunk(stage: Stage, x, z, height, radius, shadow) -> None:
     column, row, scale = stage.camera.foot(x, z)
     wide = max(1.0, radius * scale)
-    lit = stage.light.colour(_BARK, "right", z, shadow)
-    dim = stage.light.colour([c * 0.8 for c in _BARK], "left", z, shadow)
+    lit = stage.light.color(_BARK, "right", z, shadow)
+    dim = stage.light.color([c * 0.8 for c in _BARK], "left", z, shadow)
     top = row - height * scale
-    for colour, left, right in ((dim, -1.0, 0.3), (lit, 0.2, 1.0)):
+    for color, left, right in ((dim, -1.0, 0.3), (lit, 0.2, 1.0)):
         x0, x1 = wide * left, wide * right
         shape = [(1.3 * x0, row), (0.7 * x0, top), (0.7 * x1, top), (1.3 * x1, row)]
         shape = np.array(shape) + np.array([column, 0.0])
-        stage.canvas.fill(np.rint(shape).astype(np.int32), colour, TREE)
+        stage.canvas.fill(np.rint(shape).astype(np.int32), color, TREE)
 
 
 def _draw_leaves(stage: Stage, place, size, leaf, seed: np.ndarray) -> None:
@@ -102,7 +102,7 @@ def _draw_leaves(stage: Stage, place, size, leaf, seed: np.ndarray) -> None:
 
 
 def _stamp_leaves(stage: Stage, box, body, glow, size, leaf) -> None:
-    """Cut a soft body by texture and paint it through the leaves' colours."""
+    """Cut a soft body by texture and paint it through the leaves' colors."""
     x0, y0, x1, y1 = box
     z, wide, scale = size
     step = max(4, round(60 / scale * 4)) / 4  # leaves of about 5 cm, larger when far
@@ -120,8 +120,8 @@ def _stamp_leaves(stage: Stage, box, body, glow, size, leaf) -> None:
 def _leaf_ramp(stage: Stage, leaf, z: float) -> np.ndarray:
     """From deep shade to leaves in the sun, packed with the label."""
     light = stage.light
-    deep = np.array(light.colour([c * 0.38 for c in leaf], "front", z, 0.8))
-    high = np.array(light.colour([c * 1.45 for c in leaf], "up", z, 0.0))
+    deep = np.array(light.color([c * 0.38 for c in leaf], "front", z, 0.8))
+    high = np.array(light.color([c * 1.45 for c in leaf], "up", z, 0.0))
     share = np.arange(256.0)[:, None] / 255
     table = np.full((256, 4), TREE, np.uint8)
     table[:, :3] = deep + (high - deep) * share

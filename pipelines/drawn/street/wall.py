@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from pipelines.drawn.street.stage import BUILDING, Stage
-from pipelines.drawn.street.tiles import PER_METRE, SIDE, tile
+from pipelines.drawn.street.tiles import PER_METER, SIDE, tile
 
 
 class Wall:
@@ -33,7 +33,7 @@ def _wall_texture(stage: Stage, wall: Wall, name: str, box) -> np.ndarray:
     """Texture bytes of a wall for the pixels of a box: each column has one distance."""
     camera = stage.camera
     x0, y0, x1, y1 = box
-    slope = (np.arange(x0, x1) - camera.centre) / camera.focal  # x per metre ahead
+    slope = (np.arange(x0, x1) - camera.center) / camera.focal  # x per meter ahead
     (xa, za), (xb, zb) = wall.start, wall.end
     if za == zb:
         z = np.full(len(slope), za)
@@ -44,14 +44,14 @@ def _wall_texture(stage: Stage, wall: Wall, name: str, box) -> np.ndarray:
         gap = slope - ahead
         gap = np.where(np.abs(gap) < 1e-6, 1e-6, gap)
         z = u = np.clip(beside / gap, min(za, zb), max(za, zb))
-    texels = np.rint(z / camera.focal * PER_METRE * 65536).astype(np.uint32)
+    texels = np.rint(z / camera.focal * PER_METER * 65536).astype(np.uint32)
     rows = (np.arange(y0, y1) - camera.horizon).astype(np.uint32)
     # 32-bit overflow is harmless: only nine bits above the fraction are used.
     index = rows[:, None] * texels[None]
     index >>= 16
     index &= SIDE - 1
     index <<= 9
-    index += (np.floor(u * PER_METRE).astype(np.int64) & (SIDE - 1)).astype(np.uint32)[None]
+    index += (np.floor(u * PER_METER).astype(np.int64) & (SIDE - 1)).astype(np.uint32)[None]
     return tile(name).ravel()[index]
 
 
@@ -63,12 +63,12 @@ def paint_wall(stage: Stage, wall: Wall, albedo, name: str, shadow: float) -> bo
     if box is None:
         return False
     z = (wall.start[1] + wall.end[1]) / 2
-    colour = stage.light.colour(albedo, wall.facing, z, shadow)
-    contrast = 0.62 * min(1.0, stage.camera.focal * 2.4 / (max(z, 3.0) * PER_METRE))
+    color = stage.light.color(albedo, wall.facing, z, shadow)
+    contrast = 0.62 * min(1.0, stage.camera.focal * 2.4 / (max(z, 3.0) * PER_METER))
     contrast *= 1 - stage.light.haze(z)
     x0, y0, x1, y1 = box
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     cv2.fillConvexPoly(mask, quad - (x0, y0), 1)
-    ramp = stage.light.ramp(colour, contrast, BUILDING)
+    ramp = stage.light.ramp(color, contrast, BUILDING)
     stage.canvas.stamp(box, _wall_texture(stage, wall, name, box), ramp, mask)
     return box[2] - box[0] > 2
