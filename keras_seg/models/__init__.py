@@ -6,12 +6,13 @@ import pkgutil
 
 from keras_seg import _check
 from keras_seg.models.registry import TASKS, Count, Facts, builders, facts
+from keras_seg.models.weights import donor_of, fill, port, units_of
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 globals().update(builders())
 
-__all__ = ["Count", "Facts", "build", "facts", "has_option", "names", *builders()]
+__all__ = ["Count", "Facts", "build", "facts", "has_option", "names", "port", *builders()]
 
 
 def names(task=None):
@@ -35,7 +36,7 @@ def names(task=None):
     return sorted(name for name in builders() if facts(name).task == task)
 
 
-def build(name, input_shape=None, num_classes=19, **options):
+def build(name, input_shape=None, num_classes=19, weights=None, **options):
     """Build a network by its name.
 
     Args:
@@ -44,6 +45,11 @@ def build(name, input_shape=None, num_classes=19, **options):
             of volumes; sizes may be None (any size). None is (None, None, 3), for networks that
             only take volumes (None, None, None, 3).
         num_classes: classes to tell apart, the ignored one not counted.
+        weights: None for random ones; "imagenet" for those of `keras.applications`, of the
+            classifiers that exist there; or the path of a .keras file, of a run's folder, or of a
+            PyTorch file (.safetensors, .pth). Options in which the weights' network differs from
+            ours are set to its. For other classes the last layer stays random; for other than
+            three channels the first kernel's slices are taken in turn.
         **options: the builder's own keyword arguments, see `help(keras_seg.models.<name>)`.
 
     Returns:
@@ -51,14 +57,20 @@ def build(name, input_shape=None, num_classes=19, **options):
         (b, h, w, num_classes) out. Normalization is part of the model.
 
     Raises:
-        ValueError: the name or an argument is not known or out of its range.
+        ValueError: the name or an argument is not known or out of its range, or the weights do
+            not exist, cannot be downloaded, or do not fit.
 
     >>> build("contextnet_cn14", (64, 96, 3), num_classes=11).output_shape
     (None, 64, 96, 11)
     """
     _check.one_of("architecture", "name", name, builders())
     shape = {} if input_shape is None else {"input_shape": input_shape}
-    return builders()[name](num_classes=num_classes, **shape, **options)
+    if weights is None:
+        return builders()[name](num_classes=num_classes, **shape, **options)
+    donor = donor_of(name, weights, options)
+    model = builders()[name](num_classes=num_classes, **shape, **{**donor.options, **options})
+    fill(units_of(model), donor)
+    return model
 
 
 def has_option(name, option):

@@ -56,6 +56,7 @@ class Facts:
         channels: channels of the builder's default input.
         features: reductions of an encoder's feature maps, such as (2, 4, 8, 16, 32).
         imagenet: name in `keras.applications` of the same network with weights, if there is one.
+        imagenet_options: options of the builder with which both are the same function.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Facts:
     channels: int = 3
     features: tuple[int, ...] = ()
     imagenet: str | None = None
+    imagenet_options: Mapping = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

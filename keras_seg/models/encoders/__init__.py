@@ -8,10 +8,9 @@ import importlib
 import pkgutil
 
 from keras_seg.models.encoders.merge import merge_branches
-from keras_seg.models.encoders.pretrained import load_imagenet
 from keras_seg.models.encoders.registry import features, names
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["features", "load_imagenet", "merge_branches", "names"]
+__all__ = ["features", "merge_branches", "names"]

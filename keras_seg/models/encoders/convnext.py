@@ -42,6 +42,7 @@ VARIANTS = (
         {
             "counts": dense_counts(28_589_128, 0, 768),
             "scores": (("ImageNet", "val", 82.1),),
+            "imagenet": "ConvNeXtTiny",
         },
     ),
     Variant(
@@ -51,6 +52,7 @@ VARIANTS = (
         {
             "counts": dense_counts(50_223_688, 0, 768),
             "scores": (("ImageNet", "val", 83.1),),
+            "imagenet": "ConvNeXtSmall",
         },
     ),
     Variant(
@@ -60,6 +62,7 @@ VARIANTS = (
         {
             "counts": dense_counts(88_591_464, 0, 1024),
             "scores": (("ImageNet", "val", 83.8),),
+            "imagenet": "ConvNeXtBase",
         },
     ),
 )

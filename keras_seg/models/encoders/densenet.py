@@ -31,6 +31,7 @@ class Options(NamedTuple):
     bottleneck: int = 4
     compression: float = 0.5
     use_bias: bool = False
+    bn_epsilon: float = 1e-5
     dropout_rate: float = 0.0
     output_stride: int = 32
 
@@ -46,10 +47,10 @@ def _variant(layers_, blocks, counts, inputs, growth_rate=32, **facts):
 
 
 VARIANTS = (
-    _variant(121, (6, 12, 24, 16), (7_978_856, 83_648), 1024),
+    _variant(121, (6, 12, 24, 16), (7_978_856, 83_648), 1024, imagenet="DenseNet121"),
     _variant(161, (6, 12, 36, 24), (28_681_000, 219_936), 2208, growth_rate=48),
-    _variant(169, (6, 12, 32, 32), (14_149_480, 158_400), 1664),
-    _variant(201, (6, 12, 48, 32), (20_013_928, 229_056), 1920),
+    _variant(169, (6, 12, 32, 32), (14_149_480, 158_400), 1664, imagenet="DenseNet169"),
+    _variant(201, (6, 12, 48, 32), (20_013_928, 229_056), 1920, imagenet="DenseNet201"),
     _variant(264, (6, 12, 64, 48), (33_337_704, 398_528), 2688),
     Variant(
         "densenet_d2l",
@@ -69,6 +70,7 @@ VARIANTS = (
     VARIANTS,
     paper=PAPER,
     features=(2, 4, 8, 16, 32),
+    imagenet_options={"bn_epsilon": 1.001e-5},
     tiny={"blocks": (2, 1, 1, 1), "growth_rate": 4, "stem_filters": 8},
 )
 def densenet(image, name, strides, options):
@@ -86,6 +88,7 @@ def densenet(image, name, strides, options):
         bottleneck: channels of the 1x1 convolution in each layer, in growth rates; 0 for none.
         compression: share of channels that a transition keeps, above 0 and up to 1.
         use_bias: whether the convolutions have biases, as in the textbook.
+        bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
@@ -104,13 +107,14 @@ def densenet(image, name, strides, options):
     x = normalized(image, "torch", name)
     bias = options.use_bias
     x = conv(x, options.stem_filters, 7, f"{name}conv1_conv", strides.step(), use_bias=bias)
-    x = maps[2] = batch_norm(x, f"{name}conv1")
+    x = maps[2] = batch_norm(x, f"{name}conv1", epsilon=options.bn_epsilon)
     x = pool(x, 3, f"{name}pool1_pool", strides.step())
     last = len(options.blocks) - 1
     for index, count in enumerate(options.blocks):
         block = f"{name}conv{index + 2}"
         x = _dense_block(x, count, block, options, strides.dilation)
-        x = maps[4 * 2**index] = batch_norm(x, f"{block}_transition" if index < last else block)
+        norm = f"{block}_transition" if index < last else block
+        x = maps[4 * 2**index] = batch_norm(x, norm, epsilon=options.bn_epsilon)
         if index < last:
             x = _transition(x, f"{block}_transition", options, strides.step())
     return maps
@@ -128,6 +132,7 @@ class CifarOptions(NamedTuple):
     stem_filters: int = 16
     bottleneck: int = 0
     compression: float = 1.0
+    bn_epsilon: float = 1e-5
     dropout_rate: float = 0.0
 
 
@@ -175,6 +180,7 @@ def densenet_cifar(image, name, strides, options):
         stem_filters: channels of the first convolution: 16, with bottlenecks 2 growth rates.
         bottleneck: channels of the 1x1 convolution in each layer, in growth rates; 0 for none.
         compression: share of channels that a transition keeps, above 0 and up to 1.
+        bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
 
     Returns:
@@ -194,7 +200,8 @@ def densenet_cifar(image, name, strides, options):
     for index, count in enumerate(options.blocks):
         block = f"{name}conv{index + 2}"
         x = _dense_block(x, count, block, options, 1)
-        x = maps[2**index] = batch_norm(x, f"{block}_transition" if index < 2 else block)
+        norm = f"{block}_transition" if index < 2 else block
+        x = maps[2**index] = batch_norm(x, norm, epsilon=options.bn_epsilon)
         if index < 2:
             x = _transition(x, f"{block}_transition", options, strides.step())
     return maps
@@ -205,11 +212,11 @@ def _dense_block(x, count, name, options, dilation):
     bias = getattr(options, "use_bias", False)
     for index in range(1, count + 1):
         layer = f"{name}_block{index}"
-        new = batch_norm(x, f"{layer}_0")
+        new = batch_norm(x, f"{layer}_0", epsilon=options.bn_epsilon)
         if options.bottleneck:
             filters = options.bottleneck * options.growth_rate
             new = conv(new, filters, 1, f"{layer}_1_conv", use_bias=bias)
-            new = batch_norm(new, f"{layer}_1")
+            new = batch_norm(new, f"{layer}_1", epsilon=options.bn_epsilon)
         step = (1, dilation)
         new = conv(new, options.growth_rate, 3, f"{layer}_2_conv", step, use_bias=bias)
         x = layers.Concatenate(name=f"{layer}_concat")([x, new])
@@ -228,5 +235,6 @@ def _check_options(name, options, count):
         _check.positive_integer(name, option, getattr(options, option))
     _check.positive_integer(name, "bottleneck", options.bottleneck, at_least=0)
     _check.number(name, "compression", options.compression, above=0, at_most=1)
+    _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.stage_counts(name, "blocks", options.blocks, count)

@@ -14,6 +14,7 @@ from keras_seg.models.encoders.mobile_blocks import (
     conv_bn,
     divisible,
     inverted_residual,
+    style_of,
 )
 from keras_seg.models.encoders.registry import dense_counts, encoder, pooled_head
 from keras_seg.models.registry import Variant
@@ -37,6 +38,9 @@ class Options(NamedTuple):
     depth: float = 1.0
     dropout_rate: float = 0.2
     drop_connect_rate: float = 0.2
+    padding: str = "same"
+    bn_epsilon: float = 1e-3
+    input_range: str = "torch"
     output_stride: int = 32
 
 
@@ -97,6 +101,7 @@ def _variant(number, scaling, dropout, counts, accuracy):
         {
             "counts": dense_counts(counts[0], counts[1], divisible(1280 * scaling.width)),
             "scores": (("ImageNet", "val", accuracy),),
+            "imagenet": f"EfficientNetB{number}",
         },
     )
 
@@ -115,7 +120,8 @@ VARIANTS = (
 
 def _head(maps, num_classes, options):
     """A 1x1 convolution to 1280 channels, scaled like all others, before the pooling."""
-    x = conv_bn(maps[32], divisible(1280 * options.width), 1, "conv_last", activation="swish")
+    channels, style = divisible(1280 * options.width), style_of("efficientnet", options)
+    x = conv_bn(maps[32], channels, 1, "conv_last", (1, 1), "swish", style)
     return pooled_head({32: x}, num_classes, options)
 
 
@@ -143,6 +149,10 @@ def efficientnet(image, name, strides, options):
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         drop_connect_rate: share of training images for which the last block with a shortcut is
             left out, 0..1; earlier blocks in proportion to their number.
+        padding: "same", or "symmetric" as in PyTorch's ports, whose zeros lie alike on both sides.
+        bn_epsilon: what batch normalization adds to the variance; 1e-5 in PyTorch's ports.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -160,9 +170,11 @@ def efficientnet(image, name, strides, options):
     for option in ("dropout_rate", "drop_connect_rate"):
         _check.share("efficientnet", option, getattr(options, option))
     counts = [math.ceil(options.depth * stage[3]) for stage in _STAGES]
+    style = style_of("efficientnet", options)
     maps, reduction, number = {}, 2, 0
-    x = normalized(image, "torch", name)
-    x = conv_bn(x, divisible(32 * options.width), 3, f"{name}conv1", strides.step(), "swish")
+    x = normalized(image, options.input_range, name)
+    channels = divisible(32 * options.width)
+    x = conv_bn(x, channels, 3, f"{name}conv1", strides.step(), "swish", style)
     for (expansion, kernel, filters, _, first), count in zip(_STAGES, counts, strict=True):
         for index in range(count):
             before = x.shape[-1]
@@ -178,5 +190,7 @@ def efficientnet(image, name, strides, options):
             )
             number += 1
             reduction *= block.stride
-            x = maps[reduction] = inverted_residual(x, block, f"{name}block{number}", strides)
+            x = maps[reduction] = inverted_residual(
+                x, block, f"{name}block{number}", strides, style
+            )
     return maps

@@ -3,22 +3,7 @@
 from keras import layers
 
 from keras_seg import _check
-
-# Means and standard deviations of ImageNet's pixels 0..255: red, green, blue.
-_MEAN = (123.675, 116.28, 103.53)
-_DEVIATION = (58.395, 57.12, 57.375)
-# Those of VGG's authors, who only subtract.
-_CAFFE_MEAN = (123.68, 116.779, 103.939)
-
-_SCALES = {
-    "unit": ((1 / 255,) * 3, (0.0,) * 3),
-    "symmetric": ((1 / 127.5,) * 3, (-1.0,) * 3),
-    "torch": (
-        tuple(1 / s for s in _DEVIATION),
-        tuple(-m / s for m, s in zip(_MEAN, _DEVIATION, strict=True)),
-    ),
-    "caffe": ((1.0,) * 3, tuple(-m for m in _CAFFE_MEAN)),
-}
+from keras_seg.models.pixel_ranges import RANGES, scale_and_offset
 
 
 def normalized(image, kind, name):
@@ -40,7 +25,6 @@ def normalized(image, kind, name):
     >>> float(model(np.full((1, 4, 4, 3), 255.0))[0, 0, 0, 0])
     1.0
     """
-    _check.one_of("input range", "kind", kind, _SCALES)
-    channels = image.shape[-1]
-    scale, offset = ([part[i % 3] for i in range(channels)] for part in _SCALES[kind])
+    _check.one_of("range of pixels", "input_range", kind, RANGES)
+    scale, offset = scale_and_offset(kind, image.shape[-1])
     return layers.Rescaling(scale, offset, name=f"{name}normalize")(image)

@@ -1,17 +1,59 @@
 """Blocks of networks for phones: depthwise separable convolutions and inverted residuals.
 
 Their authors' code pads as TensorFlow's "same" does: a map of n pixels becomes one of
-ceil(n / stride), and where the zeros do not divide evenly, the odd one is at the end.
+ceil(n / stride), and where the zeros do not divide evenly, the odd one is at the end. PyTorch's
+ports pad alike on both sides, which is another network where a map of even size is halved; `Style`
+has both.
 """
 
 from typing import NamedTuple
 
 from keras import layers
 
+from keras_seg import _check
 from keras_seg.layers import BatchNormalization
 from keras_seg.models.blocks import BN_MOMENTUM, depthwise_he_normal
 
 BN_EPSILON = 1e-3
+
+
+class Style(NamedTuple):
+    """In what implementations of one network differ.
+
+    Attributes:
+        padding: "same" as in TensorFlow, or "symmetric" as in PyTorch.
+        bn_epsilon: what batch normalization adds to the variance.
+
+    >>> Style().padding
+    'same'
+    """
+
+    padding: str = "same"
+    bn_epsilon: float = BN_EPSILON
+
+
+def style_of(name, options):
+    """The style that a family's options ask for.
+
+    Args:
+        name: the family's name.
+        options: the family's options, with `padding` and `bn_epsilon`.
+
+    Returns:
+        `Style`.
+
+    Raises:
+        ValueError: one of them is out of its range.
+
+    >>> style_of("mobilenet", Style("symmetric", 1e-5))
+    Style(padding='symmetric', bn_epsilon=1e-05)
+    """
+    _check.one_of(f"padding of `{name}`", "padding", options.padding, ("same", "symmetric"))
+    _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
+    return Style(options.padding, options.bn_epsilon)
+
+
+STYLE = Style()
 
 
 class Inverted(NamedTuple):
@@ -44,7 +86,9 @@ class Inverted(NamedTuple):
     drop: float = 0.0
 
 
-def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu6"):
+def conv_bn(
+    x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu6", style=STYLE
+):
     """Convolution without bias, batch normalization and an activation.
 
     Args:
@@ -54,6 +98,7 @@ def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None =
         name: prefix of the layers' names.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         activation: name of a Keras activation, or None.
+        style: `Style`.
 
     Returns:
         KerasTensor (b, ceil(h / stride), ceil(w / stride), filters).
@@ -62,20 +107,21 @@ def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None =
     >>> conv_bn(keras.Input((33, 32, 3)), 8, 3, "stem", (2, 1)).shape
     (None, 17, 16, 8)
     """
+    x, padding = _padded(x, kernel_size, f"{name}_conv", step, style)
     x = layers.Conv2D(
         filters,
         kernel_size,
         step[0],
-        padding="same",
+        padding=padding,
         dilation_rate=step[1],
         use_bias=False,
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return _bn(x, name, activation)
+    return _bn(x, name, activation, style)
 
 
-def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "relu6"):
+def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "relu6", style=STYLE):
     """Depthwise convolution without bias, batch normalization and an activation.
 
     Args:
@@ -84,6 +130,7 @@ def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "re
         name: prefix of the layers' names.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         activation: name of a Keras activation, or None.
+        style: `Style`.
 
     Returns:
         KerasTensor (b, ceil(h / stride), ceil(w / stride), c).
@@ -92,19 +139,20 @@ def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "re
     >>> depthwise_bn(keras.Input((33, 32, 6)), 5, "block1", (2, 1)).shape
     (None, 17, 16, 6)
     """
+    x, padding = _padded(x, kernel_size, f"{name}_depthwise", step, style)
     x = layers.DepthwiseConv2D(
         kernel_size,
         step[0],
-        padding="same",
+        padding=padding,
         dilation_rate=step[1],
         use_bias=False,
         depthwise_initializer=depthwise_he_normal(kernel_size),
         name=f"{name}_depthwise",
     )(x)
-    return _bn(x, f"{name}_depthwise", activation)
+    return _bn(x, f"{name}_depthwise", activation, style)
 
 
-def inverted_residual(x, block, name, strides):
+def inverted_residual(x, block, name, strides, style=STYLE):
     """Inverted residual, with a shortcut where the block keeps size and channels.
 
     Args:
@@ -112,6 +160,7 @@ def inverted_residual(x, block, name, strides):
         block: `Inverted`.
         name: prefix of the layers' names.
         strides: `Strides`, which may have the block dilate its kernel in place of its stride.
+        style: `Style`.
 
     Returns:
         KerasTensor (b, ceil(h / stride), ceil(w / stride), block.filters).
@@ -125,11 +174,11 @@ def inverted_residual(x, block, name, strides):
     shortcut = x
     step = strides.step(block.stride) if block.stride > 1 else (1, strides.dilation)
     if block.expanded != x.shape[-1]:
-        x = conv_bn(x, block.expanded, 1, f"{name}_expand", activation=block.activation)
-    x = depthwise_bn(x, block.kernel_size, name, step, block.activation)
+        x = conv_bn(x, block.expanded, 1, f"{name}_expand", (1, 1), block.activation, style)
+    x = depthwise_bn(x, block.kernel_size, name, step, block.activation, style)
     if block.squeezed:
         x = squeeze_excite(x, block.squeezed, name, block.squeeze_activations)
-    x = conv_bn(x, block.filters, 1, f"{name}_project", activation=None)
+    x = conv_bn(x, block.filters, 1, f"{name}_project", (1, 1), None, style)
     if block.stride > 1 or shortcut.shape[-1] != block.filters:
         return x
     if block.drop:
@@ -181,6 +230,13 @@ def divisible(channels, by=8):
     return nearest + by if nearest < 0.9 * channels else nearest
 
 
-def _bn(x, name, activation):
-    x = BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")(x)
+def _padded(x, kernel_size, name, step, style):
+    """A map and the padding of the convolution that follows: zeros on both sides, or Keras's."""
+    if style.padding == "same" or step[0] == 1 or kernel_size == 1:
+        return x, "same"
+    return layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x), "valid"
+
+
+def _bn(x, name, activation, style):
+    x = BatchNormalization(momentum=BN_MOMENTUM, epsilon=style.bn_epsilon, name=f"{name}_bn")(x)
     return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from keras_seg import _check
 from keras_seg.models.encoders.inputs import normalized
-from keras_seg.models.encoders.mobile_blocks import conv_bn, depthwise_bn
+from keras_seg.models.encoders.mobile_blocks import conv_bn, depthwise_bn, style_of
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Count, Variant
 
@@ -29,6 +29,9 @@ class Options(NamedTuple):
 
     width: float = 1.0
     dropout_rate: float = 0.001
+    padding: str = "same"
+    bn_epsilon: float = 1e-3
+    input_range: str = "symmetric"
     output_stride: int = 32
 
 
@@ -46,6 +49,7 @@ VARIANTS = (
                 Count(1000, total=475_544, options={"width": 0.25}),
             ),
             "scores": (("ImageNet", "val", 70.6),),
+            "imagenet": "MobileNet",
         },
     ),
 )
@@ -63,6 +67,10 @@ def mobilenet(image, name, strides, options):
         num_classes: classes to tell apart.
         width: factor of all numbers of channels; the paper has 0.25, 0.5, 0.75 and 1.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        padding: "same", or "symmetric" as in PyTorch's ports, whose zeros lie alike on both sides.
+        bn_epsilon: what batch normalization adds to the variance; 1e-5 in PyTorch's ports.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -77,14 +85,16 @@ def mobilenet(image, name, strides, options):
     """
     _check.number("mobilenet_v1", "width", options.width, above=0)
     _check.share("mobilenet_v1", "dropout_rate", options.dropout_rate)
+    style = style_of("mobilenet_v1", options)
     maps, reduction = {}, 2
-    x = normalized(image, "symmetric", name)
-    x = conv_bn(x, _scaled(32, options), 3, f"{name}conv1", strides.step())
+    x = normalized(image, options.input_range, name)
+    x = conv_bn(x, _scaled(32, options), 3, f"{name}conv1", strides.step(), style=style)
     for number, (filters, stride) in enumerate(_ROWS, 1):
         step = strides.step(stride) if stride > 1 else (1, strides.dilation)
         reduction *= stride
-        x = depthwise_bn(x, 3, f"{name}block{number}", step)
-        x = maps[reduction] = conv_bn(x, _scaled(filters, options), 1, f"{name}block{number}")
+        x = depthwise_bn(x, 3, f"{name}block{number}", step, style=style)
+        channels = _scaled(filters, options)
+        x = maps[reduction] = conv_bn(x, channels, 1, f"{name}block{number}", style=style)
     return maps
 
 

@@ -13,6 +13,7 @@ from keras_seg.models.encoders.mobile_blocks import (
     conv_bn,
     divisible,
     inverted_residual,
+    style_of,
 )
 from keras_seg.models.encoders.registry import dense_counts, encoder, pooled_head
 from keras_seg.models.registry import Count, Variant
@@ -34,6 +35,9 @@ class Options(NamedTuple):
 
     width: float = 1.0
     dropout_rate: float = 0.2
+    padding: str = "same"
+    bn_epsilon: float = 1e-3
+    input_range: str = "symmetric"
     output_stride: int = 32
 
 
@@ -50,6 +54,7 @@ VARIANTS = (
                 Count(1000, total=1_987_224, options={"width": 0.5}),
             ),
             "scores": (("ImageNet", "val", 72.0),),
+            "imagenet": "MobileNetV2",
         },
     ),
 )
@@ -58,7 +63,7 @@ VARIANTS = (
 def _head(maps, num_classes, options):
     """A 1x1 convolution to 1280 channels before the pooling; not less in thinner networks."""
     channels = divisible(1280 * max(1.0, options.width))
-    x = conv_bn(maps[32], channels, 1, "conv_last")
+    x = conv_bn(maps[32], channels, 1, "conv_last", style=style_of("mobilenet_v2", options))
     return pooled_head({32: x}, num_classes, options)
 
 
@@ -82,6 +87,10 @@ def mobilenet_v2(image, name, strides, options):
         width: factor of all numbers of channels, which are rounded to multiples of 8; the paper
             has 0.35 to 1.4.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        padding: "same", or "symmetric" as in PyTorch's ports, whose zeros lie alike on both sides.
+        bn_epsilon: what batch normalization adds to the variance; 1e-5 in PyTorch's ports.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -96,9 +105,10 @@ def mobilenet_v2(image, name, strides, options):
     """
     _check.number("mobilenet_v2", "width", options.width, above=0)
     _check.share("mobilenet_v2", "dropout_rate", options.dropout_rate)
+    style = style_of("mobilenet_v2", options)
     maps, reduction, number = {}, 2, 0
-    x = normalized(image, "symmetric", name)
-    x = conv_bn(x, divisible(32 * options.width), 3, f"{name}conv1", strides.step())
+    x = normalized(image, options.input_range, name)
+    x = conv_bn(x, divisible(32 * options.width), 3, f"{name}conv1", strides.step(), style=style)
     for expansion, filters, count, first in _STAGES:
         for index in range(count):
             number += 1
@@ -109,6 +119,6 @@ def mobilenet_v2(image, name, strides, options):
                 1 if index else first,
             )
             reduction *= block.stride
-            x = inverted_residual(x, block, f"{name}block{number}", strides)
+            x = inverted_residual(x, block, f"{name}block{number}", strides, style)
             maps[reduction] = x
     return maps

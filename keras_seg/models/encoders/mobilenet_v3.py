@@ -14,6 +14,7 @@ from keras_seg.models.encoders.mobile_blocks import (
     conv_bn,
     divisible,
     inverted_residual,
+    style_of,
 )
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -48,6 +49,9 @@ class Options(NamedTuple):
     size: str = "large"
     width: float = 1.0
     dropout_rate: float = 0.2
+    padding: str = "same"
+    bn_epsilon: float = 1e-3
+    input_range: str = "symmetric"
     output_stride: int = 32
 
 
@@ -59,6 +63,7 @@ VARIANTS = (
         {
             "counts": dense_counts(5_483_032, 24_400, 1280),
             "scores": (("ImageNet", "val", 75.2),),
+            "imagenet": "MobileNetV3Large",
         },
     ),
     Variant(
@@ -68,6 +73,7 @@ VARIANTS = (
         {
             "counts": dense_counts(2_542_856, 12_112, 1024),
             "scores": (("ImageNet", "val", 67.4),),
+            "imagenet": "MobileNetV3Small",
         },
     ),
 )
@@ -105,6 +111,10 @@ def mobilenet_v3(image, name, strides, options):
         size: "large" or "small": which of the paper's two tables.
         width: factor of all numbers of channels, which are rounded to multiples of 8.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        padding: "same", or "symmetric" as in PyTorch's ports, whose zeros lie alike on both sides.
+        bn_epsilon: what batch normalization adds to the variance; 1e-5 in PyTorch's ports.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -120,9 +130,10 @@ def mobilenet_v3(image, name, strides, options):
     _check.one_of("size of `mobilenet_v3`", "size", options.size, _ROWS)
     _check.number("mobilenet_v3", "width", options.width, above=0)
     _check.share("mobilenet_v3", "dropout_rate", options.dropout_rate)
+    style = style_of("mobilenet_v3", options)
     maps, reduction = {}, 2
-    x = normalized(image, "symmetric", name)
-    x = conv_bn(x, divisible(16 * options.width), 3, f"{name}conv1", strides.step(), _HS)
+    x = normalized(image, options.input_range, name)
+    x = conv_bn(x, divisible(16 * options.width), 3, f"{name}conv1", strides.step(), _HS, style)
     maps[reduction] = x
     for number, (kernel, expanded, filters, squeeze, activation, stride) in enumerate(
         _ROWS[options.size], 1
@@ -132,6 +143,6 @@ def mobilenet_v3(image, name, strides, options):
         squeezed = divisible(expanded / 4) if squeeze else 0
         block = Inverted(kernel, expanded, filters, stride, activation, squeezed)
         reduction *= stride
-        x = maps[reduction] = inverted_residual(x, block, f"{name}block{number}", strides)
-    maps[reduction] = conv_bn(x, 6 * x.shape[-1], 1, f"{name}conv2", activation=_HS)
+        x = maps[reduction] = inverted_residual(x, block, f"{name}block{number}", strides, style)
+    maps[reduction] = conv_bn(x, 6 * x.shape[-1], 1, f"{name}conv2", (1, 1), _HS, style)
     return maps

@@ -3,11 +3,13 @@
 import functools
 from typing import NamedTuple
 
+import keras
 from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.encoders.strides import Strides
 from keras_seg.models.registry import Count, architecture, facts
+from keras_seg.models.weights import donor_of, fill, units_of
 
 
 class _Family(NamedTuple):
@@ -109,7 +111,7 @@ def names(reduction=None):
     return sorted(n for n in _ENCODERS if reduction is None or reduction in facts(n).features)
 
 
-def features(name, image, output_stride=32, prefix="encoder_", **options):
+def features(name, image, output_stride=32, prefix="encoder_", weights=None, **options):
     """The feature maps of an encoder, as layers of the network that is being built.
 
     Args:
@@ -118,13 +120,16 @@ def features(name, image, output_stride=32, prefix="encoder_", **options):
         output_stride: 8, 16 or 32; with less than 32 the coarser maps keep their keys, and are
             as large as that of the output stride.
         prefix: what the layers' names begin with.
+        weights: what the layers begin with: None for random weights, "imagenet", or the path of a
+            file, see `keras_seg.models.build`. Networks hand on their `encoder_weights`.
         **options: options of the family in place of its defaults.
 
     Returns:
         dict of KerasTensors by nominal reduction: 2 for half the image's size, 4, 8, ...
 
     Raises:
-        ValueError: the name or an option is not known, or the encoder cannot keep larger maps.
+        ValueError: the name or an option is not known, the encoder cannot keep larger maps, or
+            the weights do not exist or fit.
 
     >>> import keras
     >>> maps = features("resnet18", keras.Input((64, 96, 3)), output_stride=8)
@@ -141,7 +146,13 @@ def features(name, image, output_stride=32, prefix="encoder_", **options):
             f"Encoder `{name}` cannot keep its maps larger. Received: "
             f"output_stride={output_stride}. Leave it at 32, or take one of {sorted(able)}."
         )
+    donor = None if weights is None else donor_of(name, weights, options, top=False)
+    if donor is not None:
+        options = {**donor.options, **options}
     maps = family.function(
         image, prefix, Strides(output_stride), family.options._replace(**options)
     )
-    return dict(sorted(maps.items()))
+    maps = dict(sorted(maps.items()))
+    if donor is not None:
+        fill(units_of(keras.Model(image, list(maps.values()))), donor, part=True)
+    return maps

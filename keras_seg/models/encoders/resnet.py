@@ -42,6 +42,7 @@ class Options(NamedTuple):
     width: float = 1.0
     bn_epsilon: float = 1e-5
     dropout_rate: float = 0.0
+    input_range: str = "caffe"
     output_stride: int = 32
 
 
@@ -113,6 +114,7 @@ VARIANTS = (
     VARIANTS,
     paper=RESNET,
     features=(2, 4, 8, 16, 32),
+    imagenet_options={"bn_epsilon": 1.001e-5},
     tiny={"blocks": (2, 1, 1, 1), "width": 0.125},
 )
 def resnet(image, name, strides, options):
@@ -136,6 +138,8 @@ def resnet(image, name, strides, options):
         width: factor of all numbers of channels.
         bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -150,7 +154,7 @@ def resnet(image, name, strides, options):
     """
     _check_options(options)
     maps = {}
-    x = normalized(image, "caffe", name)
+    x = normalized(image, options.input_range, name)
     x = conv(x, _scaled(64, options), 7, f"{name}conv1_conv", strides.step())
     x = maps[2] = batch_norm(x, f"{name}conv1", epsilon=options.bn_epsilon)
     x = pool(x, 3, f"{name}pool1_pool", strides.step())

@@ -29,6 +29,7 @@ class Options(NamedTuple):
     pool_after: tuple = (1, 4, 8)
     width: float = 1.0
     dropout_rate: float = 0.5
+    input_range: str = "caffe"
     output_stride: int = 32
 
 
@@ -93,6 +94,8 @@ def squeezenet(image, name, strides, options):
         pool_after: numbers of the modules with a pooling behind; 1 is the first convolution.
         width: factor of all numbers of channels.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 16 is the network's own, as is 32; 8 keeps the last maps larger, by dilation.
 
     Returns:
@@ -108,7 +111,7 @@ def squeezenet(image, name, strides, options):
     _check.number("squeezenet", "width", options.width, above=0)
     _check.share("squeezenet", "dropout_rate", options.dropout_rate)
     kernel, filters = options.first
-    x = normalized(image, "caffe", name)
+    x = normalized(image, options.input_range, name)
     x = layers.Conv2D(
         _scaled(filters, options),
         kernel,

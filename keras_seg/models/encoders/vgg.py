@@ -29,6 +29,7 @@ class Options(NamedTuple):
     normalization: bool = False
     bn_epsilon: float = 1e-5
     dropout_rate: float = 0.5
+    input_range: str = "caffe"
     output_stride: int = 32
 
 
@@ -108,6 +109,8 @@ def vgg(image, name, strides, options):
         normalization: whether batch normalization follows each convolution.
         bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of the dense layers' values dropped while training, 0..1.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -122,7 +125,7 @@ def vgg(image, name, strides, options):
     """
     _check_options(options)
     maps = {}
-    x = normalized(image, "caffe", name)
+    x = normalized(image, options.input_range, name)
     for number, count in enumerate(options.blocks, start=1):
         filters = max(1, round(min(512, 32 * 2**number) * options.width))
         for place in range(1, count + 1):

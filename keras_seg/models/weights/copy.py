@@ -1,0 +1,161 @@
+"""Weights of one network in another one of the same structure."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+KINDS = {
+    "kernel": "convolutions and dense layers",
+    "batch_norm": "batch normalizations",
+    "layer_norm": "layer normalizations",
+    "factors": "layers of factors",
+    "slopes": "PReLUs",
+}
+
+
+class Donor(NamedTuple):
+    """A network's weights from elsewhere, and what has to be known to use them.
+
+    Attributes:
+        about: what it is, for messages.
+        units: list of `Unit` in the order in which they compute.
+        options: the builder's options with which our network is the same function.
+        blue_first: whether the first kernel takes blue, green, red.
+        channels_first: whether maps were flattened channel by channel, as PyTorch does.
+
+    >>> Donor("a file", []).options
+    {}
+    """
+
+    about: str
+    units: list
+    options: dict = {}  # noqa: RUF012  not a class variable, and never changed
+    blue_first: bool = False
+    channels_first: bool = False
+
+
+def fill(units, donor, part=False):
+    """Give a network the weights of a donor, unit by unit.
+
+    A bias in front of batch normalization that our network does not have goes into the moving
+    mean, a difference of what is added to the variance into the variance: neither changes a result.
+    Networks of other than three channels get the first kernel's slices for red, green and blue in
+    turn, scaled to the same sum. A classifier of other classes keeps its last layer as it is.
+
+    Args:
+        units: `units_of` our network.
+        donor: `Donor`.
+        part: whether the network is an encoder, the beginning of the donor's.
+
+    Raises:
+        ValueError: the two are not the same network.
+
+    >>> import keras
+    >>> from keras_seg.models.weights.units import units_of
+    >>> models = [keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]) for _ in range(2)]
+    >>> fill(units_of(models[0]), Donor("the other", units_of(models[1])))
+    >>> bool(np.all(models[0].get_weights()[0] == models[1].get_weights()[0]))
+    True
+    """
+    pairs = _pairs(units, donor, part)
+    first = next(unit for unit in units if unit.kind == "kernel")
+    biases, before = [], None
+    for unit in units:
+        given = pairs.get(id(unit))
+        if given is None:
+            continue
+        values = {name: np.array(value) for name, value in given.parts.items()}
+        if unit.kind == "kernel":
+            kernel = _channels(values["kernel"].reshape(given.shape), unit, first, donor)
+            values["kernel"] = _rows(kernel, unit, before, donor)
+            before = unit
+            if "bias" in values and "bias" not in unit.parts:
+                biases.append((unit, values.pop("bias")))
+        elif unit.kind == "batch_norm":
+            if biases and biases[-1][0].shape[-1:] == unit.shape:
+                values["mean"] = values["mean"] - biases.pop()[1]
+            values["variance"] = _variance(values["variance"], unit, given, donor)
+        _assign(unit, values)
+    if biases:
+        raise ValueError(
+            f"A bias can only be left out in front of batch normalization. Received: "
+            f"'{biases[0][0].name}', to which {donor.about} has a bias. Build the network with it."
+        )
+
+
+def _pairs(units, donor, part):
+    """The donor's unit for each of ours, by the id of ours; none for the classifier of others."""
+    found = {}
+    for kind, words in KINDS.items():
+        ours = [unit for unit in units if unit.kind == kind]
+        theirs = [unit for unit in donor.units if unit.kind == kind]
+        if len(ours) > len(theirs) or (len(ours) < len(theirs) and not part):
+            raise ValueError(
+                f"Weights fit networks of the same structure only. Received: {len(theirs)} {words} "
+                f"in {donor.about} for {len(ours)} in the network. Check the name and the options."
+            )
+        for number, (unit, given) in enumerate(zip(ours, theirs, strict=False)):
+            head = kind == "kernel" and number == len(ours) - 1 and not part
+            if head and unit.shape[:-1] == given.shape[:-1] and unit.shape != given.shape:
+                continue
+            if not _fits(unit, given, first=kind == "kernel" and number == 0):
+                raise ValueError(
+                    f"Weights fit networks of the same widths and kernel sizes only. Received: "
+                    f"'{given.name}' of {donor.about} with shape {given.shape} for '{unit.name}' "
+                    f"with shape {unit.shape}. Leave widths and depths as they are."
+                )
+            found[id(unit)] = given
+    return found
+
+
+def _fits(unit, given, first):
+    """Same shape, or a dense layer over a flattened map, or other channels of the image."""
+    if unit.kind != "kernel" or unit.shape == given.shape:
+        return unit.shape == given.shape
+    height, width, channels, filters = unit.shape
+    if first and given.shape == (height, width, 3, filters):
+        return True
+    rows = int(np.prod(given.shape[:3]))
+    return (height, width, channels, filters) == (1, 1, rows, given.shape[3])
+
+
+def _channels(kernel, unit, first, donor):
+    """The first kernel for red, green and blue, or for another number of channels."""
+    if unit is not first or kernel.shape[2] != 3:
+        return kernel
+    kernel = kernel[:, :, ::-1] if donor.blue_first else kernel
+    channels = unit.shape[2]
+    if channels == 1:
+        return kernel.sum(axis=2, keepdims=True)
+    return kernel if channels == 3 else kernel[:, :, np.arange(channels) % 3] * (3 / channels)
+
+
+def _rows(kernel, unit, before, donor):
+    """The rows of a dense layer over a map that was flattened channel by channel, in our order."""
+    if not (donor.channels_first and unit.flattened) or kernel.shape[:2] != (1, 1):
+        return kernel
+    channels = before.shape[3]
+    side = math.isqrt(kernel.shape[2] // channels)
+    return kernel.reshape(channels, side, side, -1).transpose(1, 2, 0, 3)
+
+
+def _variance(variance, unit, given, donor):
+    """The variance with which our epsilon gives what theirs gives."""
+    if given.epsilon is None or given.epsilon == unit.epsilon:
+        return variance
+    moved = variance.astype("float64") + (given.epsilon - unit.epsilon)
+    if moved.min() < 0:
+        raise ValueError(
+            f"Batch normalization must add to the variance what its weights were trained with. "
+            f"Received: epsilon={unit.epsilon} in '{unit.name}', {given.epsilon} in {donor.about}. "
+            f"Build the network with bn_epsilon={given.epsilon}."
+        )
+    return moved
+
+
+def _assign(unit, values):
+    for name, variable in unit.parts.items():
+        default = np.ones if name in ("gamma", "variance") else np.zeros
+        value = values[name] if name in values else default(variable.shape)
+        variable.assign(np.asarray(value, "float32").reshape(variable.shape))

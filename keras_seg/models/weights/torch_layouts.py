@@ -1,0 +1,136 @@
+"""State dicts of torchvision, timm and pytorchcv as units, and the options they ask for."""
+
+import inspect
+import re
+
+from keras_seg import _check
+from keras_seg.models.registry import builders
+from keras_seg.models.weights.copy import Donor
+from keras_seg.models.weights.state_dicts import arrays
+from keras_seg.models.weights.units import Unit
+
+PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv")
+
+# A state dict lists layers as they were written down. What is computed elsewhere has these names:
+# shortcuts, which ours take before the block's other branches,
+_BEFORE = re.compile(r"^(.*?)\.(downsample|identity_conv|shortcut)\b")
+# normalizations of RepVGG's identity, which ours take behind them,
+_BEHIND = re.compile(r"^(.*)\.(identity|rbr_identity)$")
+# and heads for training, which ours do not have.
+_AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
+
+
+def torch_donor(name, state_dict, package=None, about="the state dict"):
+    """Weights of PyTorch, and the options with which our network is the same function.
+
+    Args:
+        name: one of `keras_seg.models.names()`.
+        state_dict: dict of arrays or tensors by name.
+        package: one of `PACKAGES`; None to tell it by the names.
+        about: what it is, for messages.
+
+    Returns:
+        `Donor`.
+
+    Raises:
+        ValueError: it holds something else, or the package is not known.
+
+    >>> import numpy as np
+    >>> weights = {"fc.weight": np.zeros((2, 4)), "fc.bias": np.zeros(2)}
+    >>> torch_donor("resnet18", weights).options
+    {'input_range': 'torch', 'stride_on': '3x3', 'bn_epsilon': 1e-05}
+    """
+    if package is not None:
+        _check.one_of("package", "package", package, PACKAGES)
+    if not isinstance(state_dict, dict) or not all(
+        hasattr(x, "shape") for x in state_dict.values()
+    ):
+        kind = type(state_dict).__name__
+        raise ValueError(
+            f"`{name}` takes PyTorch's weights as a dict of tensors or arrays by name. Received: "
+            f"{about}, a {kind}. Pass `model.state_dict()`."
+        )
+    state = {key.removeprefix("module."): value for key, value in arrays(state_dict).items()}
+    units = _in_order(_units(state))
+    options = _options(name, package or _package(state), units)
+    return Donor(about, units, options, channels_first=True)
+
+
+def _package(state):
+    """Which package's names these are, as far as it matters."""
+    if any(key.startswith("features.init_block") for key in state):
+        return "pytorchcv"
+    return "timm" if "conv_stem.weight" in state else "torchvision"
+
+
+def _units(state):
+    """The units of a state dict in its own order."""
+    groups = {}
+    for key, value in state.items():
+        place, _, part = key.rpartition(".")
+        if part != "num_batches_tracked" and not _AUXILIARY.search(key):
+            groups.setdefault(place, {})[part] = value
+    found = []
+    for place, parts in groups.items():
+        weight, bias = parts.get("weight"), parts.get("bias")
+        others = set(parts) - {"weight", "bias", "running_mean", "running_var"}
+        found += [_vector(f"{place}.{x}", "factors", gamma=parts[x]) for x in sorted(others)]
+        if "running_mean" in parts:
+            values = {"mean": parts["running_mean"], "variance": parts["running_var"]}
+            found.append(_vector(place, "batch_norm", gamma=weight, beta=bias, **values))
+        elif weight is not None and weight.ndim == 1:
+            kind = {"slopes": weight} if bias is None else {"gamma": weight, "beta": bias}
+            found.append(_vector(place, "slopes" if bias is None else "layer_norm", **kind))
+        elif weight is not None:
+            kernel = weight.reshape(weight.shape + (1,) * (4 - weight.ndim))
+            kernel = kernel.transpose(*range(2, kernel.ndim), 1, 0)
+            values = {"kernel": kernel, "bias": bias}
+            values = {key: value for key, value in values.items() if value is not None}
+            found.append(Unit(place, "kernel", kernel.shape, values))
+    return found
+
+
+def _vector(name, kind, **parts):
+    parts = {key: value for key, value in parts.items() if value is not None}
+    return Unit(name, kind, (next(iter(parts.values())).size,), parts)
+
+
+def _in_order(units):
+    """The units in the order in which ours compute."""
+    for pattern, behind in ((_BEFORE, False), (_BEHIND, True)):
+        for unit in list(units):
+            match = pattern.match(unit.name)
+            if not match:
+                continue
+            units.remove(unit)
+            block = [i for i, x in enumerate(units) if x.name.startswith(f"{match[1]}.")]
+            others = [i for i in block if not pattern.match(units[i].name)]
+            place = (others[-1] + 1 if behind else others[0]) if others else len(units)
+            units.insert(place, unit)
+    return units
+
+
+def _options(name, package, units):
+    """The options of `name` with which it is the package's network."""
+    normalized = any(unit.kind == "batch_norm" for unit in units)
+    tensorflow = package == "timm_tf"
+    small = name.startswith(("mobilenet", "efficientnet"))
+    epsilon = 1e-3 if tensorflow or _large_epsilon(name, package) else 1e-5
+    caffe = package == "pytorchcv" and name.startswith(("resnet", "se_resnet"))
+    wanted = {
+        "input_range": "torch",
+        "stride_on": "1x1" if caffe else "3x3",
+        "normalization": normalized,
+        "merged": not normalized,
+        "bn_epsilon": epsilon,
+        **({"padding": "same" if tensorflow else "symmetric"} if small else {}),
+    }
+    known = inspect.signature(builders()[name]).parameters
+    return {key: value for key, value in wanted.items() if key in known}
+
+
+def _large_epsilon(name, package):
+    """Whether a package's network adds 0.001 to variances, as TensorFlow does."""
+    if package == "torchvision":
+        return name.startswith("mobilenet_v3") or name.endswith(("_b5", "_b6", "_b7"))
+    return False
