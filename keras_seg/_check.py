@@ -194,7 +194,7 @@ def input_spec(subject, spec, num_channels, dimensions):
     return spec
 
 
-def stage_counts(subject, name, value, count):
+def stage_counts(subject, name, value, count, what="the blocks of each stage", example=None):
     """Raise unless a value is so many whole numbers from 1: the blocks of each stage.
 
     Args:
@@ -202,6 +202,8 @@ def stage_counts(subject, name, value, count):
         name: the argument's name.
         value: what was received.
         count: number of stages.
+        what: what the numbers mean.
+        example: value that is suggested.
 
     Raises:
         ValueError: it is something else.
@@ -211,6 +213,6 @@ def stage_counts(subject, name, value, count):
     whole = isinstance(value, tuple | list) and all(hasattr(x, "__index__") for x in value)
     if not whole or len(value) != count or min(value) < 1:
         raise ValueError(
-            f"`{subject}` needs {name} to be {count} whole numbers from 1: the blocks of each "
-            f"stage. Received: {name}={value!r}. Pass for example {(2,) * count}."
+            f"`{subject}` needs {name} to be {count} whole numbers from 1: {what}. "
+            f"Received: {name}={value!r}. Pass for example {example or (2,) * count}."
         )

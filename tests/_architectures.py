@@ -15,3 +15,9 @@ def structures():
         key = (facts.family, facts.dimensions[0], str(sorted((options | facts.tiny).items())))
         found.setdefault(key, name)
     return sorted(found.values())
+
+
+def sides(name, *pixels):
+    """Heights and widths for a network that takes 32 pixels, larger for one that needs more."""
+    more = max(0, models.facts(name).smallest - 32)
+    return tuple(side + more for side in pixels)

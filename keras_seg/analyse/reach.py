@@ -10,7 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from keras import layers
 
-from keras_seg.layers import CropLike, PositionAttention, ResizeLike
+from keras_seg.layers import (
+    AdaptiveAveragePooling2D,
+    CropLike,
+    DilatedPooling2D,
+    LayerScale,
+    LocalResponseNormalization,
+    PositionAttention,
+    RadialBasis,
+    ResizeLike,
+    SelectChannels,
+)
 
 
 class Reach(NamedTuple):
@@ -42,6 +52,10 @@ POINTWISE = (
     layers.SpatialDropout2D,
     layers.SpatialDropout3D,
     layers.UnitNormalization,
+    LayerScale,
+    LocalResponseNormalization,
+    RadialBasis,
+    SelectChannels,
 )
 MERGING = (
     layers.Add,
@@ -173,6 +187,20 @@ def _pooling(layer, inputs, axis):
         for value in (layer.pool_size, layer.strides)
     )
     return _window(inputs[0], size, strides, layer.padding, 1)
+
+
+@reach.register
+def _dilated_pooling(layer: DilatedPooling2D, inputs, axis):
+    n, span = len(inputs[0].first), layer.dilation * (layer.pool_size - 1)
+    same = layer.padding == "same"
+    made, before = (n, layer.dilation * ((layer.pool_size - 1) // 2)) if same else (n - span, 0)
+    source = np.arange(made)[:, None] - before + layer.dilation * np.arange(layer.pool_size)
+    return _gather(inputs[0], source, (source >= 0) & (source < n))
+
+
+@reach.register
+def _adaptive_pooling(layer: AdaptiveAveragePooling2D, inputs, axis):
+    return _everything(layer.size)
 
 
 @_register(TRANSPOSED)

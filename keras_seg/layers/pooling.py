@@ -55,41 +55,50 @@ class DilatedPooling2D(layers.Layer):
         pool_size: side of the window in taps.
         dilation: pixels from one tap to the next.
         mode: "max" or "average"; the mean is over the taps that lie within the map.
+        padding: "same", or "valid" for windows that lie within the map.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
         inputs: float (b, h, w, c).
 
     Returns:
-        Tensor of the input's shape. A window of 3 taps is centered on its pixel, one of 2 begins
-        there.
+        Tensor of the input's shape, for "valid" dilation * (pool_size - 1) pixels smaller. With
+        "same" a window of 3 taps is centered on its pixel, one of 2 begins there.
 
     Raises:
-        ValueError: the mode is neither of the two.
+        ValueError: the mode or the padding is neither of the two.
 
     >>> x = keras.ops.reshape(keras.ops.arange(5.0), (1, 1, 5, 1))
     >>> keras.ops.convert_to_numpy(DilatedPooling2D(2, 2)(x)).ravel().tolist()
     [2.0, 3.0, 4.0, 3.0, 4.0]
     """
 
-    def __init__(self, pool_size, dilation, mode="max", **kwargs):
+    def __init__(self, pool_size, dilation, mode="max", padding="same", **kwargs):
         super().__init__(**kwargs)
-        if mode not in ("max", "average"):
-            raise ValueError(
-                "`DilatedPooling2D` needs mode 'max' or 'average'. "
-                f"Received: mode={mode!r}. Choose one of them."
-            )
+        for name, value, known in (
+            ("mode", mode, ("max", "average")),
+            ("padding", padding, ("same", "valid")),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"`DilatedPooling2D` needs {name} {known[0]!r} or {known[1]!r}. "
+                    f"Received: {name}={value!r}. Choose one of them."
+                )
         self.pool_size, self.dilation, self.mode = pool_size, dilation, mode
+        self.padding = padding
 
     def call(self, inputs):
+        span = self.dilation * (self.pool_size - 1)
         before = self.dilation * ((self.pool_size - 1) // 2)
-        after = self.dilation * (self.pool_size - 1) - before
+        if self.padding == "valid":
+            span = before = 0
+        after = span - before
         around = ((0, 0), (before, after), (before, after), (0, 0))
         # Lower than any value that 16 bits hold; infinity would not survive quantization.
         fill = -3e4 if self.mode == "max" else 0.0
         padded = ops.pad(inputs, around, constant_values=fill)
-        height, width = ops.shape(inputs)[1:3]
         places = [self.dilation * tap for tap in range(self.pool_size)]
+        height, width = (side - places[-1] for side in ops.shape(padded)[1:3])
         taps = [padded[:, y : y + height, x : x + width] for y in places for x in places]
         if self.mode == "max":
             return functools.reduce(ops.maximum, taps)
@@ -98,11 +107,14 @@ class DilatedPooling2D(layers.Layer):
         return sum(taps[1:], taps[0]) / sum(counts[1:], counts[0])
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        lost = 0 if self.padding == "same" else self.dilation * (self.pool_size - 1)
+        sides = (None if side is None else side - lost for side in input_shape[1:3])
+        return (input_shape[0], *sides, input_shape[3])
 
     def compute_output_spec(self, inputs):
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        own = {"pool_size": self.pool_size, "dilation": self.dilation, "mode": self.mode}
+        own = {key: getattr(self, key) for key in ("pool_size", "dilation", "mode", "padding")}
         return {**super().get_config(), **own}

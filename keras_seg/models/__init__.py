@@ -36,15 +36,16 @@ def names(task=None):
     return sorted(name for name in builders() if facts(name).task == task)
 
 
-def build(name, input_shape=None, num_classes=19, weights=None, **options):
+def build(name, input_shape=None, num_classes=None, weights=None, **options):
     """Build a network by its name.
 
     Args:
         name: one of `names()`.
         input_shape: (height, width, channels), or (depth, height, width, channels) for networks
-            of volumes; sizes may be None (any size). None is (None, None, 3), for networks that
-            only take volumes (None, None, None, 3).
-        num_classes: classes to tell apart, the ignored one not counted.
+            of volumes; sizes may be None (any size). None is any size and the network's own
+            channels, 3 for most: (None, None, 3), or (None, None, None, 3) for volumes.
+        num_classes: classes to tell apart, the ignored one not counted. None is the network's own
+            number: 19 for segmentation, its paper's for classifiers, such as 1000 or 10.
         weights: None for random ones; "imagenet" for those of `keras.applications`, of the
             classifiers that exist there; or the path of a .keras file, of a run's folder, or of a
             PyTorch file (.safetensors, .pth). Options in which the weights' network differs from
@@ -54,7 +55,8 @@ def build(name, input_shape=None, num_classes=19, weights=None, **options):
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) in, float32 logits
-        (b, h, w, num_classes) out. Normalization is part of the model.
+        (b, h, w, num_classes) out, (b, num_classes) of classifiers. Normalization is part of the
+        model.
 
     Raises:
         ValueError: the name or an argument is not known or out of its range, or the weights do
@@ -64,11 +66,12 @@ def build(name, input_shape=None, num_classes=19, weights=None, **options):
     (None, 64, 96, 11)
     """
     _check.one_of("architecture", "name", name, builders())
-    shape = {} if input_shape is None else {"input_shape": input_shape}
+    given = {"input_shape": input_shape, "num_classes": num_classes}
+    given = {key: value for key, value in given.items() if value is not None}
     if weights is None:
-        return builders()[name](num_classes=num_classes, **shape, **options)
+        return builders()[name](**given, **options)
     donor = donor_of(name, weights, options)
-    model = builders()[name](num_classes=num_classes, **shape, **{**donor.options, **options})
+    model = builders()[name](**given, **{**donor.options, **options})
     fill(units_of(model), donor)
     return model
 

@@ -13,6 +13,8 @@ RANGES = {
         tuple(1 / s for s in _DEVIATION),
         tuple(-m / s for m, s in zip(_MEAN, _DEVIATION, strict=True)),
     ),
+    # LeNet's paper has -0.1 for the background and 1.175 for the ink.
+    "lenet": ((1.275 / 255,) * 3, (-0.1,) * 3),
     "caffe": ((1.0,) * 3, tuple(-m for m in _CAFFE_MEAN)),
 }
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from _architectures import structures
+from _architectures import sides, structures
 from keras.src.backend.common import global_state
 
 from keras_seg import analyse, export, models, recipes
@@ -28,9 +28,14 @@ each_network = pytest.mark.parametrize("name", models.names())
 each_structure = pytest.mark.parametrize("name", structures())
 
 
-def shape(name, height, width, channels=3):
-    """Shape without batch: volumes of 32 slices for those that only take volumes."""
-    return (*(32,) * (models.facts(name).dimensions[0] - 2), height, width, channels)
+def shape(name, height, width, channels=None):
+    """Shape without batch, of a size that the network takes, with its own channels if None.
+
+    Volumes of 32 slices for those that only take volumes.
+    """
+    facts = models.facts(name)
+    slices = (32,) * (facts.dimensions[0] - 2)
+    return (*slices, *sides(name, height, width), channels or facts.channels)
 
 
 def tiny(name, input_shape=None, num_classes=NUM_CLASSES, **options):
@@ -44,9 +49,9 @@ def built(name):
     return tiny(name)
 
 
-def pixels(name, height=37, width=51, batch=1, channels=3):
+def pixels(name, height=37, width=51, batch=1):
     random = np.random.default_rng(0)
-    size = (batch, *shape(name, height, width, channels))
+    size = (batch, *shape(name, height, width))
     return random.integers(0, 256, size).astype("uint8")
 
 
@@ -108,18 +113,17 @@ def test_options_are_keywords_and_documented(name):
 
 @each_network
 def test_wrong_arguments_are_refused_with_words(name):
-    smallest = models.facts(name).smallest
+    facts = models.facts(name)
+    slices = (64,) * (facts.dimensions[0] - 2)
+    small, unknown = (*slices, facts.smallest - 1, 64, 3), (*slices, 64, 64, None)
     for arguments, words in (
         ({"num_classes": 0}, f"`{name}` needs num_classes to be a whole number"),
         (
-            {"input_shape": shape(name, smallest - 1, 64)},
+            {"input_shape": small},
             rf"`{name}` needs input_shape=.*Enlarge or pad",
         ),
         ({"input_shape": (64, 64)}, rf"`{name}` needs input_shape=.*Pass for example"),
-        (
-            {"input_shape": shape(name, 64, 64, channels=None)},
-            "number of channels must be known",
-        ),
+        ({"input_shape": unknown}, "number of channels must be known"),
         ({"depths": 3}, f"Unknown option of `{name}`.*option='depths'"),
     ):
         with pytest.raises(ValueError, match=words):
@@ -239,7 +243,8 @@ def test_auxiliary_heads_are_built_only_when_asked_for(name):
         return
     model = tiny(name, shape(name, 64, 64), auxiliary_head=True)
     heads = dict(model.output)
-    assert heads.pop("logits").shape == (None, *shape(name, 64, 64, channels=NUM_CLASSES))
+    shapes = (None, *logits_shape(name, model.input_shape[1:]))
+    assert heads.pop("logits").shape == shapes
     assert heads
     for head, output in heads.items():
         assert head.startswith("aux_")

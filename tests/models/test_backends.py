@@ -28,7 +28,7 @@ for name in models.names():
     model = models.build(name, num_classes=5, **facts.tiny)
     path = f"{folder}/{name}.weights.h5"
     # Large areas of color, so that coarse maps differ from place to place.
-    x = np.random.default_rng(1).integers(0, 256, (4, 8, 8, 3)).astype("uint8")
+    x = np.random.default_rng(1).integers(0, 256, (4, 8, 8, facts.channels)).astype("uint8")
     x = x.repeat(16, axis=1).repeat(16, axis=2)
     if first:
         # Statistics of the pictures, as a training learns them: no activation saturates.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from _architectures import structures
+from _architectures import sides, structures
 
 from keras_seg import models
 from keras_seg.models import encoders
@@ -46,6 +46,7 @@ def scattered(model):
 @each_encoder
 @pytest.mark.parametrize("size", [(64, 96), (37, 51), (45, 61)])
 def test_maps_have_their_reductions_at_every_size(name, size):
+    size = sides(name, *size)
     model, reductions = encoder(name)
     assert tuple(reductions) == models.facts(name).features
     found = model(np.zeros((1, *size, 3), "float32"))
@@ -59,7 +60,7 @@ def test_maps_have_their_reductions_at_every_size(name, size):
 def test_a_known_size_gives_the_same_maps_as_an_unknown_one(name):
     free, _ = encoder(name)
     free = scattered(free)
-    for size in ((45, 61), (64, 48)):
+    for size in (sides(name, 45, 61), sides(name, 64, 48)):
         x = np.random.default_rng(1).integers(0, 256, (1, *size, 3)).astype("float32")
         known = with_weights_of(encoder(name, (*size, 3))[0], free)
         for expected, found in zip(free(x), known(x), strict=True):
@@ -72,7 +73,7 @@ def test_a_known_size_gives_the_same_maps_as_an_unknown_one(name):
 def test_dilated_maps_hold_the_undilated_ones(name, output_stride):
     """Every `32 / output_stride`-th pixel of the larger map is a pixel of the smaller one."""
     # 193 pixels: 32 * 6 + 1, so that windows of both kinds lie on the same pixels.
-    size = (193, 225)
+    size = sides(name, 193, 225)
     plain, reductions = encoder(name, output_stride=32)
     if any(isinstance(x, keras.layers.GlobalAveragePooling2D) for x in plain.layers):
         pytest.skip("squeeze-and-excite averages the whole map, which has other pixels then")
@@ -108,7 +109,7 @@ def test_layers_are_flat_and_carry_the_prefix(name):
     assert inside
     assert all(layer.name.startswith("left_") for layer in inside)
     assert not any(getattr(layer, "layers", ()) for layer in inside)
-    image = keras.Input((64, 64, 3))
+    image = keras.Input((96, 96, 3))
     maps = [
         encoders.features(name, image, prefix=p, **models.facts(name).tiny) for p in ("a_", "b_")
     ]
@@ -117,7 +118,7 @@ def test_layers_are_flat_and_carry_the_prefix(name):
 
 @each_encoder
 def test_classifier_and_encoder_are_the_same_function(name):
-    image = (64, 64, 3)
+    image = (96, 96, 3)
     classifier = models.build(name, image, 5, **models.facts(name).tiny)
     maps, _ = encoder(name, image, prefix="")
     known = {weight.path for weight in classifier.weights}
@@ -126,8 +127,9 @@ def test_classifier_and_encoder_are_the_same_function(name):
 
 @each_encoder
 def test_five_channels_are_taken(name):
-    model, _ = encoder(name, (40, 48, 5))
-    for tensor in model(np.zeros((1, 40, 48, 5), "float32")):
+    shape = (*sides(name, 40, 48), 5)
+    model, _ = encoder(name, shape)
+    for tensor in model(np.zeros((1, *shape), "float32")):
         assert np.isfinite(tensor).all()
 
 
@@ -135,7 +137,7 @@ def test_five_channels_are_taken(name):
 def test_gradient_of_one_step_reaches_the_first_kernel(name):
     model, _ = encoder(name)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(model(np.ones((2, 64, 64, 3), "float32"), training=True)[-1] ** 2)
+        loss = tf.reduce_mean(model(np.ones((2, 96, 96, 3), "float32"), training=True)[-1] ** 2)
     first = next(x for x in model.layers if getattr(x, "kernel", None) is not None)
     assert np.any(tape.gradient(loss, first.kernel.value))
 

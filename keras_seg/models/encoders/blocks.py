@@ -7,7 +7,7 @@ with dilation in place of the stride the kernels stay where they were.
 
 from keras import layers
 
-from keras_seg.layers import BatchNormalization, DilatedPooling2D
+from keras_seg.layers import AdaptiveAveragePooling2D, BatchNormalization, DilatedPooling2D
 from keras_seg.models.blocks import BN_MOMENTUM
 
 
@@ -17,7 +17,7 @@ def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
     Args:
         x: KerasTensor (b, h, w, c).
         filters: channels out.
-        kernel_size: side of the kernel in pixels, odd.
+        kernel_size: side of the kernel in pixels, odd, or height and width if stride is 1.
         name: the layer's name.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         groups: parts of the channels that are convolved each by itself.
@@ -31,7 +31,11 @@ def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
     (None, 17, 16, 8)
     """
     (stride, dilation), padding = step, "same"
-    if stride > 1 and kernel_size > 1:
+    if stride > 1 and kernel_size == 1:
+        # Every second pixel, before the convolution: TensorFlow 2.21 on a CPU writes past the
+        # gradient of 1x1 kernels with a stride and few input channels, and crashes later.
+        x, stride = layers.MaxPooling2D(1, stride, name=f"{name}_step")(x), 1
+    if stride > 1:
         x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
         padding = "valid"
     return layers.Conv2D(
@@ -41,6 +45,36 @@ def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
         padding=padding,
         dilation_rate=dilation,
         groups=groups,
+        use_bias=use_bias,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+
+
+def valid_conv(x, filters, kernel_size, name, step=(1, 1), use_bias=False):
+    """Convolution within the map: kernels do not reach over its border.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        kernel_size: side of the kernel in pixels.
+        name: the layer's name.
+        step: (stride, dilation rate), one of which is 1; see `Strides`.
+        use_bias: whether to add a bias per channel.
+
+    Returns:
+        KerasTensor (b, h', w', filters): floor((n - kernel_size) / stride) + 1 pixels.
+
+    >>> import keras
+    >>> valid_conv(keras.Input((227, 227, 3)), 96, 11, "conv1", (4, 1)).shape
+    (None, 55, 55, 96)
+    """
+    stride, dilation = step
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        stride,
+        dilation_rate=dilation,
         use_bias=use_bias,
         kernel_initializer="he_normal",
         name=name,
@@ -67,32 +101,40 @@ def batch_norm(x, name, activation: str | None = "relu", epsilon=1e-5):
     return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x
 
 
-def pool(x, size, name, step=(2, 1), mode="max"):
+def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
     """Pooling that may have given its stride up for dilation.
 
     Args:
-        x: KerasTensor (b, h, w, c). For 3x3 windows its values are 0 or more, as after a ReLU:
-            zeros around the map then change no maximum.
-        size: side of the window: 2 (begins at its pixel) or 3 (is centered there).
+        x: KerasTensor (b, h, w, c). For windows of 3 that reach over the border its values are 0
+            or more, as after a ReLU: zeros around the map then change no maximum.
+        size: side of the window, 2 or 3.
         name: the layer's name.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         mode: "max" or "average".
+        padding: where windows lie. "center": around their pixel, those of 2 begin there; "begin":
+            they begin at their pixel; "caffe": the same, but only those that lack one pixel at
+            most; "valid": within the map.
 
     Returns:
-        KerasTensor (b, h', w', c): ceil(n / stride) pixels for windows of 3, floor(n / stride)
-        for windows of 2.
+        KerasTensor (b, h', w', c): ceil(n / stride) pixels for "center" and "begin", floor(n /
+        stride) for windows of 2 and for "caffe".
 
     >>> import keras
     >>> pool(keras.Input((33, 32, 3)), 3, "pool1").shape
     (None, 17, 16, 3)
     """
     stride, dilation = step
+    if padding in ("begin", "caffe"):
+        lacking = 1 if (padding, stride) == ("caffe", 2) else (size - 1) * dilation
+        x = layers.ZeroPadding2D(((0, lacking), (0, lacking)), name=f"{name}_pad")(x)
+        padding = "valid"
+    within = "same" if padding == "center" else "valid"
     if dilation > 1:
-        return DilatedPooling2D(size, dilation, mode, name=name)(x)
+        return DilatedPooling2D(size, dilation, mode, within, name=name)(x)
     layer = layers.MaxPooling2D if mode == "max" else layers.AveragePooling2D
     if stride == 1:
-        return layer(size, 1, padding="same", name=name)(x)
-    if size == 3:
+        return layer(size, 1, padding=within, name=name)(x)
+    if size == 3 and padding == "center":
         x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     return layer(size, stride, name=name)(x)
 
@@ -121,3 +163,31 @@ def squeeze_excite(x, ratio, name):
     )
     gate = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_se_expand")(gate)
     return layers.Multiply(name=f"{name}_se_excite")([x, gate])
+
+
+def dense_layers(x, grid, names, num_classes, options):
+    """The map on a fixed grid, hidden dense layers with dropout, and one for the classes.
+
+    At the authors' size of images the map is as large as the grid. For other sizes they apply the
+    first dense layer as a convolution; averaging to the grid, as torchvision does, also takes
+    smaller ones.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        grid: height and width of the grid.
+        names: names of the hidden layers.
+        num_classes: classes to tell apart.
+        options: has `dense_units`, the units of a hidden layer, and `dropout_rate`.
+
+    Returns:
+        KerasTensor of float32 logits (b, num_classes).
+    """
+    x = AdaptiveAveragePooling2D(grid, name="pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for name in names:
+        x = layers.Dense(
+            options.dense_units, activation="relu", kernel_initializer="he_normal", name=name
+        )(x)
+        if options.dropout_rate:
+            x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
+    return layers.Dense(num_classes, dtype="float32", name="predictions")(x)

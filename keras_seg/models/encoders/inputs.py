@@ -13,7 +13,7 @@ def normalized(image, kind, name):
         image: KerasTensor of pixels 0..255 (b, h, w, c). Channels beyond the third are treated as
             the first three in turn.
         kind: "unit" for 0..1; "symmetric" for -1..1; "torch" for ImageNet's means and standard
-            deviations; "caffe" for its means alone, red first.
+            deviations; "caffe" for its means alone, red first; "lenet" for -0.1..1.175.
         name: prefix of the layer's name.
 
     Returns:

@@ -126,12 +126,7 @@ def _block(x, filters, name, step, options, groups=1):
         x = conv(x, filters, 3, f"{name}_merged", step, groups, use_bias=True)
         return layers.Activation("relu", name=f"{name}_relu")(x)
     large = conv(x, filters, 3, f"{name}_large", step, groups)
-    small = x
-    if step[0] > 1:
-        # Every second pixel, before the convolution: TensorFlow 2.21 on a CPU writes past the
-        # gradient of 1x1 kernels with a stride and few input channels, and crashes later.
-        small = layers.MaxPooling2D(1, step[0], name=f"{name}_small_step")(x)
-    small = conv(small, filters, 1, f"{name}_small", (1, 1), groups)
+    small = conv(x, filters, 1, f"{name}_small", step, groups)
     branches = [batch_norm(large, f"{name}_large", None), batch_norm(small, f"{name}_small", None)]
     if _keeps(x, filters, name):
         branches.append(batch_norm(x, f"{name}_identity", None))

@@ -14,8 +14,8 @@ from keras import layers
 from keras_seg import _check
 from keras_seg.models.encoders.blocks import batch_norm, conv, pool, squeeze_excite
 from keras_seg.models.encoders.inputs import normalized
-from keras_seg.models.encoders.registry import encoder
-from keras_seg.models.registry import Count, Variant
+from keras_seg.models.encoders.registry import dense_counts, encoder
+from keras_seg.models.registry import Variant
 
 RESNET = "He, Zhang, Ren, Sun: Deep Residual Learning. CVPR 2016. arXiv:1512.03385"
 WIDE = "Zagoruyko, Komodakis: Wide Residual Networks. BMVC 2016. arXiv:1605.07146"
@@ -46,65 +46,61 @@ class Options(NamedTuple):
     output_stride: int = 32
 
 
-def _counts(trainable, statistics):
-    """Counts for 1000 classes: with the moving statistics and without."""
-    return (Count(1000, trainable=trainable, total=trainable + statistics),)
-
-
 VARIANTS = (
     Variant(
         "resnet18",
         "ResNet with 18 layers, two 3x3 convolutions in each block.",
         {"blocks": (2, 2, 2, 2), "bottleneck": False},
-        {"counts": _counts(11_689_512, 9_600)},
+        {"counts": dense_counts(11_689_512, 9_600, 512)},
     ),
     Variant(
         "resnet34",
         "ResNet with 34 layers, two 3x3 convolutions in each block.",
         {"bottleneck": False},
-        {"counts": _counts(21_797_672, 17_024)},
+        {"counts": dense_counts(21_797_672, 17_024, 512)},
     ),
     Variant(
         "resnet50",
         "ResNet with 50 layers: 1x1, 3x3 and 1x1 convolutions in each block.",
         {},
-        {"counts": _counts(25_557_032, 53_120), "imagenet": "ResNet50"},
+        {"counts": dense_counts(25_557_032, 53_120, 2048), "imagenet": "ResNet50"},
     ),
     Variant(
         "resnet101",
         "ResNet with 101 layers.",
         {"blocks": (3, 4, 23, 3)},
-        {"counts": _counts(44_549_160, 105_344), "imagenet": "ResNet101"},
+        {"counts": dense_counts(44_549_160, 105_344, 2048), "imagenet": "ResNet101"},
     ),
     Variant(
         "resnet152",
         "ResNet with 152 layers.",
         {"blocks": (3, 8, 36, 3)},
-        {"counts": _counts(60_192_808, 151_424), "imagenet": "ResNet152"},
+        {"counts": dense_counts(60_192_808, 151_424, 2048), "imagenet": "ResNet152"},
     ),
     Variant(
         "wrn_50_2",
         "Wide ResNet-50-2: ResNet-50 whose 3x3 convolutions have twice the channels.",
         {"group_width": 128, "stride_on": "3x3"},
-        {"counts": _counts(68_883_240, 68_224), "paper": WIDE},
+        {"counts": dense_counts(68_883_240, 68_224, 2048), "paper": WIDE},
     ),
     Variant(
         "resnext50",
         "ResNeXt-50 32x4d: the 3x3 convolutions work in 32 groups.",
         {"groups": 32, "group_width": 4, "stride_on": "3x3"},
-        {"counts": _counts(25_028_904, 68_224), "paper": RESNEXT},
+        {"counts": dense_counts(25_028_904, 68_224, 2048), "paper": RESNEXT},
     ),
     Variant(
         "resnext101",
         "ResNeXt-101 32x8d: 101 layers, the 3x3 convolutions work in 32 groups.",
         {"blocks": (3, 4, 23, 3), "groups": 32, "group_width": 8, "stride_on": "3x3"},
-        {"counts": (Count(1000, trainable=88_791_336),), "paper": RESNEXT},
+        # Moving means and variances: 2 * (64 + 3 * 768 + 4 * 1536 + 23 * 3072 + 3 * 6144 + 3840).
+        {"counts": dense_counts(88_791_336, 202_880, 2048), "paper": RESNEXT},
     ),
     Variant(
         "se_resnet50",
         "SE-ResNet-50: squeeze-and-excite at the end of each block.",
         {"squeeze_ratio": 16},
-        {"counts": _counts(28_088_024, 53_120), "paper": SENET},
+        {"counts": dense_counts(28_088_024, 53_120, 2048), "paper": SENET},
     ),
 )
 
@@ -211,10 +207,6 @@ def _check_options(options):
     for option in ("groups", "group_width"):
         _check.positive_integer(name, option, getattr(options, option))
     _check.positive_integer(name, "squeeze_ratio", options.squeeze_ratio, at_least=0)
-    blocks = options.blocks
-    whole = isinstance(blocks, tuple | list) and all(hasattr(x, "__index__") for x in blocks)
-    if not whole or len(blocks) != 4 or min(blocks) < 1:
-        raise ValueError(
-            f"`{name}` needs blocks to be four whole numbers from 1: the blocks of each stage. "
-            f"Received: blocks={blocks!r}. Pass for example (3, 4, 6, 3)."
-        )
+    _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
+    example = (3, 4, 6, 3)
+    _check.stage_counts(name, "blocks", options.blocks, 4, example=example)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.layers import DilatedPooling2D
+from keras_seg.models.encoders.blocks import pool
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
 from keras_seg.models.registry import Count, Variant
@@ -108,8 +108,7 @@ def squeezenet(image, name, strides, options):
     >>> models.squeezenet1_1((64, 64, 3), num_classes=10).output_shape
     (None, 10)
     """
-    _check.number("squeezenet", "width", options.width, above=0)
-    _check.share("squeezenet", "dropout_rate", options.dropout_rate)
+    _check_options(options)
     kernel, filters = options.first
     x = normalized(image, options.input_range, name)
     x = layers.Conv2D(
@@ -128,7 +127,7 @@ def squeezenet(image, name, strides, options):
             squeezed = _scaled(_SQUEEZED[number - 2], options)
             x = maps[reduction] = _fire(x, squeezed, f"{name}fire{number}", strides.dilation)
         if number in options.pool_after:
-            x = _pool(x, f"{name}pool{number}", strides.step())
+            x = pool(x, 3, f"{name}pool{number}", strides.step(), padding="caffe")
             reduction *= 2
     return maps
 
@@ -153,14 +152,19 @@ def _relu_conv(x, filters, kernel_size, name, dilation=1):
     )(x)
 
 
-def _pool(x, name, step):
-    """Pooling of 3x3 windows that begin at every second pixel, the last one cut at the border."""
-    stride, dilation = step
-    if stride == 1:
-        return DilatedPooling2D(3, dilation, name=name)(x)
-    x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
-    return layers.MaxPooling2D(3, stride, name=name)(x)
-
-
 def _scaled(channels, options):
     return max(1, round(channels * options.width))
+
+
+def _check_options(options):
+    name = "squeezenet"
+    _check.number(name, "width", options.width, above=0)
+    _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.stage_counts(name, "first", options.first, 2, "kernel size and channels", (7, 96))
+    places, example = options.pool_after, (1, 4, 8)
+    _check.stage_counts(name, "pool_after", places, 3, "modules with a pooling behind", example)
+    if len(set(places)) < 3 or max(places) > 9:
+        raise ValueError(
+            f"`{name}` needs pool_after to be three different modules from 1 to 9. "
+            f"Received: pool_after={places!r}. Pass for example {example}."
+        )

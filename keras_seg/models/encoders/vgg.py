@@ -9,8 +9,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.layers import AdaptiveAveragePooling2D
-from keras_seg.models.encoders.blocks import batch_norm, conv, pool
+from keras_seg.models.encoders.blocks import batch_norm, conv, dense_layers, pool
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
 from keras_seg.models.registry import Count, Variant
@@ -61,10 +60,7 @@ VARIANTS = (
 
 
 def dense_head(maps, num_classes, options):
-    """The coarsest map on a 7x7 grid, and three dense layers with dropout between them.
-
-    At 224 pixels the map is 7x7 already. For other sizes the authors apply the first dense layer
-    as a 7x7 convolution; averaging to the grid, as torchvision does, also takes smaller ones.
+    """The last pooling on a 7x7 grid, and three dense layers with dropout between them.
 
     Args:
         maps: feature maps by reduction.
@@ -74,15 +70,7 @@ def dense_head(maps, num_classes, options):
     Returns:
         KerasTensor of logits (b, num_classes).
     """
-    x = AdaptiveAveragePooling2D(7, name="pool")(maps[max(maps)])
-    x = layers.Flatten(name="flatten")(x)
-    for name in ("fc1", "fc2"):
-        x = layers.Dense(
-            options.dense_units, activation="relu", kernel_initializer="he_normal", name=name
-        )(x)
-        if options.dropout_rate:
-            x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
-    return layers.Dense(num_classes, dtype="float32", name="predictions")(x)
+    return dense_layers(maps[32], 7, ("fc1", "fc2"), num_classes, options)
 
 
 @encoder(
@@ -147,10 +135,6 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.positive_integer(name, "dense_units", options.dense_units)
-    blocks = options.blocks
-    whole = isinstance(blocks, tuple | list) and all(hasattr(x, "__index__") for x in blocks)
-    if not whole or len(blocks) != 5 or min(blocks) < 1:
-        raise ValueError(
-            f"`{name}` needs blocks to be five whole numbers from 1: the convolutions before each "
-            f"pooling. Received: blocks={blocks!r}. Pass for example (2, 2, 3, 3, 3)."
-        )
+    example = (2, 2, 3, 3, 3)
+    before = "the convolutions before each pooling"
+    _check.stage_counts(name, "blocks", options.blocks, 5, before, example)

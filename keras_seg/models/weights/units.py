@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_seg.layers import LayerScale
+from keras_seg.layers import LayerScale, RadialBasis
 
 
 @dataclasses.dataclass
@@ -93,8 +93,8 @@ def layers_in_order(model):
 
 
 def _units(layer):
-    """The units of one layer; none of `Normalization`, which learns nothing."""
-    if isinstance(layer, layers.Normalization):
+    """The units of one layer; none of `Normalization` and of fixed codes, which learn nothing."""
+    if isinstance(layer, layers.Normalization | RadialBasis):
         return []
     if isinstance(layer, layers.SeparableConv2D):
         depthwise, pointwise, *bias = layer.weights

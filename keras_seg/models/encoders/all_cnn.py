@@ -1,0 +1,213 @@
+"""All-CNN: convolutions with strides in place of poolings, and no dense layer.
+
+J. T. Springenberg, A. Dosovitskiy, T. Brox, M. Riedmiller: Striving for Simplicity: The All
+Convolutional Net, ICLR 2015 workshop, arXiv 1412.6806, tables 1 and 2 and appendix B.
+"""
+
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.models.encoders.blocks import conv, valid_conv
+from keras_seg.models.encoders.inputs import normalized
+from keras_seg.models.encoders.registry import encoder
+from keras_seg.models.registry import Count, Variant
+
+PAPER = (
+    "Springenberg, Dosovitskiy, Brox, Riedmiller: The All Convolutional Net. ICLR 2015. "
+    "arXiv:1412.6806"
+)
+
+
+class Options(NamedTuple):
+    """The options of All-CNN-C; `all_cnn` describes them.
+
+    >>> Options().width
+    1.0
+    """
+
+    width: float = 1.0
+    input_dropout_rate: float = 0.2
+    dropout_rate: float = 0.5
+
+
+def head(maps, num_classes, options):
+    """A 1x1 convolution to the classes, a ReLU, and global average pooling.
+
+    Args:
+        maps: feature maps by reduction.
+        num_classes: classes to tell apart.
+        options: the family's options.
+
+    Returns:
+        KerasTensor of logits (b, num_classes), which are 0 or more.
+    """
+    x = layers.Conv2D(
+        num_classes,
+        1,
+        activation="relu",
+        dtype="float32",
+        kernel_initializer="he_normal",
+        name="predictions",
+    )(maps[max(maps)])
+    return layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+
+
+@encoder(
+    Options(),
+    (
+        Variant(
+            "all_cnn_c",
+            "All-CNN-C for 32 x 32 pixels: nine convolutions.",
+            {},
+            # A class more or less is a 1x1 kernel of the last convolution: 192 weights and a bias.
+            {"counts": tuple(Count(n, total=1_367_808 + 193 * n) for n in (10, 100, 1000))},
+        ),
+    ),
+    head=head,
+    paper=PAPER,
+    features=(1, 2, 4),
+    num_classes=10,
+    output_stride=4,
+    smallest=9,
+    tiny={"width": 0.125},
+)
+def all_cnn(image, name, strides, options):
+    """All-CNN-C, the form of the paper's tables 1 and 2 that replaces pooling by convolution.
+
+    The seventh convolution has no zeros around the map, so that 32 pixels end at 6 x 6.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 9, or None.
+        num_classes: classes to tell apart.
+        width: factor of all numbers of channels.
+        input_dropout_rate: share of the image's values dropped while training, 0..1.
+        dropout_rate: share of values dropped behind both strided convolutions, 0..1.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> from keras_seg import models
+    >>> models.all_cnn_c((32, 32, 3)).output_shape
+    (None, 10)
+    """
+    _check_options("all_cnn", options, "input_dropout_rate")
+    narrow, wide = (_scaled(channels, options) for channels in (96, 192))
+    maps = {}
+    x = normalized(image, "torch", name)
+    x = _dropped(x, options.input_dropout_rate, f"{name}input")
+    x = _conv(x, narrow, 3, f"{name}conv1")
+    x = maps[1] = _conv(x, narrow, 3, f"{name}conv2")
+    x = _conv(x, narrow, 3, f"{name}conv3", strides.step())
+    x = _dropped(x, options.dropout_rate, f"{name}conv3")
+    x = _conv(x, wide, 3, f"{name}conv4")
+    x = maps[2] = _conv(x, wide, 3, f"{name}conv5")
+    x = _conv(x, wide, 3, f"{name}conv6", strides.step())
+    x = _dropped(x, options.dropout_rate, f"{name}conv6")
+    x = _conv(x, wide, 3, f"{name}conv7", padded=False)
+    maps[4] = _conv(x, wide, 1, f"{name}conv8")
+    return maps
+
+
+class ImageNetOptions(NamedTuple):
+    """The options of the network for ImageNet; `all_cnn_imagenet` describes them.
+
+    >>> ImageNetOptions().dropout_rate
+    0.5
+    """
+
+    width: float = 1.0
+    dropout_rate: float = 0.5
+    output_stride: int = 32
+
+
+# Appendix B: kernel size, stride and channels; the twelfth convolution is the classifier.
+_LAYERS = (
+    *((11, 4, 96), (1, 1, 96), (3, 2, 96)),
+    *((5, 1, 256), (1, 1, 256), (3, 2, 256)),
+    *((3, 1, 384), (1, 1, 384), (3, 2, 384)),
+    *((3, 1, 1024), (1, 1, 1024)),
+)
+
+
+@encoder(
+    ImageNetOptions(),
+    (
+        Variant(
+            "all_cnn_imagenet",
+            "All-CNN for ImageNet: twelve convolutions, for 224 or 227 pixels.",
+            {},
+            # A class more or less is a 1x1 kernel of the last convolution: 1024 weights and a bias.
+            {"counts": tuple(Count(n, total=8_347_840 + 1025 * n) for n in (1000, 100, 10))},
+        ),
+    ),
+    head=head,
+    paper=PAPER,
+    features=(4, 8, 16, 32),
+    smallest=67,
+    tiny={"width": 0.0625},
+)
+def all_cnn_imagenet(image, name, strides, options):
+    """All-CNN for ImageNet, the paper's appendix B.
+
+    Strided convolutions have no zeros around the map, as AlexNet's first one and poolings.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 67, or None.
+        num_classes: classes to tell apart.
+        width: factor of all numbers of channels.
+        dropout_rate: share of values dropped behind the last strided convolution, 0..1.
+        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> from keras_seg import models
+    >>> models.all_cnn_imagenet((96, 96, 3), num_classes=10).output_shape
+    (None, 10)
+    """
+    _check_options("all_cnn_imagenet", options)
+    maps, dilation, reduction = {}, {}, 1
+    x = normalized(image, "torch", name)
+    for number, (kernel_size, stride, channels) in enumerate(_LAYERS, start=1):
+        layer, filters = f"{name}conv{number}", _scaled(channels, options)
+        if stride == 1:
+            x = _conv(x, filters, kernel_size, layer, (1, strides.dilation))
+        else:
+            x = _conv(x, filters, kernel_size, layer, strides.step(stride), padded=False)
+            reduction *= stride
+        if number == 9:
+            x = _dropped(x, options.dropout_rate, layer)
+        maps[reduction], dilation[reduction] = x, strides.dilation
+    # Half of what valid kernels took from each side, for those that lay maps on the image.
+    for reduction in (4, 8, 16):
+        full = layers.ZeroPadding2D(dilation[reduction], name=f"{name}full{reduction}")
+        maps[reduction] = full(maps[reduction])
+    return maps
+
+
+def _conv(x, filters, kernel_size, name, step=(1, 1), padded=True):
+    """Convolution with biases, and a ReLU."""
+    x = (conv if padded else valid_conv)(x, filters, kernel_size, name, step, use_bias=True)
+    return layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def _dropped(x, rate, name):
+    return layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
+
+
+def _scaled(channels, options):
+    return max(1, round(channels * options.width))
+
+
+def _check_options(name, options, *more):
+    _check.number(name, "width", options.width, above=0)
+    for option in ("dropout_rate", *more):
+        _check.share(name, option, getattr(options, option))
