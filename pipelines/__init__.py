@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from pipelines.datasets.shapes import shapes
     from pipelines.datasets.street_scenes import street_scenes
     from pipelines.download import download
+    from pipelines.open.class_folders import from_class_folders
     from pipelines.open.folders import from_folders
     from pipelines.open.reopen import reopen
     from pipelines.open.tables import from_csv
 
 __all__ = [
-    "Dataset", "download", "from_csv", "from_folders", "load", "names", "ops", "reopen",
-    "shapes", "street_scenes",
+    "Dataset", "download", "from_class_folders", "from_csv", "from_folders", "load", "names", "ops",
+    "reopen", "shapes", "street_scenes",
 ]  # fmt: skip
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
@@ -25,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is im
 _HOMES = {
     "Dataset": "pipelines.dataset",
     "download": "pipelines.download",
+    "from_class_folders": "pipelines.open.class_folders",
     "from_csv": "pipelines.open.tables",
     "from_folders": "pipelines.open.folders",
     "load": "pipelines.datasets",

@@ -1,6 +1,6 @@
 """Checks of arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -60,9 +60,26 @@ def check_sources(name: str, sources: Mapping[str, Source]) -> None:
             f"All splits need pictures (2), or all volumes (3). Received: {dimensions}. "
             "Create two datasets."
         )
+    masks = {split: not hasattr(source, "class_ids") for split, source in sources.items()}
+    if len(set(masks.values())) != 1:
+        raise ValueError(
+            "All splits need masks, or all one class per picture. Received: "
+            f"masks={masks} in dataset {name!r}. Create two datasets."
+        )
     channels = {split: source.num_channels for split, source in sources.items()}
     if len(set(channels.values())) != 1:
         raise ValueError(
             f"All splits need the same number of channels. Received: {channels}. "
             "Give num_channels=3 or num_channels=1 to convert."
         )
+
+
+def check_not_mixed(name: str, ops: Sequence) -> None:
+    """Raise if an op mixes pictures that have one class each."""
+    for op in ops:
+        if getattr(op, "mixes", False):
+            raise ValueError(
+                "Pictures with one class each cannot be mixed: the result would have several. "
+                f"Received: {op.__qualname__.split('.')[0]} for dataset {name!r}. Leave it out; "
+                "label_smoothing of the recipe also prevents overconfidence."
+            )

@@ -1,4 +1,7 @@
-"""Class weights for losses, from the pixels of the training pictures."""
+"""Class weights for losses, from the pixels of the training pictures.
+
+Of pictures with one class each, pictures are counted instead of pixels.
+"""
 
 import numpy as np
 
@@ -109,7 +112,7 @@ def _counts(data) -> tuple[np.ndarray, np.ndarray]:
         num_classes, data = data.num_classes, data.measure("train")[1]
     counts = np.atleast_2d(np.asarray(data, np.float64))
     everything = counts.sum(axis=-1)
-    if counts.shape[-1] == IGNORE_CLASS + 1:
+    if counts.shape[-1] == IGNORE_CLASS + 1 and num_classes != counts.shape[-1]:
         counts = counts[..., :IGNORE_CLASS]
     counts = counts[..., :num_classes]
     if counts.ndim != 2 or counts.min(initial=0) < 0 or counts.sum() == 0:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.arguments import check_reading, check_sources, check_whole
+from pipelines.arguments import check_not_mixed, check_reading, check_sources, check_whole
 from pipelines.examples import Examples
-from pipelines.find.classes import Classes, Color
+from pipelines.find import class_sources
+from pipelines.find.classes import MAX_CLASSES, Classes, Color
 from pipelines.find.sources import ArraySource, Source
 from pipelines.read.spec import InputSpec
 
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 class Dataset(Examples):
     """Pictures with a class for every pixel, in splits such as train, val and test.
 
+    Or pictures with one class each: where a mask is said below, such a dataset has a class id.
+
     Attributes:
         name: short name, used for run folders.
+        task: "segmentation" for pictures with masks, "classification" for one class per picture.
         class_names: one name per class id.
         palette: one (red, green, blue) 0..255 per class.
-        ignore_class: the id of ignored pixels in batches, always 255.
+        ignore_class: the id of ignored pixels in batches, always 255; None without masks.
         num_classes: number of classes, without the ignored one.
         num_channels: channels of the pictures.
         dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
@@ -75,6 +79,8 @@ class Dataset(Examples):
         self.num_classes = len(classes.names)
         self.categories = dict(zip(classes.names, classes.categories, strict=False))
         first = next(iter(sources.values()))
+        if hasattr(first, "class_ids"):
+            self.task, self.ignore_class = "classification", None
         self.num_channels = first.num_channels
         self.dimensions = getattr(first, "dimensions", 2)
         self.input_spec = getattr(first, "input_spec", None) or InputSpec(
@@ -101,7 +107,8 @@ class Dataset(Examples):
             class_names: one name per class id, in order.
             palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
             splits: name -> (images uint8 (n, h, w, c), labels uint8 (n, h, w)), or of volumes (n,
-                d, h, w, c) and (n, d, h, w). Labels hold class ids, and 255 for ignored pixels.
+                d, h, w, c) and (n, d, h, w). Labels hold class ids, and 255 for ignored pixels. For
+                classification, labels are class ids (n,), of any whole-number type.
 
         Returns:
             the dataset.
@@ -114,11 +121,16 @@ class Dataset(Examples):
         >>> data.num_examples("train")
         4
         """
-        classes = Classes.make(class_names, palette=palette)
-        sources = {
-            split: ArraySource(f"{name}/{split}", images, labels, len(classes.names))
-            for split, (images, labels) in splits.items()
-        }
+        is_class = [np.ndim(labels) == 1 for _, labels in splits.values()]
+        most = class_sources.MAX_CLASSES if any(is_class) else MAX_CLASSES
+        classes = Classes.make(class_names, palette=palette, most=most)
+        sources = {}
+        for (split, (images, labels)), one in zip(splits.items(), is_class, strict=True):
+            where = f"{name}/{split}"
+            if one:
+                sources[split] = class_sources.ClassArrays(where, images, labels, classes.names)
+            else:
+                sources[split] = ArraySource(where, images, labels, len(classes.names))
         return cls(name, classes, sources)
 
     def __repr__(self) -> str:
@@ -148,10 +160,12 @@ class Dataset(Examples):
             epochs: number of epochs in the returned dataset.
 
         Returns:
-            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w).
+            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w), or for
+            classification int32 (b,).
 
         Raises:
-            ValueError: if a number is out of range, a file is faulty or sizes differ in a batch.
+            ValueError: if a number is out of range, a file is faulty, sizes differ in a batch, or
+                an op mixes pictures with one class each.
         """
         from pipelines.graph import batches
         from pipelines.ops import resolve
@@ -162,7 +176,10 @@ class Dataset(Examples):
         check_whole("first_epoch", first_epoch, 0, 2**31 - 1)
         check_whole("epochs", epochs, 1, 2**31 - 1 - first_epoch)
         numbers = range(first_epoch, first_epoch + epochs)
-        return batches.train_batches(self._store("train"), batch_size, resolve(ops), seed, numbers)
+        ops = resolve(ops)
+        if self.task == "classification":
+            check_not_mixed(self.name, ops)
+        return batches.train_batches(self._store("train"), batch_size, ops, seed, numbers)
 
     def eval_batches(self, split: str, batch_size: int = 1) -> "tf.data.Dataset":
         """Return each picture of a split once, unchanged and in file order.
@@ -175,7 +192,8 @@ class Dataset(Examples):
             batch_size: most pictures per batch.
 
         Returns:
-            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w).
+            tf.data.Dataset of image uint8 (b, h, w, c) and label uint8 (b, h, w), or for
+            classification int32 (b,).
 
         Raises:
             ValueError: if there is no such split, or a file is faulty.
@@ -214,7 +232,8 @@ class Dataset(Examples):
             `splits`, `classes`, `faults`, `duplicates` and others.
 
         Raises:
-            ValueError: if `fix` is a folder with files in it, or the data are in memory.
+            ValueError: if `fix` is a folder with files in it, or the data are in memory or have no
+                masks.
         """
         from pipelines.check.repair import check_folder, repair
         from pipelines.check.report import check
@@ -225,7 +244,7 @@ class Dataset(Examples):
         return repair(self, check(self), fix)
 
     def show(self, split: str = "train", num_images: int = 8) -> "Figure":
-        """Draw a contact sheet of pictures with their masks laid over them.
+        """Draw a contact sheet of pictures with their masks laid over them, or their classes.
 
         Args:
             split: a name from `splits`.
@@ -240,4 +259,9 @@ class Dataset(Examples):
         check_whole("num_images", num_images, 1, 2**31 - 1)
         indices = np.unique(np.linspace(0, count - 1, min(num_images, count)).astype(int))
         examples = [self.example(split, int(index)) for index in indices]
+        if self.task == "classification":
+            from pipelines.show.class_sheet import class_sheet
+
+            images, ids = zip(*examples, strict=True)
+            return class_sheet(images, [self.class_names[label] for label in ids])
         return contact_sheet(examples, self.class_names, self.palette)

@@ -29,7 +29,8 @@ class Examples:
     num_channels: int
     dimensions: int
     splits: tuple[str, ...]
-    ignore_class: int = IGNORE_CLASS
+    task: str = "segmentation"
+    ignore_class: int | None = IGNORE_CLASS
     notes: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     opened_by: dict[str, Any] | None = None
@@ -39,13 +40,14 @@ class Examples:
     _lock: Any
 
     def paths(self, split: str) -> list[tuple[str, str]]:
-        """Return the paths of each picture and its mask, in order.
+        """Return the paths of each picture and its mask, or its class, in order.
 
         Args:
             split: a name from `splits`.
 
         Returns:
-            list of (picture, mask); made-up names for datasets that have no files.
+            list of (picture, mask), or of (picture, name of its class); made-up names for datasets
+            that have no files.
 
         Raises:
             ValueError: if there is no such split.
@@ -57,7 +59,10 @@ class Examples:
         return len(self._source(split))
 
     def example(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255."""
+        """Read one picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids and 255.
+
+        Or, of a dataset of pictures with one class each, the picture and its class id, int32 ().
+        """
         return self._source(split).read(index)
 
     def fingerprint(self, split: str) -> str:
@@ -133,10 +138,13 @@ class Examples:
     def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return sizes int64 (n, 2) and pixels per picture and class int64 (n, 256) of a split.
 
-        Column 255 counts ignored pixels. Reads every file, once.
+        Column 255 counts ignored pixels. Of pictures with one class each the latter are the
+        pictures of each class, int64 (1, num_classes). Reads every file, once.
         """
         self._source(split)
         store = self._store(split)
+        if store.class_ids is not None:
+            return store.sizes, np.bincount(store.class_ids, minlength=self.num_classes)[None]
         return store.sizes, store.counts
 
     def weights(self, split: str) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from pipelines.read import faults
 
 _RARE = 0.001
 _MUCH_VOID = 0.5
+_UNEVEN = 10
 _KINDS = {
     faults.MISSING: (
         "Missing files", "Copy them there, or remove them from the list."),
@@ -60,6 +61,7 @@ class Finding(NamedTuple):
 def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> list[Finding]:
     """Return the findings, faults first."""
     found = [*_of_faults(tables["faults"]), *_of_duplicates(tables["duplicates"])]
+    found += _of_two_classes(data, tables["duplicates"])
     found += _of_masks(data, tallies)
     if data.unmatched:
         found.append(Finding(
@@ -75,7 +77,7 @@ def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> li
         ))  # fmt: skip
     found += [
         Finding("notice", f"Split {split!r} does not show: {', '.join(names)}",
-                "Its IoU there will be nan, and left out of the mean.")
+                "Its score there will be nan, and left out of the mean.")
         for split, names in absent.items()
         if names and tallies[split].sizes and not _unlabeled(tallies[split])
     ]  # fmt: skip
@@ -122,11 +124,30 @@ def _of_duplicates(table) -> list[Finding]:
     return found
 
 
+def _of_two_classes(data: Examples, table) -> list[Finding]:
+    """Equal pictures that have one class each, and not the same one."""
+    if data.task != "classification":
+        return []
+    known = {split: dict(data.source(split).paths()) for split in data.splits}
+    pairs = []
+    for row in table[table["equal"]].itertuples():
+        one, two = known[row.split][row.path], known[row.other_split][row.other_path]
+        if one != two:
+            pairs.append(f"{row.path} ({one}) and {row.other_path} ({two})")
+    if not pairs:
+        return []
+    return [Finding(
+        "fault", f"Equal pictures with different classes ({len(pairs)})",
+        "Keep the one whose class is right.", tuple(pairs),
+    )]  # fmt: skip
+
+
 def _of_masks(data: Examples, tallies: dict[str, Tally]) -> list[Finding]:
     """Findings about valid files, over all splits."""
     pixels = np.sum([tally.pixels for tally in tallies.values()], axis=0)
     found = []
-    if data.num_classes > 1 and pixels[0] and pixels[255] and not pixels[1:255].any():
+    masks = data.task == "segmentation" and data.num_classes > 1
+    if masks and pixels[0] and pixels[255] and not pixels[1:255].any():
         found.append(Finding(
             "fault",
             f"All masks hold only {data.class_names[0]!r} and ignored pixels: "
@@ -144,6 +165,8 @@ def _of_masks(data: Examples, tallies: dict[str, Tally]) -> list[Finding]:
 
 def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
     split = "train" if "train" in tallies else next(iter(tallies))
+    if data.task == "classification":
+        return _of_counts(split, data, tallies[split])
     shares = tables["classes"].loc[split]["pixels"]
     rare = [f"{name} ({100 * share:.3f} %)" for name, share in shares.items() if 0 < share < _RARE]
     found = []
@@ -160,6 +183,24 @@ def _of_shares(data: Examples, tallies: dict, tables: dict) -> list[Finding]:
                 "Are all ids named in `classes`?",
             ))  # fmt: skip
     return found
+
+
+def _of_counts(split: str, data: Examples, tally: Tally) -> list[Finding]:
+    """Findings about classes with few pictures."""
+    counts = tally.pixels[: data.num_classes]
+    few = counts.max() / _UNEVEN
+    rare = [
+        f"{name} ({count})"
+        for name, count in zip(data.class_names, counts.tolist(), strict=True)
+        if 0 < count < few
+    ]
+    if not rare:
+        return []
+    return [Finding(
+        "notice", f"Classes in {split!r} with less than a tenth of the largest one's "
+        f"{counts.max()} pictures: {', '.join(rare)}",
+        "Use class weights, and read the accuracy by class.",
+    )]  # fmt: skip
 
 
 def _unlabeled(tally: Tally) -> bool:

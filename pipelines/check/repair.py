@@ -80,6 +80,12 @@ def check_folder(folder: str | os.PathLike, data: Examples) -> None:
             f"`fix` supports masks of pictures only. Received: {data.name!r}, with volumes. "
             "Correct its masks by hand; the report names them."
         )
+    if data.task == "classification":
+        raise ValueError(
+            f"`fix` repairs masks. Received: {data.name!r}, whose pictures have one class each and "
+            "no masks. Leave `fix` out; the report names the files, and `reading(on_error='skip')` "
+            "leaves out those that cannot be read."
+        )
     if not all(isinstance(data.source(split), FileSource) for split in data.splits):
         raise ValueError(
             f"`fix` supports datasets of files only. Received: {data.name!r}, a dataset in memory. "

@@ -20,9 +20,11 @@ from pipelines.find.sources import Source
 
 _NUM_THREADS = max(2, os.cpu_count() or 2)
 _CHUNK = 64  # pairs submitted at a time, to bound memory
+_WEIGHTS = 64  # class weights in the text
 _SHOWN = 5  # files of a finding in the text
 _TITLES = {"fault": "Fix before training:", "notice": "Notices:"}
 _SHARES = "Share of pixels, and of pictures that show the class, in percent"
+_SHARES_OF_PICTURES = "Share of pictures by class, in percent"
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Report:
     Attributes:
         name: the dataset's name.
         splits: table by split: pictures, sizes (height x width), share of ignored pixels, faults.
-        classes: table by split and class: share of pixels and of pictures, 0..1; ignored
-            pixels do not count.
+        classes: table by split and class: share of pixels (of masks) and of pictures, 0..1;
+            ignored pixels do not count.
         absent: split -> names of classes that no picture of it holds.
         faults: table of files that cannot be used: split, kind, path, detail (such as the unknown
             ids) and the error message.
@@ -77,14 +79,20 @@ class Report:
     def _suggestions(self) -> list[str]:
         found = []
         if self.crop:
-            weights = ", ".join(f"{name} {value:.3g}" for name, value in self.class_weights.items())
+            shown = self.class_weights.iloc[:_WEIGHTS].items()
+            weights = ", ".join(f"{name} {value:.3g}" for name, value in shown)
+            more = len(self.class_weights) - _WEIGHTS
             found.append(
                 f"Suggested for training: crops of {'x'.join(map(str, self.crop))} and, if rare "
-                f"classes matter, these class weights (median frequency): {weights}."
+                f"classes matter, these class weights (median frequency): {weights}"
+                f"{f' and {more} more' if more > 0 else ''}."
             )
         if self.fixed is not None:
             found.append(f"A repaired dataset is in `report.fixed`: {self.fixed!r}.")
         return found
+
+    def _title_of_shares(self) -> str:
+        return _SHARES if "pixels" in self.classes else _SHARES_OF_PICTURES
 
     def _shares(self) -> pd.DataFrame:
         return (self.classes * 100).round(2).unstack("split")
@@ -95,7 +103,7 @@ class Report:
             rows = self.findings[self.findings["severity"] == severity]
             if len(rows):
                 parts.append("\n".join([title, *(_paragraph(row) for row in rows.itertuples())]))
-        parts.append(f"{_SHARES}:\n{self._shares().to_string()}")
+        parts.append(f"{self._title_of_shares()}:\n{self._shares().to_string()}")
         return "\n\n".join([*parts, *self._suggestions()])
 
     def _repr_html_(self) -> str:
@@ -107,7 +115,7 @@ class Report:
                 rows = rows[["finding", "advice", "examples"]].copy()
                 rows["examples"] = ["\n".join(_shown(files)) for files in rows["examples"]]
                 parts += [f"<p>{title}</p>", rows.to_html(index=False)]
-        parts += [f"<p>{_SHARES}:</p>", self._shares().to_html()]
+        parts += [f"<p>{self._title_of_shares()}:</p>", self._shares().to_html()]
         return "\n".join([*parts, *(f"<p>{html.escape(one)}</p>" for one in self._suggestions())])
 
     __repr__ = __str__
@@ -164,7 +172,10 @@ def _exams(source: Source, title: str) -> Iterator[Exam]:
 
 
 def _weights(data: Examples, tally: Tally) -> pd.Series:
-    weights = median_frequency(tally.pixels[: data.num_classes], tally.around[: data.num_classes])
+    pixels, around = tally.pixels[: data.num_classes], tally.around[: data.num_classes]
+    if data.task == "classification":
+        around = np.full_like(pixels, pixels.sum())  # all pictures, in place of those of a class
+    weights = median_frequency(pixels, around)
     return pd.Series(weights, pd.Index(data.class_names, name="class"), name="weight")
 
 

@@ -18,13 +18,18 @@ class Tally:
 
     num_classes: int
     sizes: Counter = field(default_factory=Counter)
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    pictures: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    around: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    pixels: np.ndarray = field(init=False)
+    pictures: np.ndarray = field(init=False)
+    around: np.ndarray = field(init=False)
     prints: list[tuple[int, int]] = field(default_factory=list)
     void: list[int] = field(default_factory=list)
     faults: list[tuple[str, str, str, str]] = field(default_factory=list)
     dark: int = 0
+
+    def __post_init__(self):
+        # Pictures with one class each may have more than the 255 classes of masks.
+        length = max(256, self.num_classes)
+        self.pixels, self.pictures, self.around = np.zeros((3, length), np.int64)
 
     def add(self, index: int, exam: Exam) -> None:
         """Count one pair."""
@@ -33,38 +38,49 @@ class Tally:
         if exam.size is None or exam.counts is None:
             return
         self.sizes[exam.size] += 1
-        self.pixels += exam.counts
-        self.pictures += exam.counts > 0
+        known = slice(len(exam.counts))
+        self.pixels[known] += exam.counts
+        self.pictures[known] += exam.counts > 0
         # SegNet counts, for each class, all pixels of the pictures that hold it, ignored ones too.
-        self.around += (exam.counts > 0) * int(exam.counts.sum())
+        self.around[known] += (exam.counts > 0) * int(exam.counts.sum())
         if not exam.counts[: self.num_classes].any():
             self.void.append(index)
         self.dark += exam.brightest < 32
 
 
 def shares_of(data: Examples, tally: Tally) -> pd.DataFrame:
-    """Return the share of pixels and of pictures of each class, 0..1."""
+    """Return the share of pixels and of pictures of each class, 0..1.
+
+    Of pictures with one class each, there are no pixels.
+    """
     pixels = tally.pixels[: data.num_classes]
     read = max(sum(tally.sizes.values()), 1)
-    shares = {
-        "pixels": pixels / max(pixels.sum(), 1),
-        "pictures": tally.pictures[: data.num_classes] / read,
-    }
+    shares = {"pictures": tally.pictures[: data.num_classes] / read}
+    if data.task == "segmentation":
+        shares = {"pixels": pixels / max(pixels.sum(), 1), **shares}
     return pd.DataFrame(shares, index=pd.Index(data.class_names, name="class"))
 
 
-def table_of_splits(tallies: dict[str, Tally], ignore_class: int) -> pd.DataFrame:
-    """Return pictures, sizes, share of ignored pixels and faults of each split."""
+def table_of_splits(tallies: dict[str, Tally], ignore_class: int | None) -> pd.DataFrame:
+    """Return pictures, sizes, share of ignored pixels (of masks) and faults of each split."""
     rows = {
         split: {
             "pictures": len(tally.prints),
             "sizes": _describe(tally.sizes),
-            "ignored": round(tally.pixels[ignore_class] / max(tally.pixels.sum(), 1), 4),
+            "ignored": _share_of(tally, ignore_class),
             "faults": len(tally.faults),
         }
         for split, tally in tallies.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+    return table if ignore_class is not None else table.drop(columns="ignored")
+
+
+def _share_of(tally: Tally, ignore_class: int | None) -> float:
+    """Return the share of pixels that are ignored, nan where there are no masks."""
+    if ignore_class is None:
+        return float("nan")
+    return round(tally.pixels[ignore_class] / max(tally.pixels.sum(), 1), 4)
 
 
 def _describe(sizes: Counter) -> str:

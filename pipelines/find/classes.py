@@ -52,13 +52,20 @@ class Classes:
         classes: int | Sequence[str] | Mapping[int, str | None],
         ignored_ids: Iterable[int] = (IGNORE_CLASS,),
         palette: Sequence[Color] | None = None,
+        most: int = MAX_CLASSES,
     ) -> "Classes":
         """Make classes from a number, names in the order of their ids, or `{id: name}`.
 
         In `{id: name}` ids of the same name are one class, and None stands for ignored ids.
 
+        Args:
+            classes: the classes.
+            ignored_ids: ids in files to ignore.
+            palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
+            most: largest number of classes; masks hold 255.
+
         Raises:
-            ValueError: if there is no class, more than 255, or two of a list share a name.
+            ValueError: if there is no class, more than `most`, or two of a list share a name.
 
         >>> Classes.make({0: "background", 7: "road", 8: "road", 9: None}).file_ids
         (0, 7)
@@ -68,12 +75,12 @@ class Classes:
         ignored = {int(i) for i in ignored_ids}
         if not isinstance(classes, Mapping):
             listed = [classes] if isinstance(classes, str) else classes
-            _check_names([str(name) for name in listed], unique=True)
+            _check_names([str(name) for name in listed], most, unique=True)
             classes = dict(enumerate(listed))
         ignored |= {int(i) for i, name in classes.items() if name is None}
         named = {int(i): str(name) for i, name in classes.items() if name is not None}
         names = tuple(dict.fromkeys(named.values()))
-        _check_names(names)
+        _check_names(names, most)
         wrong = [i for i in named if not 0 <= i < _MOST_IDS]
         if wrong:
             raise ValueError(
@@ -228,10 +235,10 @@ def distinct_colors(count: int) -> list[Color]:
     return colors
 
 
-def _check_names(names: Sequence[str], unique: bool = False) -> None:
-    if not 1 <= len(names) <= MAX_CLASSES or (unique and len(set(names)) < len(names)):
+def _check_names(names: Sequence[str], most: int, unique: bool = False) -> None:
+    if not 1 <= len(names) <= most or (unique and len(set(names)) < len(names)):
         raise ValueError(
-            f"A dataset needs 1..{MAX_CLASSES} classes, each with its own name. "
+            f"A dataset needs 1..{most} classes, each with its own name. "
             f"Received: classes={tuple(names)}. Give the names in the order of their ids."
         )
 

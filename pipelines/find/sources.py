@@ -2,7 +2,8 @@
 
 A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
 a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
-axis more in front, the depth, and their source says `dimensions` 3.
+axis more in front, the depth, and their source says `dimensions` 3. Pictures of one class each have
+`class_ids` and no masks; their sources are in `class_sources`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,19 @@ def split_name(text: str) -> str:
     return name if name in NAMES else text.strip()
 
 
-def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: int) -> dict:
+def by_fractions(
+    pairs: Sequence[Pair],
+    fractions: Mapping[str, float],
+    seed: int,
+    strata: Sequence[str] | None = None,
+) -> dict:
     """Divide pairs at random by shares; the same seed gives the same parts.
 
     Args:
         pairs: paths of picture and mask.
         fractions: name -> share above 0; together at most 1.
         seed: seed of the division.
+        strata: the class of each pair, of which every part gets its share; None for no classes.
 
     Returns:
         name -> pairs, in their order; each part has at least one.
@@ -61,6 +68,13 @@ def by_fractions(pairs: Sequence[Pair], fractions: Mapping[str, float], seed: in
     for i in range(len(ends)):
         ends[i] = min(max(ends[i], (ends[i - 1] if i else 0) + 1), len(pairs) - len(ends) + i + 1)
     order = np.random.default_rng(seed).permutation(len(pairs))
+    if strata is not None:
+        # By the place within its class, as a share of the class: 80 % of all are 80 % of each.
+        sizes, seen, places = Counter(strata), Counter(), []
+        for i in order.tolist():
+            places.append((seen[strata[i]] + 0.5) / sizes[strata[i]])
+            seen[strata[i]] += 1
+        order = order[np.argsort(places, kind="stable")]
     parts = np.split(order[: ends[-1]], ends[:-1])
     return {
         name: [pairs[i] for i in sorted(part)] for name, part in zip(fractions, parts, strict=True)

@@ -42,11 +42,18 @@ def train_batches(
     def example(epoch, index, number):
         example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), number)
         image, label = read(index)
-        return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
+        if store.class_ids is None:
+            return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
+        # Ops move a mask along with the picture; a class id stays what it is.
+        mask = tf.zeros(tf.shape(image)[:-1], tf.uint8)
+        mask = tf.ensure_shape(mask, image.shape[:-1])
+        moved = apply_ops({"image": image, "label": mask, "seed": example_seed}, single)
+        return {**moved, "class_id": label}
 
     def mix(batch):
         # The batch's seed is that of its first example, with op numbers not used before.
-        return apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
+        mixed = apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
+        return {**batch, **mixed}
 
     graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
     graph = graph.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -54,7 +61,8 @@ def train_batches(
     graph = graph.batch(batch_size, drop_remainder=True)
     if together:
         graph = graph.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    graph = graph.map(lambda batch: (batch["image"], batch["label"]))
+    label = "label" if store.class_ids is None else "class_id"
+    graph = graph.map(lambda batch: (batch["image"], batch[label]))
     steps = count // batch_size * len(epochs)
     return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
@@ -80,10 +88,8 @@ def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
     """Batch pictures of equal size in file order; see `Dataset.eval_batches`."""
     read = store.reader()
     chunks = _chunks(store.sizes, batch_size)
-    spec = tuple(
-        tf.TensorSpec(shape, tf.uint8)
-        for shape in ((*store.static_size, store.num_channels), store.static_size)
-    )
+    image_spec = tf.TensorSpec((*store.static_size, store.num_channels), tf.uint8)
+    spec = (image_spec, store.label_spec)
 
     def batch(indices):
         return tf.map_fn(read, indices[indices >= 0], fn_output_signature=spec)

@@ -26,8 +26,9 @@ class Plain:
         usable: whether TensorFlow can decode every pair seen so far.
     """
 
-    def __init__(self, paths: list, num_channels: int):
+    def __init__(self, paths: list, num_channels: int, masks: bool = True):
         self.usable = num_channels in (1, 3)
+        self._masks = masks
         self._paths = paths
         self._num_channels = num_channels
         self._formats: set[str | None] = set()
@@ -39,14 +40,14 @@ class Plain:
         if not self.usable:
             return
         image_path, label_path = self._paths[index]
-        formats = _format(image_path), _format(label_path)
+        formats = _format(image_path), _format(label_path) if self._masks else "PNG L"
         self._formats.add(formats[0])
         wanted = "L" if self._num_channels == 1 else "RGB"
         fits = formats[0] in (f"PNG {wanted}", f"JPEG {wanted}") and formats[1] == "PNG L"
         plain = (
             fits
             and len(self._formats) == 1
-            and self._learn_ids(label_path, label)
+            and (not self._masks or self._learn_ids(label_path, label))
             and (index >= _COMPARED or np.array_equal(self._read_image(image_path), image))
         )
         if not plain:  # final: threads arrive in any order
@@ -60,6 +61,8 @@ class Plain:
 
         def read(index):
             image_path, label_path = tf.unstack(tf.gather(paths, index))
+            if not self._masks:
+                return self._read_image(image_path), None
             label = tf.io.decode_png(tf.io.read_file(label_path), channels=1)[..., 0]
             if len(moved) > 2:
                 label = tf.gather(table, tf.cast(label, tf.int32))

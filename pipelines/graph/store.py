@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from pipelines.find.class_sources import ClassArrays
 from pipelines.find.sources import NUM_THREADS, ArraySource, Source
 from pipelines.graph.caches import DiskCache, MemoryCache
 from pipelines.graph.memory import fits
@@ -24,7 +25,9 @@ class Store:
         skipped: index in the source -> the error of that pair.
         sizes: heights and widths, int64 (n, 2); of volumes with depths first, (n, 3).
         num_channels: channels of every picture.
-        counts: pixels per picture and class, int64 (n, 256); column 255 is ignored pixels.
+        counts: pixels per picture and class, int64 (n, 256); column 255 is ignored pixels. Of
+            pictures with one class each, int64 (n, 0).
+        class_ids: the class of each picture, int32 (n,); None for pictures with masks.
     """
 
     def __init__(
@@ -50,22 +53,32 @@ class Store:
         self.num_channels = source.num_channels
         self.skipped: dict[int, str] = {}
         self._source, self._skip, self._title = source, on_error == "skip", title
+        self.class_ids: np.ndarray | None = getattr(source, "class_ids", None)
         sizes = self._find_sizes()
-        self._plain = Plain(source.paths(), self.num_channels)
+        self._plain = Plain(source.paths(), self.num_channels, self.class_ids is None)
+        # TensorFlow decodes files as they are.
+        self._plain.usable &= getattr(getattr(source, "input_spec", None), "size", None) is None
         self._cache: MemoryCache | DiskCache | None = None
         if isinstance(source, ArraySource):
             self._cache = MemoryCache(sizes, self.num_channels, (source.images, source.labels))
             counts = _count(source.labels)
+        elif isinstance(source, ClassArrays):
+            arrays = (source.images, np.empty(0, np.uint8))
+            self._cache = MemoryCache(sizes, self.num_channels, arrays, masks=False)
+            counts = np.zeros((len(source), 0), np.int64)
         else:
-            needed = int(sizes.prod(axis=1).sum()) * (self.num_channels + 1)
+            masks = self.class_ids is None
+            needed = int(sizes.prod(axis=1).sum()) * (self.num_channels + masks)
             if cache is not None and fits(needed, cache, cache_limit, title):
                 make = MemoryCache if cache == "memory" else DiskCache
-                self._cache = make(sizes, self.num_channels)
+                self._cache = make(sizes, self.num_channels, masks=masks)
             counts = self._read_all(sizes)
         if self._cache is not None:
             self._cache.close()
         self.kept = np.array([i for i in range(len(source)) if i not in self.skipped], np.int64)
         self.sizes, self.counts = sizes[self.kept], counts[self.kept]
+        if self.class_ids is not None:
+            self.class_ids = self.class_ids[self.kept]
         self._report()
 
     def __len__(self) -> int:
@@ -88,8 +101,18 @@ class Store:
             int(column[0]) if (column == column[0]).all() else None for column in self.sizes.T
         )
 
+    @property
+    def label_spec(self) -> tf.TensorSpec:
+        """Shape and type of one label: a mask uint8 (h, w), or a class id int32 ()."""
+        if self.class_ids is None:
+            return tf.TensorSpec(self.static_size, tf.uint8)
+        return tf.TensorSpec((), tf.int32)
+
     def reader(self):
-        """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label (h, w)."""
+        """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label.
+
+        The label is a mask uint8 (h, w), or a class id int32 ().
+        """
         channels, size = self.num_channels, self.static_size
         if self._cache is not None:
             read = self._cache.reader(self.kept)
@@ -100,7 +123,11 @@ class Store:
 
         def checked(index):
             image, label = read(index)
-            return tf.ensure_shape(image, (*size, channels)), tf.ensure_shape(label, size)
+            if self.class_ids is not None:
+                label = tf.gather(self.class_ids, index)
+            return tf.ensure_shape(image, (*size, channels)), tf.ensure_shape(
+                label, self.label_spec.shape
+            )
 
         return checked
 
@@ -108,7 +135,7 @@ class Store:
         def read(position):
             return self._source.read(int(self.kept[position]))
 
-        return tf.numpy_function(read, [index], (tf.uint8, tf.uint8))
+        return tf.numpy_function(read, [index], (tf.uint8, self.label_spec.dtype))
 
     def _find_sizes(self) -> np.ndarray:
         try:
@@ -121,18 +148,19 @@ class Store:
         sizes = np.zeros((len(self._source), dimensions), np.int64)
 
         def measure(index: int) -> None:
-            sizes[index] = self._source.read(index)[1].shape
+            sizes[index] = self._source.read(index)[0].shape[:-1]
 
         self._for_each(measure, f"{self._title} sizes")
         return sizes
 
     def _read_all(self, sizes: np.ndarray) -> np.ndarray:
-        counts = np.zeros((len(sizes), 256), np.int64)
+        counts = np.zeros((len(sizes), 256 if self.class_ids is None else 0), np.int64)
 
         def read(index: int) -> None:
             image, label = self._source.read(index)
             self._check_header(index, image.shape, sizes[index])
-            counts[index] = np.bincount(label.reshape(-1), minlength=256)
+            if self.class_ids is None:
+                counts[index] = np.bincount(label.reshape(-1), minlength=256)
             if self._cache is None:
                 self._plain.learn(index, image, label)
             else:
@@ -193,6 +221,8 @@ class Part:
         self.num_channels = source.num_channels
         self.dimensions = getattr(source, "dimensions", 2)
         self.weights = None if source.weights is None else source.weights[kept]
+        if hasattr(source, "class_ids"):
+            self.class_ids = source.class_ids[kept]
         self._source, self._kept = source, kept.tolist()
 
     def __len__(self) -> int:

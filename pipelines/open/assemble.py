@@ -77,9 +77,14 @@ def assemble(
 
 
 def divide(
-    pairs: Sequence[Pair], splits: Any, images: Any, seed: int, group: Group | None
+    pairs: Sequence[Pair],
+    splits: Any,
+    images: Any,
+    seed: int,
+    group: Group | None,
+    strata: Sequence[str] | None = None,
 ) -> dict[str, list[Pair]]:
-    """Divide pairs by shares, by groups or by lists; see `from_folders`."""
+    """Divide pairs by shares, by groups or by lists; see `from_folders` and `by_fractions`."""
     if not isinstance(splits, Mapping):
         if not 1 <= len(splits) <= len(NAMES):
             raise ValueError(
@@ -90,7 +95,7 @@ def divide(
     if not all(isinstance(share, int | float) for share in splits.values()):
         return by_lists(pairs, splits, images)
     if group is None:
-        return by_fractions(pairs, splits, seed)
+        return by_fractions(pairs, splits, seed, strata)
     return by_groups(pairs, splits, groups_of(pairs, group, images), seed)
 
 

@@ -106,7 +106,7 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
         folder = _first(images)
         found = by_subfolders(pairs, folder) if splits is None else None
         parts = found or divide(pairs, FRACTIONS if splits is None else splits, folder, seed, group)
-    data = assemble(_name(folder), parts, classes, reading)
+    data = assemble(name_of(folder), parts, classes, reading)
     data.unmatched = tuple(unmatched)
     data.notes += tuple(notes)
     return data
@@ -158,7 +158,12 @@ def _first(images: Folders) -> Path:
     return base_of(images if isinstance(images, str | os.PathLike) else images[0])
 
 
-def _name(images: str | os.PathLike) -> str:
+def name_of(images: str | os.PathLike) -> str:
+    """Return the name of a folder, or of the one above it if it is called `images` or alike.
+
+    >>> name_of("fields/images")
+    'fields'
+    """
     folder = Path(images).resolve()
     while folder.name.lower() in _PLAIN_FOLDERS and folder.parent != folder:
         folder = folder.parent

@@ -13,8 +13,16 @@ _OPENERS = {
     "load": "pipelines.datasets",
     "from_folders": "pipelines.open.folders",
     "from_csv": "pipelines.open.tables",
+    "from_class_folders": "pipelines.open.class_folders",
 }
-_PATHS = ("images", "labels", "table", "root", "sbd")  # arguments that are paths or patterns
+_PATHS = (
+    "images",
+    "labels",
+    "table",
+    "root",
+    "sbd",
+    "folder",
+)  # arguments that are paths or patterns
 
 
 def remembered(function: Callable[..., Dataset]) -> Callable[..., Dataset]:
@@ -65,8 +73,8 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
     """
     if not isinstance(opened_by, Mapping) or opened_by.get("function") not in _OPENERS:
         raise ValueError(
-            "A data set can be opened again if it was opened by `load`, `from_folders` or "
-            "`from_csv` with arguments that can be written as JSON. "
+            "A data set can be opened again if it was opened by `load`, `from_folders`, "
+            "`from_class_folders` or `from_csv` with arguments that can be written as JSON. "
             f"Received: {opened_by!r}. Name the data set."
         )
     name = opened_by["function"]

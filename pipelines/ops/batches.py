@@ -20,9 +20,10 @@ from pipelines.ops.example import (
 )
 
 
-def on_batch(op: Op) -> Op:
-    """Mark an op as one that takes batches."""
+def on_batch(op: Op, mixes: bool = True) -> Op:
+    """Mark an op as one that takes batches, and perhaps mixes their pictures."""
     op.on_batch = True  # type: ignore[attr-defined]
+    op.mixes = mixes  # type: ignore[attr-defined]
     return op
 
 
@@ -197,7 +198,7 @@ def multi_scale(low: float = 0.75, high: float = 1.5, multiple: int = 32) -> Op:
         image = tf.ensure_shape(to_pixels(pixels), (image.shape[0], None, None, image.shape[-1]))
         return {**batch, "image": image, "label": label}
 
-    return on_batch(op)
+    return on_batch(op, mixes=False)
 
 
 def _require_pictures(subject: str, batch: Example) -> None:

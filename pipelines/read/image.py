@@ -66,13 +66,13 @@ def read_image(path: Path | Sequence[Path], spec: InputSpec | None = None) -> np
     """
     spec = spec or InputSpec()
     if not isinstance(path, str) and isinstance(path, Sequence):
-        return _read_parts(path, spec)
+        return pixels.resized(_read_parts(path, replace(spec, size=None)), spec.size)
     with guarded(path):
         if spec.dimensions == 3:
             numbers = volume.read_volume(path)
         else:
             numbers = _read_numbers(path, spec.channels)
-        return pixels.to_pixels(numbers, spec, path)
+        return pixels.resized(pixels.to_pixels(numbers, spec, path), spec.size)
 
 
 def read_header(path: Path | Sequence[Path], dimensions: int = 2) -> tuple[int, ...]:

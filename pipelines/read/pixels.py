@@ -1,5 +1,6 @@
 """From numbers to uint8 pixels: scaling, channels, and the check of arrays."""
 
+import cv2
 import numpy as np
 
 from pipelines.read.faults import Path, wrong_kind
@@ -133,7 +134,34 @@ def from_array(array: np.ndarray, spec: InputSpec) -> np.ndarray:
             f"Received: shape={pixels.shape}. Pass ({axes}, {spec.channels}), or build the model "
             f"with input_shape=({free}, {pixels.shape[-1]})."
         )
-    return found
+    return resized(found, spec.size)
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Return a picture scaled to cover a size, and cut to it at its center.
+
+    The sides keep their proportion. Averages where it makes smaller, linear where it enlarges.
+
+    Args:
+        pixels: uint8 (h, w, c).
+        size: (height, width); None returns the picture as it is.
+
+    Returns:
+        uint8 (height, width, c).
+
+    >>> resized(np.zeros((20, 40, 3), "uint8"), (10, 10)).shape
+    (10, 10, 3)
+    """
+    if size is None or pixels.shape[:2] == tuple(size):
+        return pixels
+    height, width = size
+    scale = max(height / pixels.shape[0], width / pixels.shape[1])
+    # Cut first: the window of the picture that becomes the result, in whole pixels.
+    rows, columns = (max(1, round(side / scale)) for side in size)
+    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
+    window = np.ascontiguousarray(pixels[top : top + rows, left : left + columns])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(window, (width, height), interpolation=way).reshape(height, width, -1)
 
 
 def _checked(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:

@@ -22,6 +22,8 @@ class InputSpec:
         value_range: numbers of the file that become 0 and 255; those beyond are cut off. None for
             all that 8 or 16 bits hold.
         bands: channels of the file that are taken, counted from 0, in this order; None for all.
+        size: (height, width) that pictures are resized to; None keeps their own. For pictures with
+            one class each, which have no mask that would have to be resized along.
 
     Raises:
         ValueError: if a value is out of range.
@@ -34,6 +36,7 @@ class InputSpec:
     dimensions: int = 2
     value_range: Range = None
     bands: tuple[int, ...] | None = None
+    size: tuple[int, int] | None = None
 
     def __post_init__(self):
         if not _is_whole(self.channels, 1):
@@ -50,14 +53,18 @@ class InputSpec:
             object.__setattr__(self, "value_range", _checked_range(self.value_range))
         if self.bands is not None:
             object.__setattr__(self, "bands", _checked_bands(self.bands, self.channels))
+        if self.size is not None:
+            object.__setattr__(self, "size", _checked_size(self.size, self.dimensions))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dict that JSON can hold."""
+        """Return a dict that JSON can hold; it has a size only if pictures are resized."""
+        size = {} if self.size is None else {"size": list(self.size)}
         return {
             "channels": self.channels,
             "dimensions": self.dimensions,
             "value_range": None if self.value_range is None else list(self.value_range),
             "bands": None if self.bands is None else list(self.bands),
+            **size,
         }
 
     @classmethod
@@ -71,9 +78,9 @@ class InputSpec:
             ValueError: if it is no such dict.
 
         >>> InputSpec.from_dict({"channels": 1})
-        InputSpec(channels=1, dimensions=2, value_range=None, bands=None)
+        InputSpec(channels=1, dimensions=2, value_range=None, bands=None, size=None)
         """
-        names = ("channels", "dimensions", "value_range", "bands")
+        names = ("channels", "dimensions", "value_range", "bands", "size")
         if not isinstance(values, Mapping) or set(values) - set(names):
             raise ValueError(
                 f"An input spec must be a dict with the keys {', '.join(names)}. "
@@ -109,3 +116,13 @@ def _checked_bands(bands: Any, channels: int) -> tuple[int, ...]:
             f"Received: bands={bands!r} for channels={channels}. Pass for example (3, 2, 1)."
         )
     return taken
+
+
+def _checked_size(size: Any, dimensions: int) -> tuple[int, int]:
+    sides = tuple(size) if isinstance(size, list | tuple) else ()
+    if dimensions != 2 or len(sides) != 2 or not all(_is_whole(side, 1) for side in sides):
+        raise ValueError(
+            "`size` must be (height, width) in pixels, for pictures only. "
+            f"Received: size={size!r} for dimensions={dimensions}. Pass for example (224, 224)."
+        )
+    return sides
