@@ -103,7 +103,7 @@ def test_the_page_counts_channels_and_classes_of_what_is_drawn():
     page = (DOCS / "datasets.md").read_text()
     section = page[page.index("## Drawn data sets") : page.index("## Your own folders")]
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| (\d+) \|$", section, re.M)
-    assert len(rows) == 6
+    assert len(rows) == 7
     for name, channels, classes in rows:
         size = {"size": (32,) * (3 if name == "scan_volumes" else 2)}
         counted = {"num_volumes" if name == "scan_volumes" else "num_images": 3}

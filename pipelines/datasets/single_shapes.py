@@ -136,7 +136,7 @@ def _draw(size, seed, names, num_channels):
     x, y = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
     image = _paint(image, _SHAPES[names[class_id]](x, y), front, size)
     image += random.normal(0, 12, (height, width, num_channels))
-    return image.clip(0, 255).astype(np.uint8), np.int32(class_id)
+    return image.clip(0, 255).astype(np.uint8), np.array(class_id, np.int32)
 
 
 def _two_colors(random, num_channels):

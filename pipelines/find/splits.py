@@ -70,10 +70,10 @@ def by_fractions(
     order = np.random.default_rng(seed).permutation(len(pairs))
     if strata is not None:
         # By the place within its class, as a share of the class: 80 % of all are 80 % of each.
-        sizes, seen, places = Counter(strata), Counter(), []
-        for i in order.tolist():
-            places.append((seen[strata[i]] + 0.5) / sizes[strata[i]])
-            seen[strata[i]] += 1
+        sizes, seen, places = Counter(strata), Counter[str](), []
+        for stratum in (strata[i] for i in order.tolist()):
+            places.append((seen[stratum] + 0.5) / sizes[stratum])
+            seen[stratum] += 1
         order = order[np.argsort(places, kind="stable")]
     parts = np.split(order[: ends[-1]], ends[:-1])
     return {

@@ -221,8 +221,9 @@ class Part:
         self.num_channels = source.num_channels
         self.dimensions = getattr(source, "dimensions", 2)
         self.weights = None if source.weights is None else source.weights[kept]
-        if hasattr(source, "class_ids"):
-            self.class_ids = source.class_ids[kept]
+        class_ids = getattr(source, "class_ids", None)
+        if class_ids is not None:
+            self.class_ids = class_ids[kept]
         self._source, self._kept = source, kept.tolist()
 
     def __len__(self) -> int:
