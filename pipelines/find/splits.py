@@ -71,7 +71,7 @@ def by_fractions(
     if strata is not None:
         # By the place within its class, as a share of the class: 80 % of all are 80 % of each.
         sizes, seen, places = Counter(strata), Counter[str](), []
-        for stratum in (strata[i] for i in order.tolist()):
+        for stratum in (strata[int(i)] for i in order):
             places.append((seen[stratum] + 0.5) / sizes[stratum])
             seen[stratum] += 1
         order = order[np.argsort(places, kind="stable")]
