@@ -41,7 +41,7 @@ test: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 demo: .venv/installed
 	.venv/bin/python -m keras_seg demo

@@ -2,6 +2,8 @@
 
 import inspect
 
+import pytest
+
 from keras_seg import models
 
 
@@ -21,3 +23,14 @@ def sides(name, *pixels):
     """Heights and widths for a network that takes 32 pixels, larger for one that needs more."""
     more = max(0, models.facts(name).smallest - 32)
     return tuple(side + more for side in pixels)
+
+
+def each(names):
+    """Run a test for every name: one of each family by default, its other structures if slow."""
+    families, params = set(), []
+    for name in names:
+        facts = models.facts(name)
+        first = (facts.family, facts.dimensions[0]) not in families
+        families.add((facts.family, facts.dimensions[0]))
+        params.append(pytest.param(name, marks=() if first else pytest.mark.slow))
+    return pytest.mark.parametrize("name", params)

@@ -13,6 +13,14 @@ import tensorflow as tf
 tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
+def pytest_collection_modifyitems(items):
+    """Keep a file, and in the contract tests a network, in one process: fixtures are made once."""
+    for item in items:
+        network = getattr(item, "callspec", None) and item.callspec.params.get("name")
+        group = f"{item.path}:{network}" if network else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
     """Seed everything, so that a test gives the same numbers alone and in a run of all."""

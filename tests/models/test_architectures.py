@@ -1,7 +1,7 @@
 """The contract that every network keeps. All are found by scan; nothing is listed here.
 
 Counts and facts are tested at full size; everything else on small networks of the same structure
-(`tiny` in the facts), each structure once.
+(`tiny` in the facts): one structure of each family, the others in `make test-slow`.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from _architectures import sides, structures
+from _architectures import each, sides, structures
 from keras.src.backend.common import global_state
 
 from keras_seg import analyse, export, models, recipes
@@ -25,7 +25,7 @@ NUM_CLASSES = 5
 each_network = pytest.mark.parametrize("name", models.names())
 
 
-each_structure = pytest.mark.parametrize("name", structures())
+each_structure = each(structures())
 
 
 def shape(name, height, width, channels=None):
@@ -65,23 +65,32 @@ def without_values():
         global_state.set_global_attribute("uninitialized_variables", [])
 
 
+def check_count(name, count):
+    any_size = (*(None,) * models.facts(name).dimensions[0], count.channels)
+    with without_values():
+        model = models.build(name, any_size, count.num_classes, **count.options)
+    if count.trainable is not None:
+        assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == count.trainable
+    if count.total is not None:
+        assert model.count_params() == count.total
+    if count.folded is not None:
+        # Normalization merged into the convolutions: kernels, and a bias per channel.
+        kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
+        folded = sum(int(np.prod(x.kernel.shape)) + x.output.shape[-1] for x in kernels)
+        assert folded == count.folded
+
+
 @each_network
-def test_numbers_of_parameters_are_the_published_ones(name):
-    facts = models.facts(name)
-    assert facts.counts
-    for count in facts.counts:
-        any_size = (*(None,) * facts.dimensions[0], count.channels)
-        with without_values():
-            model = models.build(name, any_size, count.num_classes, **count.options)
-        if count.trainable is not None:
-            assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == count.trainable
-        if count.total is not None:
-            assert model.count_params() == count.total
-        if count.folded is not None:
-            # Normalization merged into the convolutions: kernels, and a bias per channel.
-            kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
-            folded = sum(int(np.prod(x.kernel.shape)) + x.output.shape[-1] for x in kernels)
-            assert folded == count.folded
+def test_number_of_parameters_is_the_published_one(name):
+    assert models.facts(name).counts
+    check_count(name, models.facts(name).counts[0])
+
+
+@pytest.mark.slow
+@each_network
+def test_numbers_of_parameters_for_other_classes_and_options_are_the_published_ones(name):
+    for count in models.facts(name).counts[1:]:
+        check_count(name, count)
 
 
 @each_network

@@ -6,18 +6,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from _architectures import sides, structures
+from _architectures import each, sides, structures
 
 from keras_seg import models
 from keras_seg.models import encoders
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.strides import Strides
 
-each_encoder = pytest.mark.parametrize("name", [n for n in structures() if n in encoders.names()])
-dilating = pytest.mark.parametrize(
-    "name",
-    [n for n in structures() if n in encoders.names() and models.has_option(n, "output_stride")],
-)
+ENCODERS = [name for name in structures() if name in encoders.names()]
+
+each_encoder = each(ENCODERS)
+dilating = each([name for name in ENCODERS if models.has_option(name, "output_stride")])
 
 
 def encoder(name, input_shape=(None, None, 3), **options):

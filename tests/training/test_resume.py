@@ -99,8 +99,11 @@ BETWEEN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [BETWEEN[0], *(pytest.param(*point, marks=pytest.mark.slow) for point in BETWEEN[1:])],
+)
 @pytest.mark.parametrize("again_with", ["fresh", "same"])
-@pytest.mark.parametrize(("owner", "name", "call"), BETWEEN)
 def test_kill_between_two_trainings_of_a_built_model(
     data, tmp_path, monkeypatch, owner, name, call, again_with
 ):

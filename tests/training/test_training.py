@@ -256,6 +256,7 @@ def test_averaged_weights_are_what_is_scored_and_kept(data, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_interrupted_training_without_averages_ends_with_the_same_weights(data, tmp_path):
     runs = []
     for folder, breaks in (("a", []), ("b", [Breaks(2, 2)])):

@@ -39,12 +39,15 @@ def data():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimizer": "sgd", "learning_rate": 0.1},
-        {"optimizer": "adamw", "learning_rate": 0.01, "schedule": "exponential"},
-        {"loss": "focal", "class_weights": None, "optimizer": "sgd", "learning_rate": 0.1},
         {"loss": ((1.0, "cross_entropy"), (0.5, "focal")), "optimizer": "sgd"},
-        pytest.param(
-            {"loss": "boundary", "class_weights": None, "optimizer": "sgd"}, marks=pytest.mark.slow
+        *(
+            pytest.param(changes, marks=pytest.mark.slow)
+            for changes in (
+                {"optimizer": "sgd", "learning_rate": 0.1},
+                {"optimizer": "adamw", "learning_rate": 0.01, "schedule": "exponential"},
+                {"loss": "focal", "class_weights": None, "optimizer": "sgd", "learning_rate": 0.1},
+                {"loss": "boundary", "class_weights": None, "optimizer": "sgd"},
+            )
         ),
     ],
 )
@@ -95,6 +98,7 @@ def interrupted_and_not(data, folder, stop, changes, model=same_tiny):
     check_same(whole, again)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_outlive_an_interruption(data, tmp_path):
     changes = {"epochs": 3, "batch_size": 2, "accumulate": 2}
     interrupted_and_not(data, tmp_path, Breaks(epoch=2, step=2), changes)
@@ -135,6 +139,7 @@ def test_stochastic_average_needs_an_epoch():
         callbacks.StochasticWeightAverage(-1)
 
 
+@pytest.mark.slow
 def test_training_with_stochastic_averages_goes_on_as_if_nothing_had_happened(data, tmp_path):
     changes = {"epochs": 4, "batch_size": 2, "averaging": 0.0, "swa": 0.75}
     changes["statistics_batches"] = 2
@@ -151,9 +156,10 @@ def test_stochastic_averages_ask_for_statistics_of_their_own():
         keras_seg.recipe("small_data", averaging=0.0, swa=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "precision",
-    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+    ["mixed_bfloat16", "mixed_float16"],
 )
 def test_mixed_precision_trains_in_16_bits_and_keeps_32(tiny_shapes, tmp_path, precision):
     seen = []
@@ -241,6 +247,7 @@ def test_second_training_starts_from_the_best_weights_of_the_first(data, tmp_pat
         np.testing.assert_array_equal(np.array(a), np.array(b))
 
 
+@pytest.mark.slow
 def test_two_trainings_go_on_where_they_were_interrupted(data, tmp_path):
     class StopInTheSecond(keras.callbacks.Callback):
         epochs = 0
@@ -276,6 +283,7 @@ def test_pictures_can_be_scored_now_and_then(data, tmp_path):
     assert run.settings["best"]["val_mean_iou"] == run.history["val_mean_iou"].max()
 
 
+@pytest.mark.slow
 def test_scores_now_and_then_outlive_a_stop_before_the_first(data, tmp_path):
     changes = {"epochs": 3, "batch_size": 2, "validate_every": 3}
     interrupted_and_not(data, tmp_path, Breaks(epoch=2, step=2), changes)
