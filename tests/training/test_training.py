@@ -361,7 +361,9 @@ def test_without_validation_the_last_weights_are_kept(tmp_path):
 def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
     gray = pipelines.Dataset.from_arrays("gray", ["a", "b"], None, {"train": (images, labels)})
-    run = keras_seg.fit("contextnet_cn14_160", gray, folder=tmp_path, epochs=1, batch_size=2)
+    run = keras_seg.fit(
+        "contextnet_cn14", gray, folder=tmp_path, epochs=1, batch_size=2, options={"width": 0.1}
+    )
     assert run.settings["crop_size"] == [37, 51]
     assert run.model.input_shape == (None, None, None, 1)
 
