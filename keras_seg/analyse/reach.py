@@ -32,7 +32,7 @@ class Reach(NamedTuple):
 
 POINTWISE = (
     layers.Activation,
-    layers.Activitiregularization,
+    layers.ActivityRegularization,
     layers.AlphaDropout,
     layers.BatchNormalization,
     layers.Dense,
