@@ -76,7 +76,7 @@ def _units(state):
         others = set(parts) - {"weight", "bias", "running_mean", "running_var"}
         found += [_vector(f"{place}.{x}", "factors", gamma=parts[x]) for x in sorted(others)]
         if "running_mean" in parts:
-            values = {"mean": parts["running_mean"], "variance": parts["running_var"]}
+            values = {"mean": parts["running_mean"], "variance": parts.get("running_var")}
             found.append(_vector(place, "batch_norm", gamma=weight, beta=bias, **values))
         elif weight is not None and weight.ndim == 1:
             kind = {"slopes": weight} if bias is None else {"gamma": weight, "beta": bias}

@@ -1,0 +1,76 @@
+"""Compare our networks with those of other packages, and write the table in weights.md.
+
+`python docs/weights.py` measures all, `python docs/weights.py resnet` those whose row says resnet.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import keras  # noqa: E402
+from _weights import PORTS, difference, module, pixels, port_cases, ported, random_source  # noqa: E402
+
+from keras_seg import models  # noqa: E402
+
+PAGE = Path(__file__).with_name("weights.md")
+BEGIN, END = "|---|---|---|---|\n", "<!-- end of weights -->"
+
+
+def cases():
+    """Rows of the table, each with the function that measures it."""
+    found = {}
+    for name in models.names():
+        if theirs := models.facts(name).imagenet:
+            found[name, "keras.applications", theirs] = lambda name=name: _keras_difference(name)
+    for case in port_cases():
+        stored = json.loads((PORTS / f"{case}.json").read_text())
+        row = (stored["ours"], stored["package"], stored["theirs"])
+        found[row] = lambda case=case: _port_difference(case)
+    return found
+
+
+def _keras_difference(name):
+    theirs = models.facts(name).imagenet
+    side = 224
+    source = random_source(theirs, side)
+    before = getattr(keras.applications, theirs)
+    setattr(keras.applications, theirs, lambda **_: source)
+    try:
+        model = models.build(name, (side, side, 3), 1000, weights="imagenet")
+    finally:
+        setattr(keras.applications, theirs, before)
+    x = pixels(side)
+    return difference(model(x), source(module(theirs).preprocess_input(x.copy())))
+
+
+def _port_difference(case):
+    model, images, logits = ported(case)
+    return difference(model(images), logits)
+
+
+def rows():
+    """The table's rows as they are: dict of (network, package, its name) to the difference."""
+    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    cells = [[x.strip(" `") for x in line.strip("|").split("|")] for line in table.splitlines()]
+    return {tuple(row[:3]): row[3] for row in cells}
+
+
+def write(known):
+    """Write the table's rows into the page."""
+    page = PAGE.read_text()
+    head, _, rest = page.partition(BEGIN)
+    lines = [f"| `{a}` | {b} | `{c}` | {d} |\n" for (a, b, c), d in sorted(known.items())]
+    PAGE.write_text(head + BEGIN + "".join(lines) + END + rest.partition(END)[2])
+
+
+if __name__ == "__main__":
+    for row, measure in cases().items():
+        if all(word in " ".join(row) for word in sys.argv[1:]):
+            found = measure()
+            write({**rows(), row: f"{found:.0e}"})
+            keras.backend.clear_session()

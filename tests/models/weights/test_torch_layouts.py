@@ -1,0 +1,70 @@
+"""Names of PyTorch's packages: the order of layers, and the options that a package asks for."""
+
+import numpy as np
+import pytest
+
+from keras_seg.models.weights.torch_layouts import torch_donor
+
+
+def names(*keys):
+    """The places of the layers that a state dict with these keys is read as, in order."""
+    state = {}
+    for key in keys:
+        state[key] = np.ones((2, 2, 1, 1) if key.endswith("weight") else 2)
+    return [unit.name for unit in torch_donor("resnet18", state).units]
+
+
+def test_shortcuts_come_before_the_branches_of_their_block():
+    keys = ("conv1.weight", "a.0.conv1.weight", "a.0.conv2.weight", "a.0.downsample.0.weight",
+            "a.1.conv1.weight")  # fmt: skip
+    assert names(*keys) == ["conv1", "a.0.downsample.0", "a.0.conv1", "a.0.conv2", "a.1.conv1"]
+    keys = ("u.body.conv1.conv.weight", "u.identity_conv.conv.weight", "output.weight")
+    assert names(*keys) == ["u.identity_conv.conv", "u.body.conv1.conv", "output"]
+
+
+def test_identities_come_behind_the_branches_of_their_block():
+    keys = ("s.0.identity.running_mean", "s.0.large.weight", "s.0.small.weight", "s.1.large.weight")
+    assert names(*keys) == ["s.0.large", "s.0.small", "s.0.identity", "s.1.large"]
+
+
+def test_heads_for_training_and_counters_are_left_out():
+    keys = ("conv.weight", "aux1.conv.weight", "AuxLogits.fc.weight", "aux_classifier.0.weight",
+            "bn.num_batches_tracked", "module.fc.weight")  # fmt: skip
+    assert names(*keys) == ["conv", "fc"]
+
+
+def test_kinds_are_told_by_shape():
+    state = {
+        "a.gamma": np.ones((2, 1, 1)),
+        "a.norm.weight": np.ones(2),
+        "a.norm.bias": np.zeros(2),
+        "a.act.weight": np.ones(2),
+        "a.fc.weight": np.ones((3, 2)),
+        "a.conv.weight": np.zeros((4, 1, 3, 5)),
+    }
+    found = [(unit.kind, unit.shape) for unit in torch_donor("resnet18", state).units]
+    assert found == [
+        ("factors", (2,)), ("layer_norm", (2,)), ("slopes", (2,)), ("kernel", (1, 1, 2, 3)),
+        ("kernel", (3, 5, 1, 4)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "package", "expected"),
+    [
+        ("resnet50", "conv1.weight", None, {"stride_on": "3x3", "bn_epsilon": 1e-5}),
+        ("resnet50", "features.init_block.conv.weight", None, {"stride_on": "1x1"}),
+        ("resnext50", "features.init_block.conv.weight", None, {"stride_on": "3x3"}),
+        ("mobilenet_v3_large", "features.0.0.weight", None, {"bn_epsilon": 1e-3}),
+        ("mobilenet_v3_large", "conv_stem.weight", None, {"bn_epsilon": 1e-5}),
+        ("efficientnet_b5", "features.0.0.weight", None, {"bn_epsilon": 1e-3}),
+        ("efficientnet_b5", "conv_stem.weight", None, {"bn_epsilon": 1e-5}),
+        ("efficientnet_b0", "conv_stem.weight", "timm_tf", {"padding": "same", "bn_epsilon": 1e-3}),
+        ("efficientnet_b0", "conv_stem.weight", "timm", {"padding": "symmetric"}),
+        ("vgg16", "features.0.weight", None, {"normalization": False, "input_range": "torch"}),
+        ("repvgg_a0", "stem.reparam.weight", None, {"merged": True}),
+    ],
+)
+def test_options_are_those_of_the_package(name, key, package, expected):
+    found = torch_donor(name, {key: np.ones((2, 2, 1, 1))}, package).options
+    assert expected.items() <= found.items()

@@ -1,0 +1,123 @@
+"""Write the shapes and logits of public PyTorch networks: `python make.py`, with torch installed.
+
+Needs torch, torchvision, timm and pytorchcv in an environment of their own; the tests need none of
+them. A case holds the state dict's names and shapes and the logits for one image. The weights
+themselves follow from `rule.py`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import rule
+import torch
+
+# Our name, package, and the package's name where it is another one.
+CASES = (
+    ("resnet18", "torchvision", ""),
+    ("resnet34", "torchvision", ""),
+    ("resnet50", "torchvision", ""),
+    ("resnet101", "torchvision", ""),
+    ("resnet152", "torchvision", ""),
+    ("wrn_50_2", "torchvision", "wide_resnet50_2"),
+    ("resnext50", "torchvision", "resnext50_32x4d"),
+    ("resnext101", "torchvision", "resnext101_32x8d"),
+    ("vgg16", "torchvision", ""),
+    ("vgg16", "torchvision", "vgg16_bn"),
+    ("vgg19", "torchvision", ""),
+    ("vgg19", "torchvision", "vgg19_bn"),
+    ("squeezenet1_0", "torchvision", ""),
+    ("squeezenet1_1", "torchvision", ""),
+    ("densenet121", "torchvision", ""),
+    ("densenet161", "torchvision", ""),
+    ("densenet169", "torchvision", ""),
+    ("densenet201", "torchvision", ""),
+    ("mobilenet_v2", "torchvision", ""),
+    ("mobilenet_v3_large", "torchvision", ""),
+    ("mobilenet_v3_small", "torchvision", ""),
+    *((f"efficientnet_b{number}", "torchvision", "") for number in range(8)),
+    ("convnext_tiny", "torchvision", ""),
+    ("convnext_small", "torchvision", ""),
+    ("convnext_base", "torchvision", ""),
+    ("resnet50", "timm", "resnet50"),
+    ("resnext50", "timm", "resnext50_32x4d"),
+    ("vgg16", "timm", "vgg16"),
+    ("densenet121", "timm", "densenet121"),
+    ("mobilenet_v1", "timm", "mobilenetv1_100"),
+    ("mobilenet_v2", "timm", "mobilenetv2_100"),
+    ("mobilenet_v3_large", "timm", "mobilenetv3_large_100"),
+    ("mobilenet_v3_small", "timm", "mobilenetv3_small_100"),
+    ("mobilenet_v3_large", "timm_tf", "tf_mobilenetv3_large_100"),
+    *((f"efficientnet_b{number}", "timm", f"efficientnet_b{number}") for number in range(5)),
+    *((f"efficientnet_b{number}", "timm_tf", f"tf_efficientnet_b{number}") for number in range(8)),
+    *((f"convnext_{size}", "timm", f"convnext_{size}") for size in ("tiny", "small", "base")),
+    *((f"repvgg_{x}", "timm", f"repvgg_{x}") for x in ("a0", "a1", "a2", "b0", "b1", "b1g4")),
+    *((f"repvgg_{x}", "timm", f"repvgg_{x}") for x in ("b2", "b2g4", "b3", "b3g4")),
+    ("resnet18", "pytorchcv", "resnet18"),
+    ("resnet50", "pytorchcv", "resnet50"),
+    ("se_resnet50", "pytorchcv", "seresnet50"),
+    ("resnext50", "pytorchcv", "resnext50_32x4d"),
+    ("vgg16", "pytorchcv", "vgg16"),
+    ("squeezenet1_0", "pytorchcv", "squeezenet_v1_0"),
+    ("squeezenet1_1", "pytorchcv", "squeezenet_v1_1"),
+    ("densenet121", "pytorchcv", "densenet121"),
+    ("mobilenet_v2", "pytorchcv", "mobilenetv2_w1"),
+    ("mobilenet_v3_large", "pytorchcv", "mobilenetv3_large_w1"),
+    ("efficientnet_b0", "pytorchcv", "efficientnet_b0"),
+)
+
+
+def network(package, theirs):
+    """A network of 10 classes with random weights."""
+    if package == "torchvision":
+        import torchvision
+
+        arguments = {"init_weights": False} if "inception" in theirs or "googl" in theirs else {}
+        return torchvision.models.get_model(theirs, weights=None, num_classes=10, **arguments)
+    if package.startswith("timm"):
+        import timm
+
+        return timm.create_model(theirs, pretrained=False, num_classes=10)
+    from pytorchcv.model_provider import get_model
+
+    return get_model(theirs, pretrained=False, num_classes=10)
+
+
+def case(package, theirs, side):
+    """Names and shapes in order, and logits in float64."""
+    model = network(package, theirs).eval()
+    shapes = {
+        key: list(value.shape)
+        for key, value in model.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    # With scales of 1 its gates differ by a hundredth between 32 and 64 bits, in PyTorch as well.
+    scale = 0.5 if theirs.startswith("seresnet") else 1.0
+    weights = rule.weights(shapes, scale)
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
+    image = rule.image(side).astype("float64")
+    # All of them are trained on ImageNet's means and standard deviations of pixels in 0..1.
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    x = torch.from_numpy((image / 255 - mean) / deviation).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        logits = model.double()(x).numpy()
+    return {"shapes": shapes, "scale": scale, "side": side, "logits": logits.tolist()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("only", nargs="*", help="our names; all if none are given")
+    only = parser.parse_args().only
+    folder = Path(__file__).parent
+    for ours, package, theirs in CASES:
+        theirs = theirs or ours
+        if only and ours not in only:
+            continue
+        # pytorchcv pools a map of 7x7 pixels in the end.
+        large = {"inception_v3": 299, "inception_v4": 299, "inception_resnet_v2": 299}
+        side = large.get(ours, 224) if package == "pytorchcv" else 96 if ours in large else 64
+        found = {"ours": ours, "package": package, "theirs": theirs, **case(package, theirs, side)}
+        path = folder / f"{package}-{theirs}.json"
+        path.write_text(json.dumps(found, separators=(",", ":")))
+        print(path.name, np.ptp(found["logits"]))
