@@ -89,7 +89,8 @@ def slak(image, name, strides, options):
 
     Each large kernel is the sum of a tall, a wide and a small depthwise convolution, each behind
     a batch normalization of its own. The counts are of the network with all its weights; the
-    paper's figures (30 and 55 million) leave out the 40 % of them that it sets to zero.
+    paper's figures (30 and 55 million) leave out the 40 % of them that it sets to zero, which
+    `keras_seg.callbacks.DynamicSparsity` does.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.

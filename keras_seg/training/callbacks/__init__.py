@@ -6,6 +6,7 @@ from keras_seg.training.callbacks.rates import ExponentialDecay as ExponentialDe
 from keras_seg.training.callbacks.scores import BestWeights as BestWeights
 from keras_seg.training.callbacks.scores import EarlyStopping as EarlyStopping
 from keras_seg.training.callbacks.scores import ValidationIoU as ValidationIoU
+from keras_seg.training.callbacks.sparsity import DynamicSparsity as DynamicSparsity
 from keras_seg.training.callbacks.watching import Overlays as Overlays
 from keras_seg.training.callbacks.watching import ProgressBar as ProgressBar
 from keras_seg.training.callbacks.watching import StopOnBadLoss as StopOnBadLoss
