@@ -1,6 +1,7 @@
 """The network of a training: built, compiled with its recipe, and given its batches."""
 
 import keras
+import numpy as np
 
 from keras_seg import models
 from keras_seg.inference.compiled import logits_model
@@ -126,6 +127,32 @@ def batches_for(network, data, recipe, seed, first_epoch, epochs):
     if not heads:
         return batches
     return batches.map(lambda image, *labels: (image, *(dict.fromkeys(heads, x) for x in labels)))
+
+
+def create_loss_metrics(network, batches):
+    """Create the means in which Keras keeps the loss of each output.
+
+    Keras creates them within the first step, and TensorFlow traces a step that creates variables
+    twice, which takes seconds.
+
+    Args:
+        network: a compiled `keras.Model`.
+        batches: what it is trained with, from `batches_for`.
+    """
+    if not _heads(network):
+        return
+    outputs = dict(network.output)
+    _, labels, *weights = batches.element_spec
+
+    def zeros(shape, dtype):
+        return np.zeros([side or 32 for side in shape], dtype)
+
+    y = {name: zeros(spec.shape, spec.dtype.name) for name, spec in labels.items()}
+    found = {
+        name: zeros((*y[name].shape, outputs[name].shape[-1]), outputs[name].dtype) for name in y
+    }
+    whole = [{name: zeros(x.shape, x.dtype.name) for name, x in w.items()} for w in weights]
+    network.compute_loss(y=y, y_pred=found, sample_weight=whole[0] if whole else None)
 
 
 def augmentation(recipe):

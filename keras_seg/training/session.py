@@ -15,7 +15,7 @@ from keras_seg.inference.compiled import logits_model
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.run_files import pick_examples, picture_size, write_text
 from keras_seg.training import callbacks, run_folder, same_run, state
-from keras_seg.training.network import batches_for, compile_network
+from keras_seg.training.network import batches_for, compile_network, create_loss_metrics
 from keras_seg.training.statistics import inner_layers
 
 log = logging.getLogger("keras_seg")
@@ -99,9 +99,11 @@ class Training:
         else:
             # A model that was handed in cannot be built anew, should this be interrupted.
             self._save_state()
+        batches = self._batches(done, max(total - done, 1))
+        create_loss_metrics(self.network, batches)
         try:
             self.network.fit(
-                self._batches(done, max(total - done, 1)),
+                batches,
                 epochs=total,
                 initial_epoch=done,
                 steps_per_epoch=self.steps,

@@ -358,6 +358,29 @@ def test_without_validation_the_last_weights_are_kept(tmp_path):
     assert not (run.folder / "figures").exists()
 
 
+@keras.saving.register_keras_serializable("tests")
+class CountTraces(keras.layers.Layer):
+    """Counts how often a training step is traced."""
+
+    traces = 0
+
+    def call(self, x, training=False):
+        CountTraces.traces += bool(training) and tf.inside_function()
+        return x
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_first_step_of_a_network_with_two_outputs_is_traced_once(data, tmp_path, accumulate):
+    image = keras.Input((None, None, 3))
+    x = CountTraces()(image)
+    logits = keras.layers.Conv2D(3, 1)(x)
+    model = keras.Model(image, {"logits": logits, "aux_x": keras.layers.Conv2D(3, 1)(x)})
+    CountTraces.traces = 0
+    quick = {**QUICK, "epochs": 1, "accumulate": accumulate, "statistics_batches": 0}
+    keras_seg.fit(model, data, folder=tmp_path, **quick)
+    assert CountTraces.traces == 1
+
+
 def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
     gray = pipelines.Dataset.from_arrays("gray", ["a", "b"], None, {"train": (images, labels)})
