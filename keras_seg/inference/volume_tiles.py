@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_seg.inference.grid import progress
 from pipelines.read import InputSpec, as_image
+from pipelines.read.arrays import suffix_of
+from pipelines.read.pixels import to_pixels
+from pipelines.read.volume import mapped_volume
 
 
 class VolumeSource(NamedTuple):
@@ -23,7 +26,7 @@ class VolumeSource(NamedTuple):
 
 
 def open_volume(volume, spec: InputSpec) -> VolumeSource:
-    """Open a volume; a .npy file of uint8, `numpy.memmap` and the like without reading it.
+    """Open a volume; a .npy file, `numpy.memmap` and the like without reading it.
 
     Args:
         volume: path; array; or anything with `shape` and `dtype` uint8 whose slices (d, h, w) or
@@ -40,32 +43,33 @@ def open_volume(volume, spec: InputSpec) -> VolumeSource:
     >>> source.sizes, source.read(3, 5).shape
     ((20, 40, 50), (2, 40, 50, 1))
     """
-    values = _lazily(volume, spec)
-    if values is None:
-        values = as_image(volume, spec)
+    if isinstance(volume, str | Path) and suffix_of(volume) == ".npy":
+        return _of_array_file(volume, spec)
+    values: Any = volume if _is_lazy(volume, spec) else as_image(volume, spec)
     return VolumeSource(
         tuple(values.shape[:3]),
         lambda first, last: as_image(np.asarray(values[first:last]), spec),
     )
 
 
-def _lazily(volume, spec):
-    """What is cut slice by slice, or None for what is read at once."""
-    if isinstance(volume, str | Path):
-        is_array = str(volume).lower().endswith(".npy") and Path(volume).is_file()
-        if not is_array or spec.value_range is not None or spec.bands is not None:
-            return None
-        try:
-            volume = np.load(volume, mmap_mode="r", allow_pickle=False)
-        except ValueError:
-            return None  # `as_image` says why
-    elif type(volume) is np.ndarray or not hasattr(volume, "shape"):
-        return None
+def _of_array_file(path, spec):
+    """Return the slices of a .npy file, of which only those asked for are read."""
+    values = mapped_volume(path)
+
+    def read(first, last):
+        return to_pixels(np.array(values[first:last]), spec, path)
+
+    read(0, 1)  # Channels that do not fit are known at once.
+    return VolumeSource(values.shape[:3], read)
+
+
+def _is_lazy(volume, spec):
+    """Whether this is cut slice by slice, such as a memory map; else it is read at once."""
+    if type(volume) is np.ndarray or not hasattr(volume, "shape"):
+        return False
     shape = tuple(volume.shape)
     plain = len(shape) == 3 or (len(shape) == 4 and shape[-1] == spec.channels)
-    if not plain or 0 in shape or volume.dtype != np.uint8:
-        return None
-    return volume
+    return plain and 0 not in shape and volume.dtype == np.uint8
 
 
 def volume_blocks(predictor, source, deep, down, across):

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from pipelines.find.sources import FileSource, Source
-from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.read.faults import COLORS, SIZE, UNKNOWN_IDS, FileFault
 from pipelines.read.mask import read_label
 
 BINARY = "0/255 mask"
@@ -27,6 +27,7 @@ class Exam(NamedTuple):
         checksum: of its pixels.
         brightest: its largest value.
         faults: (kind, path, short description, message).
+        mismatch: picture, its size and that of its mask, where these differ.
     """
 
     size: tuple[int, ...] | None = None
@@ -35,6 +36,7 @@ class Exam(NamedTuple):
     checksum: int = 0
     brightest: int = 255
     faults: tuple[tuple[str, str, str, str], ...] = ()
+    mismatch: tuple = ()
 
 
 def examine(source: Source, index: int) -> Exam:
@@ -49,7 +51,8 @@ def examine(source: Source, index: int) -> Exam:
                 source.read_classes(label_path)
             except FileFault as other:
                 faults.append(other)
-        return Exam(faults=tuple(_named(fault) for fault in faults))
+        mismatch = fault.values if fault.kind == SIZE else ()
+        return Exam(faults=tuple(_named(fault) for fault in faults), mismatch=mismatch)
     return Exam(
         image.shape[:-1],
         np.bincount(label.reshape(-1), minlength=256),

@@ -22,8 +22,15 @@ _KINDS = {
         "Readable files of an unsupported kind",
         "See the column `message` of `faults`."),
     faults.SIZE: (
-        "Masks of another size than their picture",
-        "Resize them with nearest neighbor, or check that the two belong together."),
+        "Pictures and masks of different sizes",
+        "Resize masks with nearest neighbor, check that the two belong together, or copy the file "
+        "that is damaged again."),
+    faults.LARGE: (
+        "Files that declare more pixels or bytes than the limits allow",
+        "Copy damaged files again; for large ones raise the limit: pipelines.read.limits."),
+    faults.LOSSY: (
+        "Masks that are JPEG files, which change the values of pixels",
+        "Save them as PNG from their source; see the column `message` of `faults`."),
     faults.UNKNOWN_IDS: (
         "Masks with unknown ids",
         "Add the ids to `classes`, or to `ignore`. Is label_offset right?"),

@@ -138,7 +138,7 @@ def check(data: Examples) -> Report:
         "splits": table_of_splits(tallies, data.ignore_class),
         "classes": pd.concat(shares, names=["split"]),
         "faults": pd.DataFrame(
-            [(split, *fault) for split, tally in tallies.items() for fault in tally.faults],
+            [(split, *fault) for split, tally in tallies.items() for fault in tally.named_faults()],
             columns=["split", "kind", "path", "detail", "message"],
         ),
         "duplicates": find_duplicates(data, {s: t.prints for s, t in tallies.items()}),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipelines.check.examine import Exam
 from pipelines.examples import Examples
+from pipelines.read.faults import SIZE
 
 _LARGEST_CROP, _LARGEST_VOLUME, _STEP = 512, 128, 32
 
@@ -24,6 +25,7 @@ class Tally:
     prints: list[tuple[int, int]] = field(default_factory=list)
     void: list[int] = field(default_factory=list)
     faults: list[tuple[str, str, str, str]] = field(default_factory=list)
+    mismatches: dict[str, tuple] = field(default_factory=dict)
     dark: int = 0
 
     def __post_init__(self):
@@ -35,6 +37,8 @@ class Tally:
         """Count one pair."""
         self.prints.append((exam.print, exam.checksum) if exam.size else (0, -1))
         self.faults += exam.faults
+        if exam.mismatch:
+            self.mismatches[exam.faults[0][1]] = exam.mismatch
         if exam.size is None or exam.counts is None:
             return
         self.sizes[exam.size] += 1
@@ -46,6 +50,20 @@ class Tally:
         if not exam.counts[: self.num_classes].any():
             self.void.append(index)
         self.dark += exam.brightest < 32
+
+    def named_faults(self) -> list[tuple[str, str, str, str]]:
+        """Return the faults; a size is the picture's fault if its mask has the usual one."""
+        usual, count = (self.sizes.most_common(1) or [(None, 0)])[0]
+        if 2 * count <= sum(self.sizes.values()):
+            return self.faults
+        found = []
+        for kind, path, detail, message in self.faults:
+            picture, size, mask_size = self.mismatches.get(path, ("", None, None))
+            if kind == SIZE and mask_size == usual != size:
+                detail = f"{size}, its mask {path!r} {mask_size}"
+                path = picture
+            found.append((kind, path, detail, message))
+        return found
 
 
 def shares_of(data: Examples, tally: Tally) -> pd.DataFrame:

@@ -6,9 +6,12 @@ axis more in front, the depth, and their source says `dimensions` 3. Pictures of
 `class_ids` and no masks; their sources are in `class_sources`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +25,7 @@ from pipelines.read.mask import read_colors, read_label, read_two_valued
 from pipelines.read.spec import InputSpec, Range
 
 NUM_THREADS = 8
+_VOTES = 5  # files whose axes are looked at; one of them may be damaged
 Pair = tuple[str | tuple[str, ...], str]
 
 
@@ -86,17 +90,13 @@ class FileSource:
 
     @cached_property
     def dimensions(self) -> int:
-        """3 for volumes, 2 for pictures: what the first mask that can be read has."""
+        """3 for volumes, 2 for pictures: what most of the first masks that can be read have."""
         masks = (label for _, label in self._pairs if label and label not in self.plain)
-        for is_volume, files in (
-            (mask.is_volume, masks),
-            (volume.is_volume, (first_path(image) for image, _ in self._pairs)),
-        ):
-            for path in files:
-                try:
-                    return 3 if is_volume(path) else 2
-                except FileFault:
-                    continue  # `check` and training name it
+        pictures = (first_path(image) for image, _ in self._pairs)
+        for is_volume, files in ((mask.is_volume, masks), (volume.is_volume, pictures)):
+            votes = list(islice(_votes(is_volume, files), _VOTES))
+            if votes:
+                return 3 if 2 * sum(votes) > len(votes) else 2
         return 2
 
     @cached_property
@@ -139,8 +139,9 @@ class FileSource:
                 "A mask must have the size of its picture. "
                 f"Received: {first_path(image_path)!r} of {image.shape[:-1]} and {label_path!r} of "
                 f"{label.shape} (height, width). Resize the mask with nearest neighbor, "
-                "or check that the two belong together.",
-                f"{label.shape}, its picture {image.shape[:-1]}",
+                "check that the two belong together, or copy the file that is damaged again.",
+                f"{label.shape}, its picture {first_path(image_path)!r} {image.shape[:-1]}",
+                (first_path(image_path), image.shape[:-1], label.shape),
             )  # fmt: skip
         return image, label
 
@@ -183,14 +184,23 @@ class FileSource:
     def _find_channels(self) -> int:
         """Return the number of channels of the readable files; others raise when they are read."""
         with ThreadPoolExecutor(NUM_THREADS) as pool:
-            found = set(pool.map(self._channels, [image for image, _ in self._pairs])) - {0}
+            every = list(pool.map(self._channels, [image for image, _ in self._pairs]))
+        found = set(every) - {0}
         several = found - {1, 3}
         if len(several) > 1 or (several and len(found) > 1 and several != {4}):
-            raise ValueError(
-                "All pictures of a dataset need the same number of channels. "
-                f"Received: pictures of {sorted(found)} channels, the first "
-                f"{self.paths()[0][0]!r}. Give `num_channels`, or split them into two datasets."
-            )
+            # Gray and RGB become each other. A file that most others differ from may be damaged:
+            # `check` and training name it.
+            kinds = Counter(3 if count == 1 else count for count in every if count)
+            usual, number = kinds.most_common(1)[0]
+            if 2 * number <= kinds.total():
+                named = [f"{self.paths()[every.index(count)][0]!r} of {count}" for count in found]
+                raise ValueError(
+                    "All pictures of a dataset need the same number of channels. Received: "
+                    f"pictures of {sorted(found)} channels, such as {' and '.join(named)}. "
+                    "Give `num_channels`, or split them into two datasets."
+                )
+            found &= {1, 3} if usual == 3 else {usual}
+            several = found - {1, 3}
         if several:
             return 3 if 3 in found or 1 in found else several.pop()
         return 3 if 3 in found or not found else 1
@@ -203,6 +213,13 @@ class FileSource:
             return self._header(image)[-1]
         except FileFault:
             return 0
+
+
+def _votes(is_volume: Callable[[str], bool], files: Iterable[str]) -> Iterator[bool]:
+    """Say of each file that can be read whether it is a volume; `check` names the others."""
+    for path in files:
+        with suppress(FileFault):
+            yield is_volume(path)
 
 
 def first_path(image: str | Sequence[str]) -> str:

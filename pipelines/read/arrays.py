@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,27 @@ from pipelines.read.faults import Path, guarded, wrong_kind
 from pipelines.read.limits import require_size
 
 _ONE_ARRAY = "Save it with np.savez_compressed(path, array)."
+
+
+class Layout(NamedTuple):
+    """Where the numbers of a .npy file lie.
+
+    Attributes:
+        shape: of the array.
+        dtype: of its numbers.
+        is_fortran: whether the first axis varies fastest.
+        start: bytes before the numbers.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    is_fortran: bool
+    start: int
+
+    def mapped(self, path: Path) -> np.ndarray:
+        """Return the array as a memory map, of which nothing is read yet."""
+        order = "F" if self.is_fortran else "C"
+        return np.memmap(path, self.dtype, "r", self.start, self.shape, order)
 
 
 def suffix_of(path: Path) -> str:
@@ -46,6 +67,16 @@ def read_array(path: Path) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
+def npy_layout(path: Path) -> Layout:
+    """Return where the numbers of a .npy file lie, however large it is: for reading pieces of it.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it is damaged or holds no numbers.
+    """
+    with guarded(path), open(path, "rb") as file:
+        return _layout(path, file, os.fstat(file.fileno()).st_size, limited=False)
+
+
 @contextmanager
 def _array(path: Path) -> Iterator[tuple[Any, tuple[int, ...]]]:
     """Give the file at the start of its array, and the array's shape."""
@@ -58,27 +89,27 @@ def _array(path: Path) -> Iterator[tuple[Any, tuple[int, ...]]]:
                 require_size(path, 0, archive.getinfo(names[0]).file_size)
                 size = archive.getinfo(names[0]).file_size
                 with archive.open(names[0]) as file:
-                    shape = _checked_header(path, file, size)
+                    layout = _layout(path, file, size, limited=True)
                 with archive.open(names[0]) as file:
-                    yield file, shape
+                    yield file, layout.shape
         else:
             with open(path, "rb") as file:
-                shape = _checked_header(path, file, os.fstat(file.fileno()).st_size)
+                layout = _layout(path, file, os.fstat(file.fileno()).st_size, limited=True)
                 file.seek(0)
-                yield file, shape
+                yield file, layout.shape
 
 
-def _checked_header(path: Path, file: Any, size: int) -> tuple[int, ...]:
-    """Return the shape, if it is one of numbers, of allowed size, and of as many bytes."""
+def _layout(path: Path, file: Any, size: int, limited: bool) -> Layout:
+    """Read the header of an array of numbers, which must declare as many bytes as there are."""
     if np.lib.format.read_magic(file) == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.hasobject or dtype.kind not in "buif":
         raise wrong_kind(path, "Arrays must hold numbers.", dtype, "Save it as uint8.")
-    declared = math.prod(shape) * dtype.itemsize
-    require_size(path, 0, declared)
-    rest = size - file.tell()
+    rest, declared = size - file.tell(), math.prod(shape) * dtype.itemsize
+    if limited:
+        require_size(path, 0, declared)
     if declared != rest:
         raise ValueError(f"{rest} bytes of data for the shape {shape}")
-    return shape
+    return Layout(shape, dtype, is_fortran, file.tell())

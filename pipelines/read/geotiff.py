@@ -1,5 +1,6 @@
 """Georeferenced pictures: their place on the earth, and rows of them, with rasterio (GDAL)."""
 
+import struct
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipelines.read.row_source import LARGEST_PIECE, Rows, damaged
 
 # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory: GeoTIFF 1.1, section 7.
 GEO_TAGS = (33550, 33922, 34264, 34735)
+_JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"  # ISO/IEC 15444-1, annex I.5.1
 
 
 class Georeference(NamedTuple):
@@ -96,7 +98,7 @@ def open_gdal(path: Path) -> Rows | None:
         palette, inverted, of several types, or of one large piece.
     """
     rasterio = rasterio_or_none()
-    if rasterio is None:
+    if rasterio is None or not _has_sound_boxes(path):
         return None
     try:
         with warnings.catch_warnings():
@@ -119,3 +121,32 @@ def open_gdal(path: Path) -> Rows | None:
             raise damaged(path, error) from error
 
     return Rows(file.height, file.width, file.count, np.dtype(file.dtypes[0]), read)
+
+
+def _has_sound_boxes(path: Path) -> bool:
+    """Say whether the boxes of a JPEG 2000 file follow each other; GDAL loops where they do not."""
+    with path.open("rb") as file:
+        if file.read(12) != _JP2:
+            return True
+        return _are_sound(file, 0, path.stat().st_size)
+
+
+def _are_sound(file: Any, at: int, end: int, may_end_file: bool = True) -> bool:
+    """Walk the boxes between two places of a file: length, kind and content.
+
+    A length of 0 stands for the rest of the file, which is allowed outside of other boxes only.
+    """
+    while at < end:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8).rjust(8, b"\0"))
+        head = 8
+        if length == 1:
+            length, head = int.from_bytes(file.read(8)), 16
+        if length == 0 and may_end_file:
+            length = end - at
+        if length < head or at + length > end:
+            return False
+        if kind == b"jp2h" and not _are_sound(file, at + head, at + length, False):
+            return False
+        at += length
+    return True

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import JpegImagePlugin
 
+from pipelines.read.arrays import npy_layout
+from pipelines.read.faults import wrong_kind
 from pipelines.read.geotiff import open_gdal
 from pipelines.read.png_rows import open_png
 from pipelines.read.row_source import Rows, damaged
@@ -57,31 +59,27 @@ def open_rows(path: str | PathLike) -> Rows | None:
 
 def _open_npy(path: Path) -> Rows:
     """Rows of a .npy file; a memory map would do, but what it has read counts as memory."""
-    try:
-        pixels = np.lib.format.open_memmap(path, "r")
-    except Exception as error:  # On damaged bytes, readers raise whatever they like.
-        raise ValueError(
-            f"A .npy file must hold one array of numbers. Received: '{path}' ({error}). "
-            "Write it with np.save."
-        ) from error
-    shape, start, dtype = pixels.shape, pixels.offset, pixels.dtype
-    if len(shape) not in (2, 3) or 0 in shape or dtype.kind not in "buif":
-        raise ValueError(
-            "A picture in a .npy file must be numbers (h, w), (h, w, c) or (c, h, w). "
-            f"Received: '{path}' with shape={shape}, dtype={dtype}. Save one picture per file."
-        )
-    if len(shape) == 3 and shape[0] <= _FIRST_IS_CHANNELS < min(shape[1:]):
-        pixels = np.moveaxis(pixels, 0, -1)
-    height, width, channels = (*pixels.shape, 1)[:3]
-    if not pixels.flags.c_contiguous:  # Rows are no pieces of the file.
+    layout = npy_layout(path)
+    shape, dtype = layout.shape, layout.dtype
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise wrong_kind(
+            path, "A picture in a .npy file must be numbers (h, w), (h, w, c) or (c, h, w).",
+            f"shape={shape}, dtype={dtype}", "Save one picture per file.",
+        )  # fmt: skip
+    channels_first = len(shape) == 3 and shape[0] <= _FIRST_IS_CHANNELS < min(shape[1:])
+    if channels_first or layout.is_fortran:  # Rows are no pieces of the file.
+        pixels = layout.mapped(path)
+        pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
+        height, width, channels = (*pixels.shape, 1)[:3]
         return Rows(
             height, width, channels, dtype,
             lambda top, bottom: np.array(pixels[top:bottom]).reshape(-1, width, channels),
         )  # fmt: skip
+    height, width, channels = (*shape, 1)[:3]
     row = width * channels
 
     def read(top, bottom):
-        offset = start + top * row * dtype.itemsize
+        offset = layout.start + top * row * dtype.itemsize
         found = np.fromfile(path, dtype, (bottom - top) * row, offset=offset)
         if len(found) < (bottom - top) * row:
             raise damaged(path, "it has become shorter")
@@ -108,8 +106,8 @@ def _require_moderate(path: Path) -> None:
 
 _OPENERS = {
     ".npy": (_open_npy,),
-    ".tif": (open_tiff, open_gdal),
-    ".tiff": (open_tiff, open_gdal),
+    ".tif": (open_tiff,),
+    ".tiff": (open_tiff,),
     ".png": (open_png,),
     ".vrt": (open_gdal,),
     ".jp2": (open_gdal,),

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -99,7 +100,20 @@ def _chosen(file: tifffile.TiffFile) -> list[Any]:
     pages: list[Any] = list(file.pages)
     kinds = {(page.shape, page.dtype, page.photometric) for page in pages}
     gray = pages[0].samplesperpixel == 1 and pages[0].photometric in (0, 1)
-    return pages if len(kinds) == 1 and gray else pages[:1]
+    if not gray or len(kinds) > 1:
+        return pages[:1]
+    _require_last(file, pages[-1])
+    return pages
+
+
+def _require_last(file: tifffile.TiffFile, page: Any) -> None:
+    """Raise where a page should follow that tifffile cannot find: the stack is cut off."""
+    form, handle = file.tiff, file.filehandle
+    handle.seek(page.offset)
+    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    handle.seek(page.offset + form.tagnosize + tags * form.tagsize)
+    if any(handle.read(form.offsetsize)):
+        raise ValueError(f"the page after page {page.index + 1} is missing")
 
 
 def _header(pages: list[Any]) -> Header:

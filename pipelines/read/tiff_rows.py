@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from pipelines.read.geotiff import open_gdal
 from pipelines.read.row_source import LARGEST_PIECE, Rows, damaged
 
 # tifffile logs what it finds odd; what is wrong for us becomes an error that names the file.
@@ -33,8 +34,8 @@ def open_tiff(path: Path) -> Rows | None:
                 return None
             source = _Contiguous(path, page) if _is_contiguous(page) else _Pieces(path, page)
             source.read(0, 1)  # A compression that is not known shows here.
-    except Exception:  # Damage or a kind of its own: the reader of whole files says which.
-        return None
+    except Exception as error:  # Damage or a kind of its own: the reader of whole files says which.
+        return open_gdal(path) if "imagecodecs" in str(error) else None
     return Rows(page.imagelength, page.imagewidth, page.samplesperpixel, source.dtype, source.read)
 
 
@@ -86,7 +87,7 @@ class _Pieces:
     """Strips or tiles; a picture whose channels lie apart has a set of them for each channel."""
 
     def __init__(self, path, page):
-        self.path, self.dtype = path, page.dtype
+        self.path, self.dtype, self.size = path, page.dtype, path.stat().st_size
         self.width, self.channels = page.imagewidth, page.samplesperpixel
         self.decode, self.tables = page.decode, page.jpegtables
         self.empty = page.nodata
@@ -114,11 +115,11 @@ class _Pieces:
 
     def _place(self, file, index, rows, top):
         """Decode one piece, and copy what it has of these rows."""
-        file.seek(self.offsets[index])
-        data = file.read(self.counts[index])
         try:
-            if len(data) < self.counts[index]:
+            if self.offsets[index] + self.counts[index] > self.size:
                 raise ValueError("the file ends")
+            file.seek(self.offsets[index])
+            data = file.read(self.counts[index])
             values, (band, _, y, x, _), _ = self.decode(data, index, jpegtables=self.tables)
             values = values[0, :, : self.width - x]  # The last tile may reach past the picture.
             first, last = max(y, top), min(y + values.shape[0], top + len(rows))

@@ -44,6 +44,18 @@ def read_volume(path: Path) -> np.ndarray:
     return channels_last(values) if values.ndim == 4 else values[..., None]
 
 
+def mapped_volume(path: Path) -> np.ndarray:
+    """Return the volume (d, h, w, c) of a .npy file, however large, as a memory map.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it is damaged or holds no volume.
+    """
+    layout = arrays.npy_layout(path)
+    _checked(path, layout.shape)
+    values = layout.mapped(path)
+    return channels_last(values) if values.ndim == 4 else values[..., None]
+
+
 def volume_shape(path: Path) -> tuple[int, int, int, int]:
     """Return depth, height, width and channels, from the header.
 
@@ -61,11 +73,16 @@ def volume_shape(path: Path) -> tuple[int, int, int, int]:
         shape = (header.height, header.width)
         if header.pages > 1:
             shape = (header.pages, *shape)
+    return _checked(path, shape)
+
+
+def _checked(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return depth, height, width and channels of an array, if it is a volume."""
     if len(shape) not in (3, 4) or 0 in shape:
         raise wrong_kind(
             path, "In a data set of volumes, pictures must be volumes: .npy or .npz arrays, NIfTI "
             "files or TIFF stacks of the axes (d, h, w) or (d, h, w, c).",
-            f"{shape}" if shape else f"a file {suffix}", "Save it as such an array.",
+            f"{shape}" if shape else f"a file {suffix_of(path)}", "Save it as such an array.",
         )  # fmt: skip
     depth, height, width, channels = (*shape, 1)[:4]
     if _is_channels_first(shape):

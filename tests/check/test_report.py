@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipelines import Dataset, from_folders
 from pipelines.check.examine import fingerprint
+from pipelines.read import limits
 
 CLASSES = ["sky", "road"]
 
@@ -83,6 +84,33 @@ def test_every_kind_of_fault_is_named_by_its_path(folder):
     for _, _, path in found:
         assert path in text
     assert f"{folder}/masks/train/4.png (ids [7])" in text
+
+
+def test_a_size_that_differs_is_the_fault_of_the_file_that_differs_from_the_others(folder):
+    picture, mask = folder / "images/train/1.png", folder / "masks/train/1.png"
+    save(scene(1)[:40], picture)
+    save(np.zeros((40, 64), np.uint8), folder / "masks/train/2.png")
+    report = opened(folder).check()
+    assert report.faults[["path", "detail"]].to_numpy().tolist() == [
+        [str(picture), f"(40, 64), its mask {str(mask)!r} (48, 64)"],
+        [
+            str(folder / "masks/train/2.png"),
+            f"(40, 64), its picture {str(folder / 'images/train/2.png')!r} (48, 64)",
+        ],
+    ]
+    assert "Pictures and masks of different sizes (2)" in str(report)
+
+
+def test_masks_of_jpeg_and_files_beyond_the_limits_are_reported(folder):
+    mask = folder / "masks/train/0.png"
+    Image.open(mask).save(mask, "JPEG")
+    with limits(max_pixels=48 * 64 - 1):
+        report = opened(folder).check()
+    assert set(report.faults["kind"]) == {"too large"}
+    assert "declare more pixels or bytes than the limits allow (24)" in str(report)
+    report = opened(folder).check()
+    assert report.faults[["kind", "path"]].to_numpy().tolist() == [["JPEG mask", str(mask)]]
+    assert "Masks that are JPEG files, which change the values of pixels (1)" in str(report)
 
 
 def test_picture_and_mask_may_both_be_faulty(folder):

@@ -27,7 +27,7 @@ def write_pillow(mode, **options):
 
 def write_tiff(channels, dtype, most, **options):
     color = "rgb" if channels in (3, 4) else "minisblack"
-    options |= {"photometric": color}
+    options = {"photometric": color, **options}
     if channels > 1:
         options["planarconfig"] = "contig"
     return lambda path: tifffile.imwrite(path, numbers(channels, dtype, most), **options)
@@ -41,6 +41,12 @@ def write_array(channels, dtype, most):
     return lambda path: np.save(path, numbers(channels, dtype, most))
 
 
+def write_pages(path):
+    """Three gray pages of one size, which are channels."""
+    tifffile.imwrite(path, np.moveaxis(numbers(3), -1, 0), photometric="minisblack")
+
+
+TURNED = [(274, 3, 1, 6, True)]
 EXIF = Image.Exif()
 EXIF[274] = 6  # turned to the right
 
@@ -66,6 +72,9 @@ EXIF[274] = 6  # turned to the right
         ("bands.tif", write_tiff(6, "uint8", 256), InputSpec(3, bands=(4, 2, 0))),
         ("real.tif", write_tiff(1, "float32", 1), InputSpec(1, value_range=(0, 1))),
         ("signed.tif", write_tiff(1, "int16", 4096, compression="zlib"), InputSpec(1, 2, (-9, 99))),
+        ("pages.tif", write_pages, InputSpec(3)),
+        ("turned.tif", write_tiff(1, "uint8", 256, extratags=TURNED), InputSpec(3)),
+        ("inverted.tif", write_tiff(1, "uint8", 256, photometric="miniswhite"), InputSpec(3)),
         ("real.npy", write_array(3, "float64", 4096), DEEP),
         ("bands.npy", write_array(5, "uint8", 256), InputSpec(2, bands=(3, 1))),
     ],

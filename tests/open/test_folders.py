@@ -320,6 +320,16 @@ def test_pictures_of_mixed_channels_are_refused(tmp_path):
         from_folders(images, labels, CLASSES, splits=(1.0,))
 
 
+def test_one_picture_of_other_channels_than_most_is_a_fault_of_its_own(tmp_path):
+    images, labels = make_folders(tmp_path, count=4)
+    (images / "0.png").unlink()
+    np.save(images / "0.npy", np.zeros((6, 8, 7), np.uint8))
+    data = from_folders(images, labels, CLASSES, splits=(1.0,))
+    assert data.num_channels == 3
+    faults = data.check().faults
+    assert faults[["path", "detail"]].to_numpy().tolist() == [[str(images / "0.npy"), "7 channels"]]
+
+
 def test_pictures_and_masks_are_both_divided_or_neither():
     with pytest.raises(ValueError, match=r"must both be folders, or both be \{split: folder\}"):
         from_folders({"train": "a"}, "masks", ["soil", "crop"])

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import tifffile
+from _damaged import KINDS, SIZE, VOLUMES, content, damage
 from _mat_files import sbd_file
 from PIL import Image
 
@@ -19,66 +20,8 @@ from pipelines.read import InputSpec, limits, read_colors, read_image, read_labe
 from pipelines.read.faults import FileFault, unreadable, wrong_kind
 from pipelines.read.image import read_header
 
-SIZE = (40, 33)
 # Damaged files: some in every run, many in `make test-slow`.
 some_and_many = pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
-
-
-def content(kind):
-    """The bytes of a sound file of some kind."""
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 255, (*SIZE[::-1], 3)).astype(np.uint8)
-    file = io.BytesIO()
-    if kind == "npy":
-        np.save(file, pixels)
-    elif kind == "matlab":
-        file.write(sbd_file(pixels[..., 0]))
-    elif kind == "16-bit png":
-        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(file, "PNG")
-    elif kind == "palette png":
-        Image.fromarray(pixels).quantize(16).save(file, "PNG")
-    elif kind == "stack":
-        pages = [Image.fromarray(pixels[..., i]) for i in range(3)]
-        pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
-    elif kind == "bands":
-        Image.fromarray(np.dstack([pixels, pixels[..., :1]])).save(
-            file, "TIFF", compression="tiff_adobe_deflate"
-        )
-    elif kind == "exif jpeg":
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        Image.fromarray(pixels).save(file, "JPEG", exif=exif)
-    else:
-        Image.fromarray(pixels).save(file, kind)
-    return file.getvalue()
-
-
-KINDS = {
-    "PNG": "png", "16-bit png": "png", "palette png": "png", "JPEG": "jpg", "exif jpeg": "jpg",
-    "BMP": "bmp", "TIFF": "tif", "stack": "tif", "bands": "tif", "GIF": "gif", "WEBP": "webp",
-    "PPM": "ppm", "npy": "npy", "matlab": "mat",
-}  # fmt: skip
-
-
-def damage(data, random):
-    """Truncate, flip bytes, make the header boast, or put something else there."""
-    data = bytearray(data)
-    way = random.integers(6)
-    if way == 0:
-        return bytes(data[: random.integers(len(data) + 1)])
-    if way == 1:
-        return b"" if random.random() < 0.3 else random.bytes(random.integers(1, 500))
-    if way == 2:  # numbers of the header become huge
-        start = random.integers(max(1, min(64, len(data) - 4)))
-        data[start : start + 4] = random.choice([b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 4])
-        return bytes(data)
-    if way == 3:  # a piece is missing, or there twice
-        start, stop = sorted(random.integers(len(data), size=2))
-        return bytes(data[:start] + data[stop:] if random.random() < 0.5 else data + data[start:])
-    end = min(len(data), 200 if way == 4 else len(data))
-    for place in random.integers(end, size=random.integers(1, 12)):
-        data[place] = random.integers(256)
-    return bytes(data)
 
 
 def fault_of(work, *arguments):
@@ -90,10 +33,12 @@ def fault_of(work, *arguments):
     return None
 
 
-def try_to_read(path):
+def try_to_read(path, dimensions):
     """Read a file in every way; return how often that failed."""
     failures = 0
-    for read in (read_image, read_label, read_colors, read_header):
+    as_picture = partial(read_image, spec=InputSpec(dimensions=dimensions))
+    header = partial(read_header, dimensions=dimensions)
+    for read in (as_picture, read_label, read_colors, header):
         fault = fault_of(read, path)
         if fault is not None:
             assert isinstance(fault, FileFault)
@@ -104,15 +49,16 @@ def try_to_read(path):
 
 
 @some_and_many
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about odd headers
+@pytest.mark.parametrize("kind", KINDS | VOLUMES)
 def test_damaged_files_give_faults_that_name_them(tmp_path, kind, count):
-    path = tmp_path / f"damaged.{KINDS[kind]}"
+    path = tmp_path / f"damaged.{(KINDS | VOLUMES)[kind]}"
     sound = content(kind)
     random = np.random.default_rng(sum(kind.encode()))
     failures = 0
     for _ in range(count):
         path.write_bytes(damage(sound, random))
-        failures += try_to_read(path)
+        failures += try_to_read(path, 3 if kind in VOLUMES else 2)
     assert failures > count // 2
 
 
@@ -192,7 +138,7 @@ def picture(path, value=None):
         data = content("JPEG" if path.suffix == ".jpg" else "PNG")
         path.write_bytes(data)
     else:
-        ids = np.tile(np.array([value, value + 1], np.uint8), (SIZE[1], SIZE[0] // 2))
+        ids = np.tile(np.array([value, value + 1], np.uint8), (SIZE[0], SIZE[1] // 2))
         if path.suffix == ".mat":
             path.write_bytes(sbd_file(ids))
         else:
@@ -275,7 +221,7 @@ def read_all(open_it):
 def test_readers_name_damaged_files(tmp_path, name, count):
     open_it = tree(tmp_path, name)
     data = open_it()
-    assert data.example("train", 0)[0].shape == (SIZE[1], SIZE[0], 3)
+    assert data.example("train", 0)[0].shape == (*SIZE, 3)
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     random = np.random.default_rng(sum(name.encode()))
     refused = 0

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from pipelines.read import rows
+from keras_seg.inference.volume_tiles import open_volume
+from pipelines.read import InputSpec, rows
 from pipelines.read.geotiff import open_gdal
 from pipelines.read.rows import open_rows
 from pipelines.read.tiff_rows import open_tiff
@@ -255,6 +256,20 @@ def test_gdal_declines_what_it_gives_in_another_way(tmp_path):
     assert open_gdal(tmp_path / "text.tif") is None
 
 
+def test_gdal_never_sees_boxes_that_lead_nowhere(tmp_path):
+    """A length of 0 is the rest of the file, ISO/IEC 15444-1, I.4; GDAL loops on it in a box."""
+    pytest.importorskip("rasterio")
+    path = tmp_path / "map.jp2"
+    Image.fromarray(smooth()).save(path)
+    check_rows(open_gdal(path), np.asarray(Image.open(path)))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"colr") - 4
+    for length in (0, 4, 1 << 20):
+        data[at : at + 4] = struct.pack(">I", length)
+        path.write_bytes(data)
+        assert open_gdal(path) is None
+
+
 # Damage and limits
 
 
@@ -275,18 +290,27 @@ def test_damage_is_found_where_it_lies_and_named(tmp_path):
         open_rows(tmp_path / "plain.tif").read(0, 150)
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [((3,), "u1"), ((0, 4, 3), "u1"), ((4, 4), "c8")])
-def test_arrays_that_are_no_picture_are_refused(tmp_path, shape, dtype):
+@pytest.mark.parametrize(("shape", "dtype", "words"), [
+    ((3,), "u1", r"must be numbers \(h, w\).*shape=\(3,\), dtype=uint8 in .*map\.npy"),
+    ((0, 4, 3), "u1", r"must be numbers \(h, w\).*shape=\(0, 4, 3\)"),
+    ((4, 4), "c8", r"Arrays must hold numbers.*complex64 in .*map\.npy"),
+])  # fmt: skip
+def test_arrays_that_are_no_picture_are_refused(tmp_path, shape, dtype, words):
     np.save(tmp_path / "map.npy", np.zeros(shape, dtype))
-    with pytest.raises(ValueError, match=r"must be numbers \(h, w\).*map\.npy.*shape=.*dtype="):
+    with pytest.raises(ValueError, match=words):
         open_rows(tmp_path / "map.npy")
 
 
-@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff{}"])
+# The last has brackets that do not close, on which NumPy's reader of headers raises a TokenError.
+@pytest.mark.parametrize("content", [
+    b"", b"no array", b"\x93NUMPY\x01\0\xff\xff{}", b"\x93NUMPY\x01\0\x08\0{'a': (\n",
+])  # fmt: skip
 def test_what_is_no_array_is_refused(tmp_path, content):
     (tmp_path / "map.npy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"must hold one array of numbers.*map\.npy"):
+    with pytest.raises(ValueError, match=r"cannot be read.*map\.npy"):
         open_rows(tmp_path / "map.npy")
+    with pytest.raises(ValueError, match=r"cannot be read.*map\.npy"):
+        open_volume(str(tmp_path / "map.npy"), InputSpec(1, 3))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -217,6 +217,25 @@ def test_pages_of_another_size_are_no_slices(tmp_path):
     assert read_label(tmp_path / "mask.tif").shape == (40, 36)
 
 
+def test_a_stack_that_is_cut_off_is_damaged_and_not_shorter(tmp_path):
+    images, masks = write(tmp_path, ".tif", 3)
+    path = images / "case1.tif"
+    data = from_folders(images, masks, ["air", "body", "lesion"], splits={"train": 1.0})
+    path.write_bytes(path.read_bytes()[:-2000])  # the last of 10 pages of 40x36 bytes, and more
+    rule = r"cannot be read.*case1\.tif' \(the page after page \d is missing\)"
+    with pytest.raises(FileFault, match=rule):
+        read_image(path, InputSpec(1, 3))
+    assert data.check().faults[["kind", "path"]].to_numpy().tolist() == [["unreadable", str(path)]]
+
+
+def test_one_damaged_mask_does_not_make_pictures_of_volumes(tmp_path):
+    images, masks = write(tmp_path, ".npy", 3)
+    np.save(masks / "case0.npy", np.zeros((40, 36), np.uint8))
+    data = from_folders(images, masks, ["air", "body", "lesion"], splits={"train": 1.0})
+    assert data.dimensions == 3
+    assert data.check().faults["path"].tolist() == [str(masks / "case0.npy")]
+
+
 def test_masks_of_volumes_hold_whole_numbers(tmp_path):
     np.save(tmp_path / "mask.npy", np.full(SIZE, 2.0))
     assert read_label(tmp_path / "mask.npy").dtype == np.int64
