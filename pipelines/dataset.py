@@ -10,8 +10,9 @@ import numpy as np
 from pipelines.arguments import check_not_mixed, check_reading, check_sources, check_whole
 from pipelines.examples import Examples
 from pipelines.find import class_sources
+from pipelines.find.array_source import ArraySource
 from pipelines.find.classes import MAX_CLASSES, Classes, Color
-from pipelines.find.sources import ArraySource, Source
+from pipelines.find.sources import Source
 from pipelines.read.spec import InputSpec
 
 if TYPE_CHECKING:

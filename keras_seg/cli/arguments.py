@@ -188,6 +188,9 @@ def _add_data(command):
         metavar="LOW,HIGH",
         help="numbers of the files that become 0 and 255, such as 0,4095 for 12 bits",
     )
+    group.add_argument(
+        "--bands", type=_bands, help="channels of the files to take, from 0, such as 3,2,1"
+    )
     group.add_argument("--channels", type=int, help="3 for RGB, 1 for gray, 4 with alpha")
 
 
@@ -223,6 +226,14 @@ def _range(text):
             f"needs two numbers LOW,HIGH, such as 0,4095. Received: {text!r}."
         )
     return found
+
+
+def _bands(text):
+    """Channels of files from text such as 3,2,1."""
+    parts = text.split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"needs channels such as 3,2,1. Received: {text!r}.")
+    return tuple(map(int, parts))
 
 
 def _field(text):

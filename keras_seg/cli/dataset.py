@@ -5,6 +5,7 @@ from pathlib import Path
 WAYS = ("data", "images", "labels", "table")
 DETAILS = (
     "root", "classes", "ignore", "label_offset", "splits", "group", "value_range", "channels",
+    "bands",
 )  # fmt: skip
 _OWN = DETAILS[1:]
 # Which details go with which way to name a data set.

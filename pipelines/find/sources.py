@@ -1,4 +1,4 @@
-"""Sources of a split's examples: files, or arrays in memory.
+"""Sources of a split's examples: pairs of files; arrays in memory are in `array_source`.
 
 A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
 a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from pipelines.find.classes import IGNORE_CLASS, Classes
-from pipelines.find.fingerprint import fingerprint_of_arrays, fingerprint_of_files
+from pipelines.find.fingerprint import fingerprint_of_files
 from pipelines.read import mask, volume
 from pipelines.read.faults import SIZE, FileFault
 from pipelines.read.image import read_header, read_image
@@ -64,6 +64,7 @@ class FileSource:
         num_channels: int | None = None,
         value_range: Range = None,
         weights: Sequence[float] | None = None,
+        bands: Sequence[int] | None = None,
     ):
         """Keep the pairs; nothing is read yet.
 
@@ -76,14 +77,16 @@ class FileSource:
             value_range: numbers of the files that become 0 and 255, None for their whole range.
             weights: relative sampling frequency of each picture in training, above 0; None for
                 equal ones.
+            bands: channels of the files that are taken, counted from 0; None for all.
         """
         self._pairs = list(pairs)
         self.classes = classes
         self._value_range = value_range
+        self._bands = None if bands is None else tuple(bands)
         self._sizes: np.ndarray | None = None
         self.weights = None if weights is None else np.asarray(weights, np.float64)
         self.plain: set[str] = set()  # masks of class ids and 255, read without `classes`
-        self.num_channels = num_channels or self._find_channels()
+        self.num_channels = num_channels or (len(bands) if bands else self._find_channels())
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -102,7 +105,7 @@ class FileSource:
     @cached_property
     def input_spec(self) -> InputSpec:
         """How files become pixels."""
-        return InputSpec(self.num_channels, self.dimensions, self._value_range)
+        return InputSpec(self.num_channels, self.dimensions, self._value_range, self._bands)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -158,6 +161,7 @@ class FileSource:
             self._value_range,
             weights,
             [label in self.plain for _, label in files],
+            *([self._bands] if self._bands else []),  # runs from before there were bands
         )
 
     def read_classes(self, path: str) -> np.ndarray:
@@ -177,7 +181,9 @@ class FileSource:
         """Return a source of some of the pairs, a few of them with masks of class ids and 255."""
         pairs = [(self._pairs[i][0], repaired.get(i, self._pairs[i][1])) for i in indices]
         weights = None if self.weights is None else self.weights[list(indices)].tolist()
-        part = FileSource(pairs, self.classes, self.num_channels, self._value_range, weights)
+        part = FileSource(
+            pairs, self.classes, self.num_channels, self._value_range, weights, self._bands
+        )
         part.plain = self.plain | set(repaired.values())
         return part
 
@@ -225,60 +231,3 @@ def _votes(is_volume: Callable[[str], bool], files: Iterable[str]) -> Iterator[b
 def first_path(image: str | Sequence[str]) -> str:
     """Return a picture's path, or that of its first channel."""
     return image if isinstance(image, str) else image[0]
-
-
-class ArraySource:
-    """Pictures or volumes of one size, and their masks, in memory."""
-
-    def __init__(self, name: str, images: np.ndarray, labels: np.ndarray, num_classes: int):
-        """Check and keep the arrays, without a copy.
-
-        Args:
-            name: name for errors, such as "street_scenes/train".
-            images: uint8 (n, h, w, c) with 1 or more channels; volumes (n, d, h, w, c).
-            labels: uint8 (n, h, w), class ids and 255 for ignored pixels; volumes (n, d, h, w).
-            num_classes: ids must be below it.
-
-        Raises:
-            ValueError: if shapes, types or ids do not fit.
-        """
-        images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels)
-        fits = images.ndim in (4, 5) and images.shape[:-1] == labels.shape and len(images) > 0
-        if not fits or images.dtype != np.uint8 or labels.dtype != np.uint8:
-            raise ValueError(
-                "Arrays need images uint8 (n, h, w, c) and labels uint8 (n, h, w), n from 1 up, "
-                "or volumes (n, d, h, w, c) and labels (n, d, h, w). "
-                f"Received: images {images.dtype} {images.shape}, labels {labels.dtype} "
-                f"{labels.shape} in {name!r}. Convert with astype('uint8') or stack them."
-            )
-        unknown = [int(i) for i in np.unique(labels) if num_classes <= i < 255]
-        if unknown:
-            raise ValueError(
-                f"Labels must be class ids 0..{num_classes - 1}, or 255 for ignored pixels. "
-                f"Received: ids {unknown} in {name!r}. Map them to 255, or name their classes."
-            )
-        self.images, self.labels = images, labels
-        self.weights: np.ndarray | None = None
-        self.num_channels = images.shape[-1]
-        self.dimensions = labels.ndim - 1
-        self._name = name
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def paths(self) -> list[tuple[str, str]]:
-        """Return a name for each picture and mask; there are no files."""
-        names = [f"{self._name}/{index:05d}" for index in range(len(self))]
-        return [(name, name) for name in names]
-
-    def sizes(self) -> np.ndarray:
-        """Return heights and widths, int64 (n, 2), or with depths (n, 3)."""
-        return np.tile(np.array(self.labels.shape[1:], np.int64), (len(self), 1))
-
-    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return one picture and its mask."""
-        return self.images[index], self.labels[index]
-
-    def fingerprint(self) -> str:
-        """Return a digest of all pictures and masks."""
-        return fingerprint_of_arrays(self.images, self.labels)

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from pipelines.find.array_source import ArraySource
 from pipelines.find.class_sources import ClassArrays
-from pipelines.find.sources import NUM_THREADS, ArraySource, Source
+from pipelines.find.sources import NUM_THREADS, Source
 from pipelines.graph.caches import DiskCache, MemoryCache
 from pipelines.graph.memory import fits
 from pipelines.graph.plain import Plain
@@ -56,8 +57,9 @@ class Store:
         self.class_ids: np.ndarray | None = getattr(source, "class_ids", None)
         sizes = self._find_sizes()
         self._plain = Plain(source.paths(), self.num_channels, self.class_ids is None)
-        # TensorFlow decodes files as they are.
-        self._plain.usable &= getattr(getattr(source, "input_spec", None), "size", None) is None
+        spec = getattr(source, "input_spec", None)
+        if spec and (spec.value_range or spec.bands or spec.size):
+            self._plain.usable = False  # TensorFlow decodes files as they are.
         self._cache: MemoryCache | DiskCache | None = None
         if isinstance(source, ArraySource):
             self._cache = MemoryCache(sizes, self.num_channels, (source.images, source.labels))

@@ -14,7 +14,7 @@ from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.discover import binary, discover, holds_colors
 from pipelines.find.sources import FileSource, Pair
 from pipelines.find.splits import NAMES, Group, by_fractions, by_groups, by_lists, groups_of
-from pipelines.read.spec import Range
+from pipelines.read.spec import InputSpec, Range
 
 FRACTIONS = (0.8, 0.1, 0.1)
 _logger = logging.getLogger(__name__)
@@ -29,13 +29,12 @@ class Reading:
     num_channels: int | None = None
     value_range: Range = None
     cache: str | None = "memory"
+    bands: Any = None
 
     def __post_init__(self):
-        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            raise ValueError(
-                "`value_range` must be two numbers, the lower one first. "
-                f"Received: value_range={self.value_range!r}. Give for example (0, 4095)."
-            )
+        bands = len(self.bands) if isinstance(self.bands, Sequence) else 0
+        spec = {"channels": self.num_channels or bands or 3, "bands": self.bands}
+        InputSpec.from_dict(spec | {"value_range": self.value_range})  # raises what is wrong
 
 
 def assemble(
@@ -59,13 +58,18 @@ def assemble(
     """
     labels = [label for pairs in parts.values() for _, label in pairs if label]
     classes, note = _classes(labels, table, reading)
-    channels = reading.num_channels
+    channels = len(reading.bands) if reading.bands else reading.num_channels
     if channels is None:
         every = [pair for pairs in parts.values() for pair in pairs]
         channels = FileSource(every, classes).num_channels
     sources = {
         split: FileSource(
-            pairs, classes, channels, reading.value_range, weights[split] if weights else None
+            pairs,
+            classes,
+            channels,
+            reading.value_range,
+            weights[split] if weights else None,
+            reading.bands,
         )
         for split, pairs in parts.items()
     }

@@ -32,6 +32,7 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
     group: Group | None = None,
     num_channels: int | None = None,
     value_range: Range = None,
+    bands: Sequence[int] | None = None,
     on_unmatched: str = "error",
     cache: str | None = "memory",
 ) -> Dataset:
@@ -70,6 +71,8 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: the
             full range of 8 or 16 bits.
+        bands: channels of the files that are taken, counted from 0, in this order, such as
+            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
         on_unmatched: "error" raises for files without a partner, "skip" leaves them out.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
@@ -94,7 +97,7 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
             "`on_unmatched` must be 'error' or 'skip'. "
             f"Received: on_unmatched={on_unmatched!r}. Omit it to raise for such files."
         )
-    reading = Reading(ignore, label_offset, num_channels, value_range, cache)
+    reading = Reading(ignore, label_offset, num_channels, value_range, cache, bands)
     skip = on_unmatched == "skip"
     if isinstance(images, Mapping):
         parts, unmatched, notes = _by_split(images, labels, splits, skip)

@@ -46,6 +46,7 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
     seed: int = 0,
     num_channels: int | None = None,
     value_range: Range = None,
+    bands: Sequence[int] | None = None,
     cache: str | None = "memory",
 ) -> Dataset:
     """Create a dataset from a table with a picture, or a volume, and its mask in each row.
@@ -63,6 +64,8 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
         seed: seed of a division by shares.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095).
+        bands: channels of the files that are taken, counted from 0, in this order, such as
+            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
@@ -83,7 +86,7 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
     >>> from_csv(rows, ["sky"], root=folder).splits
     ('train',)
     """
-    reading = Reading(ignore, label_offset, num_channels, value_range, cache)
+    reading = Reading(ignore, label_offset, num_channels, value_range, cache, bands)
     rows, name, folder = _rows(table, root)
     names = _find(rows, columns or {})
     pictures = [names["picture"]] if isinstance(names["picture"], str) else list(names["picture"])

@@ -111,9 +111,18 @@ def test_splits_groups_ranges_and_channels_reach_the_data_set(plots):
     assert data.example("train", 0)[0].max() < 16
 
 
+def test_bands_reach_the_data_set(plots):
+    options = parser().parse_args(["check", *data_words(plots), "--bands", "2,1,0"])
+    plain = open_dataset(parser().parse_args(["check", *data_words(plots)]))
+    data = open_dataset(options)
+    assert data.input_spec.bands == (2, 1, 0)
+    assert np.array_equal(data.example("train", 0)[0], plain.example("train", 0)[0][..., ::-1])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--bands", "1,b"], "needs channels such as 3,2,1. Received: '1,b'"),
         (["--splits", "half"], "needs shares with commas between them"),
         (["--value-range", "0,1,2"], "needs two numbers LOW,HIGH"),
     ],
@@ -153,7 +162,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (
             ["check", "--images", "x", "--labels", "y", "--root", "z"],
             "`--images` takes --classes --ignore --label-offset --splits --group --value-range "
-            "--channels and no `--root`. Received: --root z. Leave it out.",
+            "--channels --bands and no `--root`. Received: --root z. Leave it out.",
         ),
         (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),
         (["check", "--data", "camvid", "--label-offset", "0"], "Received: --label-offset 0."),

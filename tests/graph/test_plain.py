@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from pipelines import from_folders
 from pipelines.graph.plain import Plain
 
 
@@ -59,3 +60,20 @@ def test_an_id_with_two_meanings_is_left_to_python(pair):
     plain = Plain([paths], 3)
     plain.learn(0, image, label)
     assert not plain.usable
+
+
+def test_pictures_of_a_value_range_or_of_bands_are_left_to_python(tmp_path):
+    """The first four pictures, by which TensorFlow's pixels are judged, tell no difference."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in range(6):
+        pixels = np.zeros((32, 32, 3), np.uint8)
+        pixels[..., 0] = 0 if i < 4 else 200
+        Image.fromarray(pixels).save(tmp_path / f"images/{i}.png")
+        Image.fromarray(pixels[..., 0] // 200).save(tmp_path / f"masks/{i}.png")
+    folders = tmp_path / "images", tmp_path / "masks", ["soil", "crop"]
+    for options in ({"bands": (2, 1, 0)}, {"value_range": (0, 400)}):
+        data = from_folders(*folders, splits={"train": 1.0}, cache=None, **options)
+        images = next(image for image, _ in data.eval_batches("train", 6)).numpy()
+        for index in range(6):
+            np.testing.assert_array_equal(images[index], data.example("train", index)[0])

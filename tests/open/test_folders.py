@@ -1,11 +1,15 @@
 """Anybody's folders: pictures find their masks, splits work, faults are named."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import from_folders
+from pipelines import from_csv, from_folders
 from pipelines.find.pairs import match_folders
+from pipelines.open.reopen import reopen
+from pipelines.read import FileFault
 
 CLASSES = ["background", "road", "car"]
 
@@ -318,6 +322,32 @@ def test_pictures_of_mixed_channels_are_refused(tmp_path):
     np.save(images / "0.npy", np.zeros((6, 8, 7), np.uint8))
     with pytest.raises(ValueError, match=r"same number of channels. Received: .*\[3, 7\]"):
         from_folders(images, labels, CLASSES, splits=(1.0,))
+
+
+def test_bands_are_taken_in_their_order_and_kept(tmp_path):
+    images, labels = make_folders(tmp_path, count=4)
+    for i in range(4):
+        (images / f"{i}.png").unlink()
+        np.save(images / f"{i}.npy", np.arange(6 * 8 * 7, dtype=np.uint8).reshape(6, 8, 7) // 2)
+    data = from_folders(images, labels, CLASSES, splits=(0.5, 0.5), bands=[6, 0])
+    assert (data.num_channels, data.input_spec.bands) == (2, (6, 0))
+    # Number 7 * pixel + band, halved.
+    assert data.example("val", 0)[0][0, :3].tolist() == [[3, 0], [6, 3], [10, 7]]
+    other = from_folders(images, labels, CLASSES, splits=(0.5, 0.5), bands=[5, 0])
+    assert data.fingerprint("val") != other.fingerprint("val")
+    assert reopen(json.loads(json.dumps(data.opened_by))).input_spec == data.input_spec
+    (table := tmp_path / "rows.csv").write_text("image,mask,split\nimages/0.npy,masks/0.png,train")
+    assert from_csv(table, CLASSES, bands=(6, 0)).input_spec == data.input_spec
+    with pytest.raises(FileFault, match=r"must have the bands \(7, 0\).*7 channels in .*0\.npy"):
+        from_csv(table, CLASSES, bands=(7, 0)).example("train", 0)
+
+
+@pytest.mark.parametrize("options", [
+    {"bands": 5}, {"bands": ()}, {"bands": (1, -1)}, {"bands": (1, 2), "num_channels": 3}
+])  # fmt: skip
+def test_bands_are_whole_numbers_one_for_each_channel(tmp_path, options):
+    with pytest.raises(ValueError, match=r"`bands` must be one whole number.*Received: bands="):
+        from_folders(*make_folders(tmp_path, count=2), CLASSES, **options)
 
 
 def test_one_picture_of_other_channels_than_most_is_a_fault_of_its_own(tmp_path):
