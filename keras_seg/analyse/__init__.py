@@ -4,12 +4,14 @@
 """
 
 from keras_seg.analyse import arithmetic
-from keras_seg.analyse.reach import Reach, reach
-from keras_seg.analyse.receptive_fields import (
+from keras_seg.analyse.effective_fields import (
     EffectiveField,
     effective_receptive_field,
-    receptive_field,
+    effective_receptive_fields,
 )
+from keras_seg.analyse.merging import merge_report
+from keras_seg.analyse.reach import Reach, reach
+from keras_seg.analyse.receptive_fields import receptive_field
 from keras_seg.analyse.summaries import summary
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "Reach",
     "arithmetic",
     "effective_receptive_field",
+    "effective_receptive_fields",
+    "merge_report",
     "reach",
     "receptive_field",
     "summary",
