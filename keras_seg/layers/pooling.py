@@ -14,31 +14,31 @@ class AveragePooling2D(layers.AveragePooling2D):
     that; the other backends average the pixels that are there.
 
     Args:
-        pool_size: side of the blocks in pixels, which do not overlap.
+        pool_size: side of the blocks in pixels.
+        strides: pixels from one block to the next; None for blocks that do not overlap.
         **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: float (b, h, w, c).
 
     Returns:
-        Tensor (b, ceil(h / pool_size), ceil(w / pool_size), c).
+        Tensor (b, ceil(h / strides), ceil(w / strides), c).
 
     >>> tuple(AveragePooling2D(4)(keras.ops.ones((1, 11, 13, 3))).shape)
     (1, 3, 4, 3)
     """
 
-    def __init__(self, pool_size, **kwargs):
-        super().__init__(pool_size, **{**kwargs, "padding": "same", "strides": None})
+    def __init__(self, pool_size, strides=None, **kwargs):
+        super().__init__(pool_size, strides, **{**kwargs, "padding": "same"})
 
     def call(self, inputs):
         if keras.backend.backend() != "torch":
             return super().call(inputs)
-        missing = [
-            -side % pool for side, pool in zip(inputs.shape[1:3], self.pool_size, strict=True)
-        ]
+        sides = zip(inputs.shape[1:3], self.pool_size, self.strides, strict=True)
+        missing = [max(0, (-(-side // s) - 1) * s + pool - side) for side, pool, s in sides]
         around = ((0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0))
         total, count = (
-            ops.average_pool(ops.pad(x, around), self.pool_size, padding="valid")
+            ops.average_pool(ops.pad(x, around), self.pool_size, self.strides, "valid")
             for x in (inputs, ops.ones_like(inputs[:1, :, :, :1]))
         )
         return total / count

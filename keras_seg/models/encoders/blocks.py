@@ -7,7 +7,12 @@ with dilation in place of the stride the kernels stay where they were.
 
 from keras import layers
 
-from keras_seg.layers import AdaptiveAveragePooling2D, BatchNormalization, DilatedPooling2D
+from keras_seg.layers import (
+    AdaptiveAveragePooling2D,
+    AveragePooling2D,
+    BatchNormalization,
+    DilatedPooling2D,
+)
 from keras_seg.models.blocks import BN_MOMENTUM
 
 
@@ -131,6 +136,8 @@ def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
     within = "same" if padding == "center" else "valid"
     if dilation > 1:
         return DilatedPooling2D(size, dilation, mode, within, name=name)(x)
+    if (stride, mode, within) == (1, "average", "same"):
+        return AveragePooling2D(size, 1, name=name)(x)
     layer = layers.MaxPooling2D if mode == "max" else layers.AveragePooling2D
     if stride == 1:
         return layer(size, 1, padding=within, name=name)(x)

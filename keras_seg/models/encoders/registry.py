@@ -36,8 +36,9 @@ def encoder(options, variants, head=None, **family_facts):
 
     Returns:
         A decorator. It takes `f(image, name, strides, options)`, which returns a dict of feature
-        maps by reduction for the KerasTensor `image` of pixels 0..255. `name` is the prefix of
-        all layer names, "" for classifiers; `strides` is a `Strides`.
+        maps by reduction for the KerasTensor `image` of pixels 0..255, and by name those that only
+        its own head reads. `name` is the prefix of all layer names, "" for classifiers; `strides`
+        is a `Strides`.
     """
 
     def register(function):
@@ -152,7 +153,8 @@ def features(name, image, output_stride=32, prefix="encoder_", weights=None, **o
     maps = family.function(
         image, prefix, Strides(output_stride), family.options._replace(**options)
     )
-    maps = dict(sorted(maps.items()))
+    # Families keep maps that only their own heads read by name.
+    maps = dict(sorted((key, x) for key, x in maps.items() if isinstance(key, int)))
     if donor is not None:
         fill(units_of(keras.Model(image, list(maps.values()))), donor, part=True)
     return maps
