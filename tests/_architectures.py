@@ -7,6 +7,15 @@ import pytest
 from keras_seg import models
 
 
+# Built of the blocks of a family that is tested by default.
+RELATIVES = {
+    "all_cnn_imagenet": "all_cnn",
+    "inception_v2": "inception_v3",
+    "inception_v4": "inception_v3",
+    "inception_resnet_v1": "inception_resnet_v2",
+}
+
+
 def structures():
     """One name for each structure: variants that `tiny` makes equal count once."""
     found = {}
@@ -27,7 +36,7 @@ def sides(name, *pixels):
 
 def each(names):
     """Run a test for every name: one of each family by default, its other structures if slow."""
-    families, params = set(), []
+    families, params = {(family, 2) for family in RELATIVES}, []
     for name in names:
         facts = models.facts(name)
         first = (facts.family, facts.dimensions[0]) not in families
