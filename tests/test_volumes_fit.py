@@ -209,7 +209,7 @@ def test_volumes_that_do_not_fit_are_refused(tmp_path, monkeypatch):
         segment(tmp_path / "bad.npy")
     (tmp_path / "a.nii").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "nibabel", None)  # what `import` finds where it is missing
-    with pytest.raises(ImportError, match=r"package nibabel.*a.nii.*pip install nibabel"):
+    with pytest.raises(ImportError, match=r"package nibabel.*a.nii.*pip install keras_seg.medical"):
         segment(tmp_path / "a.nii")
     fixed = Segmenter(models.fc_densenet103_3d((32, 32, 32, 1), 3, **SMALL))
     with pytest.raises(ValueError, match=r"32x32x32 pixels \(depth x height x width\) only"):

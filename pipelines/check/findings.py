@@ -45,7 +45,8 @@ _KINDS = {
         "`check(fix=folder)` takes the nearer of the two."),
     exam.SMOOTHED: (
         "Masks that look anti-aliased: many unknown values between the classes",
-        "Save masks as PNG, resize with nearest neighbor; `check(fix=folder)` takes the nearest."),
+        "Save masks as PNG, resize with nearest neighbor; `check(fix=folder)` takes the nearest "
+        "color, and ignores unknown ids."),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pipelines.check.report import Report
 from pipelines.examples import Examples
 from pipelines.find.classes import IGNORE_CLASS, Classes
 from pipelines.find.sources import FileSource
-from pipelines.read.faults import COLORS, UNKNOWN_IDS, FileFault
+from pipelines.read.faults import COLORS, SIZE, UNKNOWN_IDS, FileFault
 from pipelines.read.image import read_header
 from pipelines.read.mask import read_colors, read_label
 
@@ -46,15 +46,18 @@ def repair(data: Examples, report: Report, folder: str | os.PathLike) -> Report:
     fixed = {}
     for split in data.splits:
         source = cast(FileSource, data.source(split))
-        faulty = set(report.faults.loc[report.faults["split"] == split, "path"])
+        rows = report.faults[report.faults["split"] == split]
+        # Of two sizes, the mask is resized if the shapes allow it, whichever of the two is named.
+        sizes = set(rows.loc[rows["kind"] == SIZE, "path"])
+        faulty = set(rows["path"])
         kept = _Kept(source, folder / split, done)
         for index, (image, label) in enumerate(source.paths()):
             if split == "train" and image in leaked:
                 done.append((image, "left out", "it is in another split too"))
-            elif image in faulty:
+            elif image in faulty - sizes:
                 done.append((image, "left out", "the picture cannot be read"))
             else:
-                kept.add(index, label in faulty)
+                kept.add(index, label in faulty or image in sizes)
         if kept.indices:
             fixed[split] = kept.source()
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,11 @@ _GOLDEN_RATIO = 0.618034
 _UNKNOWN = 256
 _MOST_IDS = 1 << 24
 _MANY = 12  # more unknown ids than are left out by mistake
-_SOFT = "; or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class"
+# JPEG files are refused before; a PNG made of one is not.
+_SOFT = (
+    "; or the mask was smoothed, as JPEG does it: `check(fix=...)` takes the nearer of two "
+    "classes, and ignores such pixels where there are more"
+)
 
 Color = tuple[int, int, int]
 
@@ -201,7 +205,7 @@ class Classes:
             COLORS, path,
             f"A mask holds unknown colors: {_short(unknown)}. Received: {path!r}, "
             f"{len(codes)} such pixels. Add them to `classes` (None as a name ignores them){hint}; "
-            "or the mask was smoothed or stored as JPEG: `check(fix=...)` takes the nearest class.",
+            "or the mask was smoothed, as JPEG does it: `check(fix=...)` takes the nearest color.",
             f"colors {_short(unknown)}", tuple(unknown),
         )  # fmt: skip
 

@@ -118,7 +118,7 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
         raise ValueError(
             f"Masks must hold 1..{MAX_CLASSES} different {kind} for classes to be found in them. "
             f"Received: {len(codes)} {kind} in {len(found)} masks, the first {labels[0]!r}. "
-            "Give `classes`; masks that were smoothed or stored as JPEG have too many."
+            "Give `classes`; masks that were smoothed, as JPEG does it, have too many."
         )
     note = f"{len(codes)} classes were found in the {kind} of {len(found)} masks. "
     if colored:
