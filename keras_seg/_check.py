@@ -36,7 +36,7 @@ def positive_integer(subject, name, value, at_least=1):
     """Raise unless `value` is a whole number of at least `at_least`.
 
     Args:
-        subject: who asks, such as "fit".
+        subject: name of the caller, such as "fit".
         name: the argument's name.
         value: what was received.
         at_least: the smallest value allowed.
@@ -57,7 +57,7 @@ def share(subject, name, value, below_one=True):
     """Raise unless `value` is a number from 0 up to 1.
 
     Args:
-        subject: who asks, such as "contextnet".
+        subject: name of the caller, such as "contextnet".
         name: the argument's name.
         value: what was received.
         below_one: whether 1 itself is refused.
@@ -76,7 +76,7 @@ def number(subject, name, value, at_least=-math.inf, above=-math.inf, at_most=ma
     """Raise unless `value` is a finite number within limits.
 
     Args:
-        subject: who asks, such as "Poly".
+        subject: name of the caller, such as "Poly".
         name: the argument's name.
         value: what was received.
         at_least: the smallest value allowed.
@@ -103,7 +103,7 @@ def input_shape(subject, shape, dimensions=(2,), smallest=32):
     """Raise unless `shape` is (height, width, channels) with large enough sizes, or None.
 
     Args:
-        subject: who asks, such as an architecture's name.
+        subject: name of the caller, such as an architecture's name.
         shape: what was received.
         dimensions: numbers of spatial dimensions allowed: 2 for pictures, 3 for volumes, whose
             shape is (depth, height, width, channels).
@@ -134,7 +134,7 @@ def input_shape(subject, shape, dimensions=(2,), smallest=32):
         f"least {smallest} pixels or None (any size). Received: input_shape={shape!r}."
     )
     if not isinstance(shape, Sequence) or len(shape) - 1 not in dimensions:
-        raise ValueError(rule + f" Pass for example {example}.")
+        raise ValueError(rule + f" For example, pass {example}.")
     *sizes, channels = shape
     known = [size for size in sizes if size is not None]
     if any(not hasattr(size, "__index__") or size < smallest for size in known):
@@ -149,7 +149,7 @@ def ignore_class(subject, value):
     Keras hands labels to losses as float32.
 
     Args:
-        subject: who asks, such as "DiceLoss".
+        subject: name of the caller, such as "DiceLoss".
         value: the id.
 
     Raises:
@@ -160,7 +160,7 @@ def ignore_class(subject, value):
     if value is not None and not (hasattr(value, "__index__") and abs(value) <= 2**24):
         raise ValueError(
             f"`{subject}` needs ignore_class to be a whole number from -2**24 to 2**24, which "
-            f"float32 holds exactly, or None. Received: ignore_class={value!r}. Pass for example "
+            f"float32 holds exactly, or None. Received: ignore_class={value!r}. For example, pass "
             "255."
         )
 
@@ -169,7 +169,7 @@ def input_spec(subject, spec, num_channels, dimensions):
     """The spec, if it has the channels and dimensions of a network; the plain one for None.
 
     Args:
-        subject: who asks, such as "Segmenter".
+        subject: name of the caller, such as "Segmenter".
         spec: `InputSpec`, or None.
         num_channels: channels that the network takes.
         dimensions: 2 for pictures, 3 for volumes.
@@ -198,7 +198,7 @@ def stage_counts(subject, name, value, count, what="the blocks of each stage", e
     """Raise unless a value is so many whole numbers from 1: the blocks of each stage.
 
     Args:
-        subject: who asks, such as a network's name.
+        subject: name of the caller, such as a network's name.
         name: the argument's name.
         value: what was received.
         count: number of stages.
@@ -214,5 +214,5 @@ def stage_counts(subject, name, value, count, what="the blocks of each stage", e
     if not whole or len(value) != count or min(value) < 1:
         raise ValueError(
             f"`{subject}` needs {name} to be {count} whole numbers from 1: {what}. "
-            f"Received: {name}={value!r}. Pass for example {example or (2,) * count}."
+            f"Received: {name}={value!r}. For example, pass {example or (2,) * count}."
         )

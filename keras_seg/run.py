@@ -391,7 +391,7 @@ def find_run(name):
     if not isinstance(name, str | os.PathLike):
         raise TypeError(
             "A run is found by its name or by the path of its folder. "
-            f"Received: name={name!r}. Pass for example 'contextnet_cn14-camvid'."
+            f"Received: name={name!r}. For example, pass 'contextnet_cn14-camvid'."
         )
     shipped = Path(__file__).resolve().parent.parent / "saved_models"
     if Path(name).suffix == ".keras":

@@ -14,7 +14,7 @@ def draft(subject: str, path) -> Iterator[Path]:
     ending. Missing folders are made.
 
     Args:
-        subject: who writes, such as "tiles".
+        subject: name of the caller, such as "tiles".
         path: the file; one of that name is replaced.
 
     Yields:
@@ -44,7 +44,7 @@ def require_folder(subject: str, folder) -> None:
     """Make a folder where there is none, and raise unless files can be written to it.
 
     Args:
-        subject: who writes, such as "tiles".
+        subject: name of the caller, such as "tiles".
         folder: the folder.
 
     Raises:

@@ -46,7 +46,7 @@ def check_sources(name: str, sources: Mapping[str, Source]) -> None:
     if not sources:
         raise ValueError(
             f"Dataset {name!r} needs at least one split. Received: sources={{}}. "
-            "Give for example 'train' and 'val'."
+            "For example, pass 'train' and 'val'."
         )
     for split, source in sources.items():
         if len(source) == 0:

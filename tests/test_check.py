@@ -40,8 +40,8 @@ def test_share_of_one_can_be_allowed():
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        (None, "Pass for example"),
-        ((64, 64), "Pass for example"),
+        (None, "For example, pass"),
+        ((64, 64), "For example, pass"),
         ((31, 64, 3), "Enlarge or pad smaller pictures to 32"),
         ((64.0, 64, 3), "Enlarge or pad"),
         ((None, None, None), "number of channels must be known"),

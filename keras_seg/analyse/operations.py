@@ -107,7 +107,7 @@ def _get_item(operation, inputs, axis):
     if not all(isinstance(part, int | slice) for part in key):
         raise TypeError(
             "`receptive_field` knows slices of maps that name every axis up to the last one cut. "
-            f"Received: key={key!r}. Write for example x[:, 1:, 1:], or take a Cropping2D layer."
+            f"Received: key={key!r}. For example, write x[:, 1:, 1:], or take a Cropping2D layer."
         )
     part = key[axis + 1] if axis + 1 < len(key) else slice(None)
     part = slice(part, part + 1 or None) if isinstance(part, int) else part

@@ -1,8 +1,8 @@
-"""Models for servers and phones, each proven to compute the same before it is kept.
+"""Export for servers and phones; each export is compared with the Keras model before it is kept.
 
 `saved_model` writes a SavedModel for TF Serving, `tflite` a file for phones and small computers,
-`LiteRTSegmenter` runs the latter. Neither importing this package nor `LiteRTSegmenter` needs Keras
-or TensorFlow.
+and `LiteRTSegmenter` runs the latter. Importing this package and running `LiteRTSegmenter` require
+neither Keras nor TensorFlow.
 """
 
 # Imported by name at once: the functions must win over the modules of the same name.

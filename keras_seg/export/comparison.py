@@ -1,4 +1,4 @@
-"""Shows on pictures that an export computes the same as the Keras model."""
+"""Compares an export with the Keras model on pictures."""
 
 import contextlib
 import dataclasses
@@ -12,8 +12,8 @@ from keras_seg.export.litert import labels_from_scores
 
 
 @dataclasses.dataclass(frozen=True)
-class Proof:
-    """What a comparison found; the fields are those of `ExportReport`."""
+class Comparison:
+    """The result of a comparison; the fields are those of `ExportReport`."""
 
     pictures: str
     agreement: float
@@ -24,27 +24,27 @@ class Proof:
 
 
 def take_pictures(subject, pictures, num_pictures, shape):
-    """The first pictures of whatever holds them, each of one size.
+    """The first pictures of an array or an iterable, resized to one size.
 
     Args:
-        subject: the function that asks.
+        subject: name of the calling function.
         pictures: uint8 array (n, h, w, c), or an iterable of pictures (h, w, c), of batches
             (b, h, w, c), or of tuples that start with one of these.
-        num_pictures: how many to take at most.
-        shape: (height, width, channels); other sizes are resized, None keeps a size. Of volumes
-            (depth, height, width, channels), which are never resized.
+        num_pictures: maximum number of pictures.
+        shape: (height, width, channels); other sizes are resized, None keeps a size. For volumes
+            (depth, height, width, channels); these are never resized.
 
     Returns:
         list of uint8 arrays (h, w, c) or (d, h, w, c).
 
     Raises:
-        ValueError: there is none, or one is no uint8 picture with these channels.
-        TypeError: this holds no pictures.
+        ValueError: if there is no picture, or one is not uint8 or has other channels.
+        TypeError: if `pictures` is not an iterable of pictures.
     """
     if isinstance(pictures, str) or not hasattr(pictures, "__iter__"):
         raise TypeError(
             f"`{subject}` needs pictures as an array, or as an iterable of pictures or of batches. "
-            f"Received: {type(pictures).__name__}. Pass for example data.train_batches(4)."
+            f"Received: {type(pictures).__name__}. For example, pass data.train_batches(4)."
         )
 
     def each():
@@ -63,8 +63,8 @@ def bar(batches, words, total=None):
 
     Args:
         batches: an iterable.
-        words: what is being done.
-        total: how many there are; None asks `batches`.
+        words: description shown before the bar.
+        total: number of batches; None uses the length of `batches`.
 
     Returns:
         An iterable of the same batches.
@@ -92,19 +92,19 @@ def check_pictures(subject, pictures, shape):
         wanted = [str(size or name) for size, name in zip(sizes, names, strict=True)]
         axes = ", ".join(wanted if what == "volumes" else names)
         raise ValueError(
-            f"`{subject}` needs uint8 {what} ({axes}, {channels}) with pixels 0..255, one at "
-            f"least. Received: shape={pictures.shape}, dtype={pictures.dtype}. "
-            f"Give an array, or an iterable of {what} or of batches."
+            f"`{subject}` needs at least one of uint8 {what} ({axes}, {channels}) with pixels "
+            f"0..255. Received: shape={pictures.shape}, dtype={pictures.dtype}. "
+            f"Pass an array, or an iterable of {what} or of batches."
         )
 
 
 def resized(images, size, nearest=False):
-    """Images of another size.
+    """Resize images.
 
     Args:
-        images: array (b, h, w, c), or volumes of the size wanted.
+        images: array (b, h, w, c), or volumes that already have the size.
         size: (height, width); None in it keeps the size.
-        nearest: whether to copy pixels, as label maps need it, or to blend them.
+        nearest: whether to use the nearest neighbor, as for label maps, or to interpolate.
 
     Returns:
         Array (b, height, width, c) of the same dtype.
@@ -119,10 +119,10 @@ def resized(images, size, nearest=False):
 
 
 def noise(num_pictures, shape, seed=0):
-    """Pictures of soft and of fine noise, for a proof without real ones.
+    """Pictures of coarse and fine noise, for a comparison without real pictures.
 
     Args:
-        num_pictures: how many.
+        num_pictures: number of pictures.
         shape: (height, width, channels), or (depth, height, width, channels).
         seed: the same seed gives the same pictures.
 
@@ -145,20 +145,20 @@ def noise(num_pictures, shape, seed=0):
 
 
 def labeled_batches(subject, data, shape, size):
-    """Batches (image, label) as numpy arrays of a wanted size.
+    """Batches (image, label) as numpy arrays, resized.
 
     Args:
-        subject: the function that asks.
+        subject: name of the calling function.
         data: iterable of (image uint8 (b, h, w, c), label integer (b, h, w)), or of volumes.
         shape: (height, width, channels) of the model's input; its channels are checked.
-        size: (height, width) to resize to, None in it keeps the size; volumes keep theirs.
+        size: (height, width) to resize to; None in it keeps the size. Volumes are not resized.
 
     Yields:
-        (image, label, own): resized, and (image, label) at their own size, which are often the
-        same two arrays.
+        (image, label, own): image and label resized, and own=(image, label) at their original
+        size.
 
     Raises:
-        ValueError: an element is something else, or there is none.
+        ValueError: if an element is not such a pair, or there is none.
     """
     item = None
     for item in bar(data, "compare"):
@@ -166,7 +166,7 @@ def labeled_batches(subject, data, shape, size):
             raise ValueError(
                 f"`{subject}` needs data=batches of (image, label). "
                 f"Received: an element of type {type(item).__name__}. "
-                "Give for example dataset.eval_batches('val', 4)."
+                "For example, pass dataset.eval_batches('val', 4)."
             )
         image, label = np.asarray(item[0]), np.asarray(item[1])
         check_pictures(subject, image, shape)
@@ -174,7 +174,7 @@ def labeled_batches(subject, data, shape, size):
             raise ValueError(
                 f"`{subject}` needs labels (b, h, w) of the size of their images (b, h, w, c). "
                 f"Received: image shape={image.shape}, label shape={label.shape}. "
-                "Give one label map for each picture."
+                "Pass one label map for each picture."
             )
         own = (image, label)
         if None not in size and image.shape[1:-1] != tuple(size):
@@ -183,15 +183,15 @@ def labeled_batches(subject, data, shape, size):
         yield image, label, own
     if item is None:
         raise ValueError(
-            "The proof of an export needs at least one batch of pictures. "
-            "Received: data without any. Give for example dataset.eval_batches('val', 4); an "
-            "iterator that was used up gives nothing a second time."
+            "An export is compared with the Keras model on at least one batch of pictures. "
+            "Received: data without any. For example, pass dataset.eval_batches('val', 4), not an "
+            "exhausted iterator."
         )
 
 
 @contextlib.contextmanager
 def _full_precision():
-    """On GPUs, no TF32 meanwhile: its 11 bits would hide or feign a difference."""
+    """Disable TF32 on GPUs, whose 11-bit precision would distort the comparison."""
     import tensorflow as tf
 
     before = tf.config.experimental.tensor_float_32_execution_enabled()
@@ -204,18 +204,18 @@ def _full_precision():
 
 @_full_precision()
 def compare(reference, exported, batches, words, any_size=False):
-    """Runs both on the same pictures.
+    """Run the Keras model and the export on the same pictures.
 
     Args:
         reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
         exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
-        batches: iterable of (image, label, own), one at least: without labels, the latter two are
-            None; `own` is what `labeled_batches` yields.
-        words: what the pictures are, such as "noise pictures".
-        any_size: whether the reference takes pictures of their own size, too.
+        batches: at least one (image, label, own), as from `labeled_batches`; label and own are
+            None for pictures without labels.
+        words: description of the pictures, such as "noise pictures".
+        any_size: whether the reference also takes pictures at their original size.
 
     Returns:
-        Proof; mean IoU over the labeled batches alone.
+        Comparison; mean IoU over the labeled batches only.
     """
     num_pictures = num_same = num_pixels = 0
     largest, tally = 0.0, _Tally()
@@ -226,7 +226,7 @@ def compare(reference, exported, batches, words, any_size=False):
         num_pictures += len(image)
         num_pixels += expected.size
         num_same += np.count_nonzero(expected == labels)
-        # A difference that is no number counts as infinite.
+        # A difference of nan counts as infinite.
         difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
         largest = max(largest, float(difference.max()))
         if label is None:
@@ -241,7 +241,7 @@ def compare(reference, exported, batches, words, any_size=False):
     if not tally.differ:
         means.pop("keras_own_size_mean_iou", None)
     none = {"keras_mean_iou": None, "mean_iou": None}
-    return Proof(f"{num_pictures} {words}", num_same / num_pixels, largest, **(none | means))
+    return Comparison(f"{num_pictures} {words}", num_same / num_pixels, largest, **(none | means))
 
 
 class _Tally:
@@ -266,34 +266,34 @@ class _Tally:
         return {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
 
 
-def require(subject, path, proof, min_agreement, max_iou_drop=None):
-    """Raise unless the proof is good enough.
+def require(subject, path, found, min_agreement, max_iou_drop=None):
+    """Raise unless an export agrees with the Keras model.
 
     Args:
-        subject: the function that asks.
-        path: where the export would have gone.
-        proof: what `compare` found.
+        subject: name of the calling function.
+        path: where the export would have been written.
+        found: result of `compare`.
         min_agreement: least share of pixels with the same label, or None.
         max_iou_drop: largest loss of mean IoU, 0..1, or None; needs labeled pictures.
 
     Raises:
-        ValueError: the export does not compute the same.
+        ValueError: if the export does not agree.
     """
-    found = f"agreement={proof.agreement:.5f}"
+    received = f"agreement={found.agreement:.5f}"
     rules = []
-    if not np.isfinite(proof.max_difference):
+    if not np.isfinite(found.max_difference):
         rules.append("scores to be finite numbers")
-        found += f", max_difference={proof.max_difference}"
-    if min_agreement is not None and proof.agreement < min_agreement:
+        received += f", max_difference={found.max_difference}"
+    if min_agreement is not None and found.agreement < min_agreement:
         rules.append(f"labels as in Keras on at least {min_agreement:.2%} of the pixels")
-    if max_iou_drop is not None and proof.keras_mean_iou is not None:
-        if not proof.keras_mean_iou - proof.mean_iou <= max_iou_drop:
+    if max_iou_drop is not None and found.keras_mean_iou is not None:
+        if not found.keras_mean_iou - found.mean_iou <= max_iou_drop:
             rules.append(f"a loss of mean IoU of at most {max_iou_drop}")
-            found += f", mean IoU={proof.mean_iou:.4f} after {proof.keras_mean_iou:.4f}"
+            received += f", mean IoU={found.mean_iou:.4f} after {found.keras_mean_iou:.4f}"
     if rules:
         raise ValueError(
-            f"`{subject}` proves an export before it keeps it: it needs {' and '.join(rules)}. "
-            f"Received: {found} on {proof.pictures}. Nothing was written to {str(path)!r}. "
-            "Check that the model is trained and, for int8, calibrated on training pictures; "
-            "or accept the difference with `min_agreement`."
+            f"`{subject}` compares an export with the Keras model before it keeps it, and needs "
+            f"{' and '.join(rules)}. Received: {received} on {found.pictures}. Nothing was written "
+            f"to {str(path)!r}. Check that the model is trained and, for int8, calibrated on "
+            "training pictures; or accept the difference with `min_agreement`."
         )

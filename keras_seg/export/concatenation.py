@@ -1,10 +1,10 @@
-"""Concatenation for 8 bits: each map keeps its own range as long as possible.
+"""Concatenation in 8-bit networks: each feature map keeps its own range as long as possible.
 
-In 8 bits, all maps that a concatenation puts together share one scale. Where some reach 300 and
-others 1, as in the decoder of an FC-DenseNet, nothing is left of the latter, and no batch
-normalization behind it brings them back. So what is done channel by channel is done to each part
-before they are put together, and parts that go into a convolution as they are come in like ranges,
-which its kernel undoes. The result is the same function.
+In 8 bits, all maps of a concatenation share one scale. If some reach 300 and others 1, as in the
+decoder of an FC-DenseNet, the small ones are rounded to nothing, and a batch normalization after
+the concatenation cannot restore them. Therefore, channelwise operations are applied to each map
+before the concatenation, and maps that are the direct input of a convolution are rescaled to
+similar ranges, with the inverse scale in its kernel. The network computes the same function.
 """
 
 import dataclasses
@@ -15,29 +15,29 @@ from keras import layers
 
 from keras_seg.layers import BatchNormalization
 
-# BatchStatistics is one of them too, but normalizes with what each picture holds.
+# BatchStatistics is one of them, too, but normalizes with the statistics of each picture.
 _NORMALIZATIONS = (layers.BatchNormalization, BatchNormalization)
-# A channel's range is at least this share of the largest: one that is never used is none of 0.
+# A channel's range is at least this share of the largest, so that an unused one is not 0.
 _LEAST_RANGE = 1e-3
 
 
 @dataclasses.dataclass
 class _Parts:
-    """Maps (b, h, w, c) that stand for their concatenation."""
+    """Maps (b, h, w, c) that represent their concatenation."""
 
     maps: list
     plain: bool  # not yet normalized
 
 
 def apart(model, pictures):
-    """The same function, without concatenations of maps whose ranges differ.
+    """Rewrite a model without concatenations of maps whose ranges differ.
 
     Args:
         model: Functional or Sequential model of pictures (b, h, w, c) with one output.
-        pictures: float32 (n, h, w, c), which tell the ranges.
+        pictures: float32 (n, h, w, c), from which the ranges are measured.
 
     Returns:
-        keras.Model; the one given, if it concatenates nothing.
+        keras.Model; `model` itself if it concatenates nothing.
 
     >>> image = keras.Input((8, 8, 2))
     >>> both = layers.Concatenate()([image, layers.Conv2D(2, 1)(image)])
@@ -67,7 +67,7 @@ def apart(model, pictures):
         )
         return layer(*args, **kwargs)
 
-    # The last layer puts together what is still apart.
+    # The last layer concatenates the remaining parts.
     last = layers.Identity(name="logits_together")(model.outputs[0])
     return keras.models.clone_model(
         keras.Model(model.inputs[0], last, name=model.name),
@@ -78,7 +78,7 @@ def apart(model, pictures):
 
 
 def _together(values):
-    """What a concatenation of maps and parts holds; normalized parts stay together."""
+    """The parts of a concatenation of maps and parts; normalized parts stay together."""
     maps = []
     for value in values:
         if isinstance(value, _Parts) and value.plain:
@@ -100,7 +100,7 @@ def _is_relu(layer):
 
 
 def _normalized(layer, maps):
-    """Batch normalization of each map; a 1x1 kernel for each channel, which 8 bits do well."""
+    """Batch normalization of each map, as a 1x1 kernel per channel, which 8 bits represent well."""
     scale = 1 / np.sqrt(np.array(layer.moving_variance, "float64") + layer.epsilon)
     if layer.scale:
         scale = scale * np.array(layer.gamma)
@@ -111,7 +111,7 @@ def _normalized(layer, maps):
 
 
 def _convolved(layer, maps, ranges):
-    """The convolution of maps that were brought to a range of 1."""
+    """The convolution of maps that were scaled to a range of 1."""
     kernel, *bias = (np.array(value) for value in layer.get_weights())
     x = _joined(_Parts(_scaled(maps, 1 / ranges), plain=False))
     convolution = layers.Conv2D.from_config(layer.get_config())

@@ -1,7 +1,7 @@
-"""Converts a SavedModel to TFLite; run as a program of its own by `tflite`.
+"""Converts a SavedModel to TFLite; `tflite` runs it in a separate process.
 
-Every conversion leaks memory and prints what cannot be silenced, so none happens in the user's
-process. It sees neither Keras nor keras_seg: a SavedModel of static size comes in.
+Every conversion leaks memory and prints messages that cannot be silenced, so none happens in the
+user's process. The input is a SavedModel of static size; neither Keras nor keras_seg is imported.
 
 Usage: convert.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def convert(folder, file, mode, calibration=""):
-    """Writes the .tflite file.
+    """Write the .tflite file.
 
     Args:
         folder: SavedModel with the static signature "serving_default".

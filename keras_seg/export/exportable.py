@@ -11,10 +11,10 @@ def require_tensorflow(subject):
     """Raise unless Keras runs on TensorFlow, which writes both formats.
 
     Args:
-        subject: the function that asks.
+        subject: name of the calling function.
 
     Raises:
-        ValueError: Keras runs on another backend.
+        ValueError: if Keras runs on another backend.
     """
     import keras
 
@@ -28,21 +28,21 @@ def require_tensorflow(subject):
 
 
 def logits_model(model) -> Any:
-    """The model from pixels to logits alone, all of it in float32.
+    """The part of a model from pixels to logits, in float32.
 
     Training-only outputs named `aux_*` and their layers are left out. A model that computes in
-    another precision, or takes other than float32 pixels, is rebuilt with the same weights:
+    another precision, or whose input is not float32, is rebuilt with the same weights:
     float32 runs everywhere, and mixed precision converts to operations that phones do not have.
 
     Args:
         model: Functional or Sequential model; one output, or a dict with the key "logits".
 
     Returns:
-        keras.Model with one float32 input (b, h, w, c) and one output (b, h, w, num_classes); of
+        keras.Model with one float32 input (b, h, w, c) and one output (b, h, w, num_classes); for
         volumes (b, d, h, w, c) and (b, d, h, w, num_classes).
 
     Raises:
-        ValueError: the model is not of that kind.
+        ValueError: if the model is not of that kind.
     """
     import keras
 
@@ -56,7 +56,7 @@ def logits_model(model) -> Any:
             f"Received: model={type(model).__name__} with {len(inputs or ())} inputs. "
             "Build it with keras.Model(image, logits)."
         )
-    # One tensor in, even if the model was made with a list or dict of one.
+    # One input tensor, even if the model was made with a list or dict of one.
     pruned = keras.Model(inputs[0], compiled.logits_model(model).output, name=model.name)
     if all(layer.compute_dtype == "float32" for layer in pruned._flatten_layers()):
         if inputs[0].dtype == "float32":
@@ -83,7 +83,7 @@ def _in_float32(model):
 
 
 def _float32(config) -> Any:
-    """A layer's settings with float32 for the layers inside it, such as those of `Recompute`."""
+    """A layer's config with float32 for its inner layers, such as those of `Recompute`."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
             return "float32"
@@ -99,9 +99,9 @@ def _float32(config) -> Any:
 def frozen(model, shape, dtype):
     """The model as one TensorFlow function with its weights as constants.
 
-    Constants fold with the BatchNorms, which a graph with variables computes one by one: a
-    SavedModel answers in three quarters of the time. They are also stored once, whatever the
-    number of signatures, where `model.export` writes the weights twice.
+    Batch normalization is folded into constant kernels, which is not possible with variables: a
+    SavedModel takes a quarter less time. Constants are also stored only once, whatever the number
+    of signatures, while `model.export` writes the weights twice.
 
     Args:
         model: from `logits_model`.
@@ -123,10 +123,10 @@ def frozen(model, shape, dtype):
 
 
 def save(folder, signatures):
-    """Write functions as a SavedModel, without TensorFlow's word about where.
+    """Write functions as a SavedModel, without TensorFlow's log message.
 
     Args:
-        folder: where to write; it may be a draft whose name means nothing to the user.
+        folder: where to write; may be a temporary name, which the user need not see.
         signatures: function or dict of functions, as `tf.saved_model.save` takes them.
     """
     import tensorflow as tf
@@ -151,7 +151,7 @@ def spec_notes(model, input_spec):
         dict, see `InputSpec.to_dict`.
 
     Raises:
-        ValueError: it has other channels or dimensions than the model.
+        ValueError: if it has other channels or dimensions than the model.
     """
     *sizes, channels = model.input_shape[1:]
     return _check.input_spec("export", input_spec, channels, len(sizes)).to_dict()
@@ -161,7 +161,7 @@ def class_notes(num_classes, class_names, palette):
     """Names and colors of the classes, checked and ready for JSON.
 
     Args:
-        num_classes: how many classes the model has.
+        num_classes: number of classes of the model.
         class_names: names in the order of ids, or None.
         palette: colors (r, g, b) 0..255 in the order of ids, or None.
 
@@ -169,21 +169,21 @@ def class_notes(num_classes, class_names, palette):
         dict with "class_names" and "palette", as lists or None.
 
     Raises:
-        ValueError: their number is not `num_classes`.
-        TypeError: one is no list.
+        ValueError: if their number is not `num_classes`.
+        TypeError: if one of them is not a list.
     """
     notes = {}
     for name, values in (("class_names", class_names), ("palette", palette)):
         if values is not None and (isinstance(values, str) or not hasattr(values, "__len__")):
             raise TypeError(
                 f"An export needs {name} as a list with one entry for each class. "
-                f"Received: {name}={values!r}. Give them in the order of the class ids."
+                f"Received: {name}={values!r}. Pass them in the order of the class ids."
             )
         if values is not None and len(values) != num_classes:
             raise ValueError(
                 f"An export needs one entry of {name} for each class. "
                 f"Received: {len(values)} entries for {num_classes} classes. "
-                "Give them in the order of the class ids, without the ignored class."
+                "Pass them in the order of the class ids, without the ignored class."
             )
         notes[name] = None if values is None else list(values)
     if class_names is not None:

@@ -1,4 +1,4 @@
-"""Looks into a .tflite file without running it."""
+"""Reads the operations and types of a .tflite file without running it."""
 
 import collections
 import functools
@@ -28,8 +28,8 @@ def operations(path):
         path: the .tflite file.
 
     Returns:
-        dict {name: number}: builtin operations by their name, such as "CONV_2D", custom ones as
-        "CUSTOM <name>"; those that need TensorFlow on the phone start with "CUSTOM Flex".
+        dict {name: number}: built-in operations by their name, such as "CONV_2D", custom ones as
+        "CUSTOM <name>"; those that require TensorFlow on the phone start with "CUSTOM Flex".
     """
     model, schema = _model(path)
     codes = _names(schema.BuiltinOperator)
@@ -37,7 +37,7 @@ def operations(path):
     for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
         for operator in map(subgraph.Operators, range(subgraph.OperatorsLength())):
             code = model.OperatorCodes(operator.OpcodeIndex())
-            # Codes above 126 stand in the second field only; the first then holds a filler.
+            # Codes above 126 are in the second field only; the first is then a placeholder.
             number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
             name = codes.get(number, f"CODE {number}")
             if code.CustomCode():
@@ -74,13 +74,13 @@ def require_builtin(path):
         The operations, see `operations`.
 
     Raises:
-        ValueError: the file holds Flex or custom operations.
+        ValueError: if the file contains Flex or custom operations.
     """
     found = operations(path)
     foreign = sorted(name for name in found if name.startswith(("CUSTOM", "CODE")))
     if foreign:
         raise ValueError(
-            "`tflite` writes files that hold operations built into LiteRT only; Flex and custom "
+            "`tflite` writes files with operations built into LiteRT only; Flex and custom "
             "operations do not run on phones. "
             f"Received: a model that needs {foreign}. "
             "Replace the layers that need them, or export a SavedModel instead."

@@ -26,8 +26,8 @@ def labels_from_scores(scores):
 class LiteRTSegmenter:
     """Segments pictures with a .tflite file, without Keras or TensorFlow.
 
-    Pictures are uint8 pixels 0..255 of the file's size, whatever the file's precision. Not to be
-    used by several threads at once: make one for each.
+    Pictures are uint8 pixels 0..255 of the file's size, whatever the file's precision. It is not
+    thread-safe: create one for each thread.
 
     Args:
         path: .tflite file with one input (1, h, w, c) and one output (1, h, w, num_classes).
@@ -36,13 +36,13 @@ class LiteRTSegmenter:
     Attributes:
         size: (height, width) of the pictures it takes.
         num_channels: channels of a picture.
-        num_classes: classes it tells apart.
-        class_names: names in the order of ids, or None if the file does not hold them.
+        num_classes: number of classes.
+        class_names: names in the order of ids, or None if the file does not contain them.
         palette: colors (r, g, b) in the order of ids, or None.
-        input_spec: how the picture's file at a path becomes pixels.
+        input_spec: how a picture's file becomes pixels.
 
     Raises:
-        ValueError: there is no such file, or it is of another kind.
+        ValueError: if there is no such file, or it has other inputs or outputs.
 
     >>> segmenter = LiteRTSegmenter("model_int8.tflite")  # doctest: +SKIP
     >>> segmenter(picture).shape  # doctest: +SKIP
@@ -55,7 +55,7 @@ class LiteRTSegmenter:
         if not Path(path).is_file():
             raise ValueError(
                 "`LiteRTSegmenter` needs a .tflite file. "
-                f"Received: path={str(path)!r}, which is no file. "
+                f"Received: path={str(path)!r}, which is not a file. "
                 "Write one with keras_seg.export.tflite(model, path, size=(height, width))."
             )
         # The bytes rather than the path: the file may be replaced while it is in use.
@@ -90,7 +90,7 @@ class LiteRTSegmenter:
             Array (h, w) of class ids.
 
         Raises:
-            ValueError: another size or dtype than the file's, or no picture.
+            ValueError: if the picture has another size or dtype, or cannot be read.
         """
         if isinstance(picture, str | Path):
             picture = read_image(picture, self.input_spec)
@@ -109,7 +109,7 @@ class LiteRTSegmenter:
             Array (b, h, w) of class ids: uint8 up to 256 classes, int32 beyond.
 
         Raises:
-            ValueError: another size or dtype than the file's.
+            ValueError: if the pictures have another size or dtype.
         """
         return np.concatenate([labels_from_scores(scores) for scores in self._each(pictures)])
 
@@ -123,7 +123,7 @@ class LiteRTSegmenter:
             float32 (b, h, w, num_classes).
 
         Raises:
-            ValueError: another size or dtype than the file's.
+            ValueError: if the pictures have another size or dtype.
         """
         scale, zero = self._output["quantization"]
         # A file that is not quantized has scale 0.
@@ -139,13 +139,13 @@ class LiteRTSegmenter:
             (labels (b, h, w), float32 logits (b, h, w, num_classes)).
 
         Raises:
-            ValueError: another size or dtype than the file's.
+            ValueError: if the pictures have another size or dtype.
         """
         scores = self.scores(pictures)
         return labels_from_scores(scores), scores
 
     def signature(self):
-        """What goes in and what comes out, in words.
+        """Description of the inputs and outputs.
 
         Returns:
             ({input name: "dtype (shape)"}, {output name: "dtype (shape)"}).
@@ -158,7 +158,7 @@ class LiteRTSegmenter:
         return {names["inputs"][0]: words[0]}, {names["outputs"][0]: words[1]}
 
     def _each(self, pictures):
-        """Scores (1, h, w, num_classes) of each picture, as the file gives them."""
+        """Yield the raw scores (1, h, w, num_classes) of each picture."""
         pictures, expected = np.asarray(pictures), (*self.size, self.num_channels)
         if pictures.ndim != 4 or pictures.shape[1:] != expected or pictures.dtype != "uint8":
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Writes beside the final name first, so that a reader never sees half an export."""
+"""Writes exports under a temporary name, so that a reader never sees an incomplete one."""
 
 import contextlib
 import json
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from keras_seg.whole_files import require_folder
 
-# Says that an export is ours; holds the names and colors of its classes and the input spec.
+# Marks an export of keras_seg; contains the names and colors of its classes and the input spec.
 NOTES = "keras_seg.json"
 
 
 def read_notes(path):
-    """What `keras_seg` noted in an export.
+    """Read the metadata that `keras_seg` stored in an export.
 
     Args:
         path: SavedModel folder or .tflite file.
 
     Returns:
-        dict with "class_names", "palette" and "input_spec", or None if the export is not ours.
+        dict with "class_names", "palette" and "input_spec", or None for exports of other programs.
     """
     path = Path(path)
     try:
@@ -33,11 +33,11 @@ def read_notes(path):
 
 
 def write_notes(path, notes):
-    """Stores the notes with an export, where no runtime minds them.
+    """Store metadata in an export, where runtimes ignore it.
 
-    A SavedModel gets `assets.extra/keras_seg.json`, the folder that TensorFlow leaves to others.
-    A .tflite file gets a zip archive after its last byte, as MediaPipe does it: `keras_seg.json`,
-    and `labels.txt` with one class name a line. Any zip program lists them.
+    A SavedModel gets `assets.extra/keras_seg.json`, in the folder that TensorFlow reserves for
+    this. A zip archive is appended to a .tflite file, as MediaPipe does: `keras_seg.json`, and
+    `labels.txt` with one class name per line. Any zip program can read them.
 
     Args:
         path: SavedModel folder or .tflite file.
@@ -57,29 +57,28 @@ def write_notes(path, notes):
 
 @contextlib.contextmanager
 def published(subject, path):
-    """Gives a name to write under; moves it to the final name if the block ends without an error.
+    """Provide a temporary path; rename it to the final one if the block ends without an error.
 
-    An earlier export of ours under the final name is replaced in one step. Anything else that
-    stands there is never touched. After an error nothing is left behind.
+    An earlier export of keras_seg at the final path is replaced in one step. Anything else there
+    is never touched. After an error nothing is left behind.
 
     Args:
-        subject: the function that asks.
-        path: the final name.
+        subject: name of the calling function.
+        path: the final path.
 
     Yields:
-        Path beside the final one, which does not exist yet. It starts with a dot: TF Serving
-        takes only folders that are numbers.
+        Path in the same folder, which does not exist yet. It starts with a dot: TF Serving serves
+        only folders whose name is a number.
 
     Raises:
-        ValueError: the final name is taken by something that is not ours, or the folder cannot be
-            written.
+        ValueError: if something else exists at the final path, or the folder is not writable.
     """
     path = Path(path)
     if path.exists() and read_notes(path) is None:
         raise ValueError(
             f"`{subject}` replaces earlier exports of keras_seg, and nothing else. "
-            f"Received: path={str(path)!r}, which holds something else. "
-            "Choose another name, or move away what is there."
+            f"Received: path={str(path)!r}, which is something else. "
+            "Choose another name, or move the existing file or folder."
         )
     require_folder(subject, path.parent)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -91,11 +90,11 @@ def published(subject, path):
 
 
 def _move(draft, path):
-    """Puts the draft in the place of what was at the path, or leaves all as it was."""
+    """Replace what is at the path by the draft, or leave everything as it was."""
     if not path.is_dir():
         draft.replace(path)
         return
-    # A folder that is not empty cannot be replaced, only moved away.
+    # A folder that is not empty cannot be replaced, only renamed.
     old = draft.with_suffix(".old")
     path.rename(old)
     try:

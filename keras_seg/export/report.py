@@ -1,4 +1,4 @@
-"""What an export is and how it was proven."""
+"""The report of an export: its format, size, operations and agreement with the Keras model."""
 
 import dataclasses
 import shlex
@@ -8,16 +8,16 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class ExportReport:
-    """What was written, and how it was shown to compute the same as the Keras model.
+    """Description of an export, and its comparison with the Keras model.
 
     Attributes:
         path: the file or folder.
         format: "SavedModel", "TFLite fp32", "TFLite fp16" or "TFLite int8".
         num_bytes: size of the file, or of all files of the folder.
-        operations: number of operations by name, without the reading of constants.
-        inputs: {name: "dtype (shape)"}, None stands for any size.
-        outputs: the same for what comes out.
-        pictures: what the proof ran on, in words.
+        operations: number of operations by name, without constants.
+        inputs: {name: "dtype (shape)"}; None means any size.
+        outputs: the same for the outputs.
+        pictures: description of the pictures used in the comparison.
         agreement: share of pixels with the label of the Keras model, 0..1.
         max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
         keras_mean_iou: mean IoU of the Keras model on the labeled pictures, resized to the
@@ -34,7 +34,7 @@ class ExportReport:
       in          image: float32 (1, 360, 480, 3)
       out         logits: float32 (1, 360, 480, 11)
       operations  23: CONV_2D 23
-      proof       99.998 % of pixels as in Keras, largest difference 4e-05, on 8 noise pictures
+      comparison  99.998 % of pixels as in Keras, largest difference 4e-05, on 8 noise pictures
     """
 
     path: Path
@@ -51,7 +51,7 @@ class ExportReport:
     keras_own_size_mean_iou: float | None = None
 
     def row(self):
-        """One flat line for a table: `pandas.DataFrame([report.row(), ...])`.
+        """One row of a table: `pandas.DataFrame([report.row(), ...])`.
 
         Returns:
             dict with plain strings and numbers.
@@ -66,7 +66,7 @@ class ExportReport:
         return row
 
     def _lines(self):
-        """(subject, words) of each line below the head."""
+        """(name, text) of each line below the heading."""
         common = sorted(self.operations.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{name} {count}" for name, count in common[:12])
         more = f", {len(common) - 12} other kinds" if len(common) > 12 else ""
@@ -75,7 +75,7 @@ class ExportReport:
             ("out", _tensors(self.outputs)),
             ("operations", f"{sum(self.operations.values())}: {shown}{more}"),
             (
-                "proof",
+                "comparison",
                 f"{100 * self.agreement:.3f} % of pixels as in Keras, largest "
                 f"difference {self.max_difference:.2g}, on {self.pictures}",
             ),

@@ -20,36 +20,38 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     min_agreement=0.999,
     input_spec=None,
 ):
-    """Writes a SavedModel that takes uint8 pictures of any size and returns their label maps.
+    """Write a SavedModel that takes uint8 pictures of any size and returns their label maps.
 
-    Signature "serving_default": `image` uint8 (b, h, w, c) in, `labels` (b, h, w) out, uint8 up
-    to 256 classes and int32 beyond. Signature "probabilities": the same in, `probabilities`
-    float32 (b, h, w, num_classes) out. Of a model of volumes all of these have a depth before the
-    height. It loads without Keras, computes in float32,
-    holds each weight once, as a constant, and keeps class names, palette and input
-    spec in `assets.extra/keras_seg.json`.
+    Signature "serving_default": input `image` uint8 (b, h, w, c), output `labels` (b, h, w), uint8
+    up to 256 classes and int32 beyond. Signature "probabilities": the same input, output
+    `probabilities` float32 (b, h, w, num_classes). For a model of volumes, all of these have a
+    depth before the height. It loads without Keras, computes in float32, stores each weight once,
+    as a constant, and contains class names, palette and input spec in
+    `assets.extra/keras_seg.json`.
 
-    Before it gets its name it is loaded and compared with the Keras model: on `data`, else on
+    Before it is kept, it is loaded and compared with the Keras model: on `data`, else on
     `pictures`, else on noise, and in each case also at an odd size if any size is allowed.
-    An earlier export of ours in the folder is replaced, anything else there is an error. TF
-    Serving serves the highest number it finds: name the folder `<run>/1`, `<run>/2` to keep both.
+    An earlier export of keras_seg in the folder is replaced; anything else there is an error. TF
+    Serving serves the highest version number: name the folders `<run>/1`, `<run>/2` to keep both.
 
     Args:
-        model: Functional or Sequential Keras model, pixels 0..255 in, logits (or a dict with
-            "logits") out. Outputs named `aux_*` are left out.
+        model: Functional or Sequential Keras model from pixels 0..255 to logits (or a dict with
+            "logits"). Outputs named `aux_*` are left out.
         folder: where to write, such as "saved_models/my_run/1".
         class_names: names in the order of ids.
         palette: colors (r, g, b) 0..255 in the order of ids.
-        input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
-        pictures: uint8 pictures to compare on; 16 are used. See `tflite` for the forms.
-        data: batches (image, label) to compare on, all are used; gives the mean IoU of both.
+        input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
+        pictures: uint8 pictures for the comparison, in a form that `calibration` of `tflite` may
+            have; 16 are used.
+        data: batches (image, label) for the comparison, all are used; adds the mean IoU of both.
         min_agreement: least share of pixels, 0..1, with the label of the Keras model.
 
     Returns:
         ExportReport.
 
     Raises:
-        ValueError: a wrong argument, another backend than TensorFlow, or a proof that fails.
+        ValueError: if an argument is wrong, the backend is not TensorFlow, or the export does not
+            agree with the Keras model.
 
     >>> report = saved_model(model, "saved_models/my_run/1")  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
@@ -60,22 +62,22 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     shape = exported.input_shape[1:]
-    batches, words = _proof_batches(shape, pictures, data)
+    batches, words = _comparison_batches(shape, pictures, data)
     with publish.published("saved_model", folder) as draft:
         write(exported, draft)
         publish.write_notes(draft, notes)
-        proof, parts = _prove(exported, draft, batches, words)
-        comparison.require("saved_model", folder, proof, min_agreement)
+        found, parts = _compare(exported, draft, batches, words)
+        comparison.require("saved_model", folder, found, min_agreement)
         files = [file for file in draft.rglob("*") if file.is_file()]
         parts["num_bytes"] = sum(file.stat().st_size for file in files)
-    return ExportReport(Path(folder), "SavedModel", **parts, **vars(proof))
+    return ExportReport(Path(folder), "SavedModel", **parts, **vars(found))
 
 
 def write(model, folder):
-    """Writes the SavedModel with the signatures for servers.
+    """Write the SavedModel with the signatures for servers.
 
     Args:
-        model: from `_model.logits_model`.
+        model: from `exportable.logits_model`.
         folder: where to write.
     """
     import tensorflow as tf
@@ -98,8 +100,8 @@ def write(model, folder):
     exportable.save(folder, signatures)
 
 
-def _proof_batches(shape, pictures, data):
-    """Batches to compare on, and words for them."""
+def _comparison_batches(shape, pictures, data):
+    """Batches for the comparison, and their description."""
     size = shape[:-1]
     usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
@@ -122,8 +124,8 @@ def _proof_batches(shape, pictures, data):
     return batches, words
 
 
-def _prove(model, folder, batches, words):
-    """Loads the folder as a server does and compares it with the Keras model."""
+def _compare(model, folder, batches, words):
+    """Load the folder as a server does and compare it with the Keras model."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))
@@ -136,14 +138,14 @@ def _prove(model, folder, batches, words):
         image = tf.constant(image)
         return np.asarray(serve(image)["labels"]), probabilities(image)["probabilities"].numpy()
 
-    proof = comparison.compare(reference, exported, batches, words)
+    compared = comparison.compare(reference, exported, batches, words)
     constants = {"Const", "Placeholder", "Identity", "NoOp"}
     nodes = _nodes(serve)
     operations = {name: nodes.count(name) for name in set(nodes) - constants}
     (image,) = serve.structured_input_signature[1].values()
     parts = {"operations": operations, "inputs": {"image": _words(image)}}
     parts["outputs"] = {name: _words(spec) for name, spec in serve.structured_outputs.items()}
-    return proof, parts
+    return compared, parts
 
 
 def _nodes(function):

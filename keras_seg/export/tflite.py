@@ -14,11 +14,11 @@ from keras_seg.export.litert import LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 
 NUM_CALIBRATION = 100
-NUM_PROOF = 16
+NUM_COMPARED = 16
 NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
-# What a sound conversion reaches; int8 rounds where two classes are nearly equal.
+# What a correct conversion reaches; int8 differs where two classes score nearly the same.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
 
 
@@ -35,45 +35,47 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
     min_agreement=None,
     input_spec=None,
 ):
-    """Writes a .tflite file of one picture size, with operations built into LiteRT only.
+    """Write a .tflite file of one picture size, with operations built into LiteRT only.
 
-    One picture `image` (1, height, width, c) in, `logits` (1, height, width, num_classes) out:
-    - "fp32", "fp16": float32 pixels 0..255 in, float32 logits out; "fp16" halves the file.
-    - "int8": uint8 pixels 0..255 in, int8 logits out (the file holds their scale and zero point;
-      the highest is the same with or without); weights, by channel, and all computation in 8
-      bits. Smallest, and fastest on CPUs.
-    Scores rather than labels come out: GPU delegates and MediaPipe take no argmax.
-    It is for pictures: LiteRT has no pooling of volumes among its operations.
+    The input is one picture `image` (1, height, width, c), the output `logits`
+    (1, height, width, num_classes):
+    - "fp32", "fp16": float32 pixels 0..255 and float32 logits; "fp16" halves the file.
+    - "int8": uint8 pixels 0..255 and int8 logits (their scale and zero point are in the file and
+      do not change the argmax); per-channel weights and all computation in 8 bits. Smallest, and
+      fastest on CPUs.
+    The output is scores rather than labels because GPU delegates and MediaPipe do not support
+    argmax. Volumes are not supported: LiteRT has no 3D pooling.
     `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three.
 
-    Before the file gets its name it is run by LiteRT and compared with the Keras model: on
-    `data`, else on `calibration`, else on noise. An earlier export of ours under the name is
-    replaced, any other file there is an error. Class names and palette are appended as a zip
-    archive (`labels.txt`, `keras_seg.json`), which runtimes ignore.
+    Before it is kept, the file is run by LiteRT and compared with the Keras model: on `data`, else
+    on `calibration`, else on noise. An earlier export of keras_seg of that name is replaced; any
+    other file there is an error. Class names and palette are appended as a zip archive
+    (`labels.txt`, `keras_seg.json`), which runtimes ignore.
 
     Args:
-        model: Functional or Sequential Keras model, pixels 0..255 in, logits (or a dict with
-            "logits") out. Outputs named `aux_*` are left out.
+        model: Functional or Sequential Keras model from pixels 0..255 to logits (or a dict with
+            "logits"). Outputs named `aux_*` are left out.
         path: where to write, such as "model.tflite".
         mode: "fp32", "fp16" or "int8".
-        size: (height, width) of the pictures, 32 up; may be left out if the model has one.
+        size: (height, width) of the pictures, at least 32; optional if the model has a fixed size.
         calibration: training pictures, for int8: uint8 array (n, h, w, c), or an iterable of
             pictures, of batches, or of batches (image, label). The first 100 are used, resized.
-        data: batches (image, label) to compare on, not those of `calibration`; resized to
-            `size`. Gives the mean IoU of both, of which int8 may lose 0.015 at most, and that of
-            the Keras model on the pictures at their own size.
+        data: batches (image, label) for the comparison, not those of `calibration`; resized to
+            `size`. Adds the mean IoU of both, which may drop by at most 0.015 for int8, and that
+            of the Keras model on the pictures at their own size.
         class_names: names in the order of ids.
         palette: colors (r, g, b) 0..255 in the order of ids.
-        input_spec: how files become pixels, `data.input_spec`; noted for whoever reads files.
-        min_agreement: least share of pixels with the label of the Keras model. Default 0.999 for
-            fp32, 0.995 for fp16, 0.95 for int8 without `data`, and the mean IoU alone with it.
+        input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
+        min_agreement: least share of pixels with the label of the Keras model. Defaults to 0.999
+            for fp32, 0.995 for fp16 and 0.95 for int8 without `data`; with it, only the mean IoU
+            is checked for int8.
 
     Returns:
         ExportReport.
 
     Raises:
-        ValueError: a wrong argument, another backend than TensorFlow, operations that LiteRT
-            does not have, or a proof that fails.
+        ValueError: if an argument is wrong, the backend is not TensorFlow, LiteRT lacks an
+            operation, or the export does not agree with the Keras model.
 
     >>> report = tflite(model, "model.tflite", size=(360, 480))  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
@@ -92,9 +94,9 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
         _require_integer(draft, mode)
         publish.write_notes(draft, notes)
         segmenter = LiteRTSegmenter(draft)
-        batches, words = _proof_batches(shape, pictures[-NUM_PROOF:], data)
+        batches, words = _comparison_batches(shape, pictures[-NUM_COMPARED:], data)
         functions = _functions(exported)
-        proof = comparison.compare(
+        found = comparison.compare(
             lambda image: functions("logits", image),
             segmenter.labels_and_scores,
             batches,
@@ -102,10 +104,10 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
             any_size=None in exported.input_shape[1:3],
         )
         limits = _limits(mode, data, min_agreement)
-        comparison.require("tflite", path, proof, **limits)
+        comparison.require("tflite", path, found, **limits)
         num_bytes = draft.stat().st_size
     parts = (operations, *segmenter.signature())
-    return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(proof))
+    return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(found))
 
 
 def _functions(model):
@@ -118,7 +120,7 @@ def _checked(path):
     if Path(path).suffix != ".tflite":
         raise ValueError(
             "`tflite` writes a file that ends in .tflite. "
-            f"Received: path={str(path)!r}. Use for example 'model.tflite'."
+            f"Received: path={str(path)!r}. For example, use 'model.tflite'."
         )
     return path
 
@@ -127,7 +129,7 @@ def _input_shape(model, size):
     """(height, width, channels) of the file's input."""
     if len(model.input_shape) != 4:
         raise ValueError(
-            "`tflite` is for pictures (b, h, w, c): LiteRT has no pooling of volumes. "
+            "`tflite` exports models of pictures (b, h, w, c): LiteRT has no pooling of volumes. "
             f"Received: model={model.name!r} for volumes, input={model.input_shape}. "
             "Export a SavedModel instead."
         )
@@ -138,17 +140,19 @@ def _input_shape(model, size):
     whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= 32 for n in chosen)
     if not whole or any(n is not None and n != m for n, m in zip(fixed, chosen, strict=True)):
         raise ValueError(
-            "`tflite` needs one picture size=(height, width) of at least 32 pixels, that of the "
-            f"model if it has one. Received: size={size}, model input={model.input_shape[1:]}. "
-            "Pass for example size=(360, 480)."
+            "`tflite` needs size=(height, width) of at least 32 pixels, equal to that of the "
+            f"model if it is fixed. Received: size={size}, model input={model.input_shape[1:]}. "
+            "For example, pass size=(360, 480)."
         )
     return (int(chosen[0]), int(chosen[1]), channels)
 
 
 def _pictures(mode, calibration, shape):
-    """Pictures to calibrate and to compare on: the latter are the last ones."""
+    """Pictures for calibration; the last ones are for the comparison."""
     if calibration is not None:
-        return comparison.take_pictures("tflite", calibration, NUM_CALIBRATION + NUM_PROOF, shape)
+        return comparison.take_pictures(
+            "tflite", calibration, NUM_CALIBRATION + NUM_COMPARED, shape
+        )
     if mode == "int8":
         raise ValueError(
             "`tflite` needs training pictures to find the ranges of an int8 file. "
@@ -159,7 +163,7 @@ def _pictures(mode, calibration, shape):
 
 
 def _convert(model, file, mode, shape, pictures):
-    """Writes the file, in a process of its own."""
+    """Write the file in a separate process."""
     import tensorflow as tf
 
     if mode == "int8":
@@ -177,7 +181,7 @@ def _convert(model, file, mode, shape, pictures):
     script = Path(__file__).with_name("convert.py")
     with tempfile.TemporaryDirectory() as folder:
         exportable.save(f"{folder}/model", serve)
-        # -P: the script's folder holds modules whose names others use too.
+        # -P: the script's folder contains modules whose names are not unique.
         command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), mode]
         if mode == "int8":
             np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
@@ -186,14 +190,14 @@ def _convert(model, file, mode, shape, pictures):
     if status:
         raise ValueError(
             "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
-            f"Received: model={model.name!r}, of which the converter says:\n"
+            f"Received: model={model.name!r}. The converter reports:\n"
             f"{_complaint(errors)} (exit status {status})\n"
             "Replace the layers it names, or export a SavedModel instead."
         )
 
 
 def _run(command, num_pictures):
-    """Run the converter; the bar follows the pictures that it calibrates on."""
+    """Run the converter; the progress bar counts calibration pictures."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
@@ -210,9 +214,9 @@ def _run(command, num_pictures):
 
 
 def _with_full_range(pictures):
-    """The pictures with one black and one white pixel: input scale 1, so pixels go in as they are.
+    """Set one pixel to black and one to white, so that the input scale is 1.
 
-    Else a set without the extremes would get a scale below 1, and brighter pictures be clipped.
+    Without the extremes the scale would be below 1, and brighter pictures would be clipped.
     """
     pictures = np.stack(pictures)
     pictures[0, 0, :2] = [[0], [255]]
@@ -232,13 +236,13 @@ def _require_integer(file, mode):
     if mode == "int8" and not {"FLOAT32", "FLOAT16"}.isdisjoint(types):
         raise ValueError(
             "`tflite` needs a model that can be computed in 8 bits throughout for mode='int8'. "
-            f"Received: a model that keeps tensors of types {types}. "
+            f"Received: a model with tensors of types {types}. "
             "Use mode='fp16', or replace the layers that stay in floating point."
         )
 
 
-def _proof_batches(shape, pictures, data):
-    """Batches to compare on, and words for them."""
+def _comparison_batches(shape, pictures, data):
+    """Batches for the comparison, and their description."""
     if data is not None:
         return comparison.labeled_batches("tflite", data, shape, shape[:2]), "labeled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
@@ -248,7 +252,7 @@ def _proof_batches(shape, pictures, data):
 
 
 def _limits(mode, data, min_agreement):
-    """What the proof must show."""
+    """The limits for the comparison."""
     by_iou = mode == "int8" and data is not None
     if min_agreement is None and not by_iou:
         min_agreement = MIN_AGREEMENT[mode]

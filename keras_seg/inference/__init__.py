@@ -1,7 +1,7 @@
-"""More than one look: tiles for pictures of any size, augmentation, ensembles, uncertainty.
+"""Inference: tiles for pictures of any size, test-time augmentation, ensembles, uncertainty.
 
-Every function here takes a `Segmenter` and gives back something with the same face, so that they
-can be put into one another: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`.
+Every function here takes a `Segmenter` and returns an object with the same interface, so that they
+can be nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`.
 """
 
 from keras_seg.inference.ensembles import augmented, ensemble

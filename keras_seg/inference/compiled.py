@@ -24,9 +24,9 @@ def logits_model(model: keras.Model) -> keras.Model:
         A model of the same name that shares layers and weights with the one given.
 
     Raises:
-        ValueError: if there is not one input, or no output can be the logits: scores of two
-            classes or more before softmax.
-        TypeError: this is no `keras.Model`.
+        ValueError: if the model has more than one input, or no output can be logits, that is,
+            scores of two or more classes before softmax.
+        TypeError: if `model` is not a `keras.Model`.
 
     >>> image = keras.Input((None, None, 3))
     >>> logits = keras.layers.Conv2D(4, 1)(image)
@@ -49,13 +49,13 @@ def logits_model(model: keras.Model) -> keras.Model:
         raise ValueError(
             "A segmentation model needs one output of logits (b, h, w, num_classes), or a dict "
             f"with these under 'logits'. Received: {model.name!r} with outputs {shapes}. Build "
-            "it with keras_seg.models.build; put a subclassed model into keras.Model(image, ...)."
+            "it with keras_seg.models.build; wrap a subclassed model in keras.Model(image, ...)."
         )
     if len(model.inputs) != 1:
         raise ValueError(
             "A segmentation model needs pictures (b, h, w, channels) or volumes "
             f"(b, d, h, w, channels) as its one input. Received: {model.name!r} with "
-            f"{len(model.inputs)} inputs. Put them into one, channel by channel."
+            f"{len(model.inputs)} inputs. Concatenate them along the channels."
         )
     _check_scores(model, logits)
     if isinstance(structure, dict | list | tuple):
@@ -67,7 +67,7 @@ def _check_scores(model: keras.Model, logits) -> None:
     """Raise where an output's shape fits and its numbers cannot be logits."""
     if logits.shape[-1] == 1:
         raise ValueError(
-            "A segmentation model needs logits of two classes or more: background is one, too. "
+            "A segmentation model needs logits of at least two classes, background included. "
             f"Received: {model.name!r} with output {logits.shape}. Give its last layer a channel "
             "for each class, without sigmoid."
         )
@@ -76,23 +76,23 @@ def _check_scores(model: keras.Model, logits) -> None:
     ends = (keras.activations.softmax, keras.activations.sigmoid)
     if isinstance(layer, keras.layers.Softmax) or activation in ends:
         raise ValueError(
-            "A segmentation model needs logits, which become probabilities only afterwards. "
-            f"Received: {model.name!r}, whose layer {layer.name!r} gives probabilities already. "
-            "Leave that layer out, or set its `activation` to keras.activations.linear."
+            "A segmentation model must return logits, not probabilities. "
+            f"Received: {model.name!r}, whose layer {layer.name!r} returns probabilities. "
+            "Remove that layer, or set its `activation` to keras.activations.linear."
         )
 
 
 class CompiledFunctions:
-    """The functions of one network: one for every size, and faster ones for sizes that repeat.
+    """The compiled functions of one network: one for all sizes, and faster ones for common sizes.
 
-    On TensorFlow, a function of unknown size serves each shape until 16 batches of that shape
-    have come in a row; then the shape gets a function of its own, which takes a second to compile
-    and is up to a third faster. A folder of photos of 300 sizes never compiles a second function.
-    A network that only works with a known size gets a function for each shape. So does every
-    network on JAX, which compiles for known shapes only; torch compiles nothing.
+    On TensorFlow, one function of unknown size handles every shape. After 16 consecutive batches
+    of the same shape, a function is compiled for that shape, which takes a second and runs up to a
+    third faster. A folder of photos of 300 sizes never compiles a second function. A network that
+    needs a known size gets one function per shape, as does every network on JAX, which compiles
+    for known shapes only; with torch nothing is compiled.
 
     Args:
-        network: what `logits_model` returns.
+        network: the result of `logits_model`.
         freeze: see `compiled`.
 
     >>> network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
@@ -142,7 +142,7 @@ class CompiledFunctions:
         return self.exact[key]
 
     def _for_all_shapes(self, head: str) -> Callable | None:
-        """Return the function of unknown size, None where there can be none."""
+        """Return the function of unknown size, or None if the network needs a known size."""
         if not self._has_dynamic:
             return None
         if head not in self._dynamic:
@@ -160,12 +160,13 @@ def compiled(
     """Return the model as a compiled function, without the overhead of `model.predict`.
 
     Args:
-        network: what `logits_model` returns.
+        network: the result of `logits_model`.
         head: "labels" for uint8 class ids (b, h, w), "logits" or "probabilities" for float32
             (b, h, w, num_classes).
-        shape: (b, h, w, c) of the batches that the function will be given; on TensorFlow and torch
+        shape: (b, h, w, c) of the batches that the function will receive; on TensorFlow and torch,
             None stands for any length.
-        freeze: make constants of the weights (TensorFlow); the other backends always follow them.
+        freeze: compile the weights as constants (TensorFlow only); with the other backends the
+            function always uses the current weights.
 
     Returns:
         A function of a uint8 array of that shape that returns an array.

@@ -1,4 +1,4 @@
-"""Means over several looks: one network at mirrored and resized pictures, or several networks."""
+"""Test-time augmentation and ensembles."""
 
 import math
 from fractions import Fraction
@@ -13,24 +13,24 @@ MOST_CHANNELS = 128  # that OpenCV 5 resizes at a time; ADE20K has 150 classes
 
 
 def augmented(segmenter, flips="horizontal", scales=(1.0,)):
-    """Let a segmenter look at mirrored and resized copies of a picture, and average.
+    """Average a segmenter's predictions over flipped and resized copies of a picture.
 
-    Test-time augmentation: the mean of the probabilities, each brought back to the picture's own
-    shape. It takes as many passes as there are flips times scales.
+    This is test-time augmentation: the probabilities of each copy are transformed back to the
+    shape of the picture and averaged. The number of forward passes is flips times scales.
 
     Args:
-        segmenter: a `Segmenter`, or what this package makes of one.
-        flips: "horizontal" (or True) adds the mirror image; "all" adds upside down and both, for
-            pictures without an up, such as aerial ones, and for volumes all eight mirror images
-            along three axes; None (or False) adds nothing.
-        scales: sizes of the picture to look at, such as (0.75, 1.0, 1.25); or one.
+        segmenter: a `Segmenter`, or an object with its interface.
+        flips: "horizontal" (or True) adds the horizontal flip; "all" adds the vertical flip and
+            both together, for pictures without a fixed orientation, such as aerial ones, and for
+            volumes all eight flips along three axes; None (or False) adds nothing.
+        scales: scale factors of the copies, such as (0.75, 1.0, 1.25), or a single one.
 
     Returns:
-        What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
+        An object with the interface of `Segmenter`: call, labels, probabilities, tiles, show.
 
     Raises:
-        ValueError: flips are not known, scales are none or not positive, or the network takes one
-            size only and scales has another than 1.
+        ValueError: if `flips` is unknown, `scales` is empty or not positive, or the network has a
+            fixed input size and `scales` contains values other than 1.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -43,19 +43,20 @@ def augmented(segmenter, flips="horizontal", scales=(1.0,)):
 
 
 def ensemble(segmenters, weights=None):
-    """Let several segmenters vote: the mean of their probabilities.
+    """Average the probabilities of several segmenters.
 
     Args:
-        segmenters: two or more `Segmenter`, or what this package makes of them, for the same
+        segmenters: two or more `Segmenter` objects, or others with that interface, for the same
             classes in the same order.
-        weights: how much each counts, 0 or more; all the same if None.
+        weights: weight of each segmenter, 0 or more; equal weights if None.
 
     Returns:
-        What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
+        An object with the interface of `Segmenter`: call, labels, probabilities, tiles, show.
 
     Raises:
-        ValueError: there is none, classes, channels or sizes differ, or weights do not fit.
-        TypeError: this is no list of segmenters.
+        ValueError: if the list is empty, classes, channels or sizes differ, or `weights` does not
+            have one valid entry per segmenter.
+        TypeError: if `segmenters` is not a list of segmenters.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -79,9 +80,10 @@ class Augmented(Predictor):
         if flips not in list(kinds):
             raise ValueError(
                 "`augmented` needs flips 'horizontal', 'all' or None. "
-                f"Received: flips={flips!r}. Choose 'all' only for pictures without an up."
+                f"Received: flips={flips!r}. Choose 'all' only for pictures without a fixed "
+                "orientation."
             )
-        # Axes to turn round in (b, h, w, c) or (b, d, h, w, c): none, the width, the height, ...
+        # Axes to flip in (b, h, w, c) or (b, d, h, w, c): none, the width, the height, ...
         axes = range(segmenter.dimensions, 0, -1)
         self.flips = [
             tuple(axis for place, axis in enumerate(axes) if number >> place & 1)
@@ -93,7 +95,7 @@ class Augmented(Predictor):
         if not self.scales or not positive:
             raise ValueError(
                 "`augmented` needs at least one scale, each above 0. "
-                f"Received: scales={scales!r}. Pass for example (0.75, 1.0, 1.25)."
+                f"Received: scales={scales!r}. For example, pass (0.75, 1.0, 1.25)."
             )
         if segmenter.fixed_size and set(self.scales) != {1}:
             fixed = "x".join(map(str, segmenter.fixed_size))
@@ -138,7 +140,7 @@ class Ensemble(Predictor):
             if any(value != values[0] for value in values):
                 raise ValueError(
                     f"`ensemble` needs segmenters with the same {what}. Received: {values}. "
-                    "Leave out those that differ, or train them on one data set."
+                    "Remove those that differ, or train all of them on one data set."
                 )
         given = np.ones(len(self.segmenters)) if weights is None else np.asarray(weights)
         numbers = given.dtype.kind in "uif" and np.isfinite(given).all() and (given >= 0).all()

@@ -28,26 +28,25 @@ class Task(NamedTuple):
 
 
 def predict_files(segmenter, paths, out=None, overwrite=False):
-    """Writes a label map and an overlay for every picture, and an overlay for every video.
+    """Write a label map and an overlay for every picture, and an overlay for every video.
 
     For `street.jpg`: `street_labels.png`, a palette PNG whose pixels are class ids, and
     `street_overlay.png`. For `drive.mp4`: `drive_overlay.mp4`. For a volume `scan.nii.gz`:
     `scan_labels.nii.gz`, voxel by voxel, and the middle slice as `scan_overlay.png`; for other
-    volumes `scan_labels.npy`. All that could go wrong with names is looked at before the first
-    file is written.
+    volumes `scan_labels.npy`. All file names are checked before the first file is written.
 
     Args:
         segmenter: a `Segmenter` with a palette.
-        paths: pictures and videos, or volumes where the network takes those; and their folders.
+        paths: pictures and videos, or volumes for a network of volumes, or folders of these.
         out: folder to write to; a folder `predicted` beside each file if None.
-        overwrite: whether files from an earlier prediction may be replaced.
+        overwrite: whether to replace existing files.
 
     Returns:
         list of the paths written.
 
     Raises:
-        ValueError: a path is missing or nothing that the network takes, a file to write exists,
-            or its folder cannot be written.
+        ValueError: if a path does not exist or has the wrong type for the network, if an output
+            file exists, or if its folder is not writable.
     """
     volumes = segmenter.dimensions == 3
     files = [file for path in paths for file in _media(Path(path), volumes)]
@@ -55,8 +54,8 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
     existing = [path for task in tasks for path in task.written if path.exists()]
     if existing and not overwrite:
         raise ValueError(
-            f"`predict` replaces no files. Received: a place where {len(existing)} of them exist, "
-            f"such as '{existing[0]}'. Say --out with another folder, or --overwrite."
+            f"`predict` does not replace files. Received: {len(existing)} that exist, such as "
+            f"'{existing[0]}'. Pass --out with another folder, or --overwrite."
         )
     for folder in dict.fromkeys(path.parent for task in tasks for path in task.written):
         require_folder("predict", folder)
@@ -123,7 +122,7 @@ def _require_distinct(tasks):
         if path in sources:
             raise ValueError(
                 "`predict` needs files of different names for one folder. Received: "
-                f"'{sources[path]}' and '{source}'. Leave --out away: the answers then lie "
+                f"'{sources[path]}' and '{source}'. Omit --out: the results then lie "
                 "beside the pictures."
             )
         sources[path] = source
@@ -166,7 +165,8 @@ def _write_overlays(segmenter, source, video, path):
     if writer is None:
         raise ValueError(
             "`predict` needs videos that OpenCV can decode. "
-            f"Received: '{source}', which gives no frame. Convert it, for example to H.264 mp4."
+            f"Received: '{source}', from which no frame can be read. Convert it, for example to "
+            "H.264 mp4."
         )
 
 
@@ -186,7 +186,7 @@ def _writer(path, frames_per_second, shape):
     )
     if not writer.isOpened():
         raise ValueError(
-            "`predict` writes videos as mp4, which this OpenCV cannot. "
+            "`predict` writes videos as mp4, which this build of OpenCV does not support. "
             f"Received: '{path}'. Install opencv-python-headless from its wheel."
         )
     return writer

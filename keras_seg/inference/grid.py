@@ -1,4 +1,4 @@
-"""Where tiles lie along one side of a picture, how much each counts, and the bar of all."""
+"""Positions and blending weights of the tiles along one side of a picture, and a progress bar."""
 
 import math
 from typing import NamedTuple
@@ -31,8 +31,8 @@ def grid(length, tile, overlap, rise, stride) -> Grid:
     Args:
         length: pixels of the side, more than a tile's.
         tile: pixels of a tile, a multiple of `stride`.
-        overlap: pixels that neighbors share at least, at most `tile - stride`.
-        rise: (tile,), how much each pixel of a tile counts from its start on, see `rise_of`.
+        overlap: least number of pixels that adjacent tiles share, at most `tile - stride`.
+        rise: (tile,), weight of each pixel from the start of a tile, see `rise_of`.
         stride: pixels.
 
     Returns:
@@ -75,11 +75,11 @@ def one_tile(length) -> Grid:
 
 
 def rise_of(tile, overlap, blend, margin) -> np.ndarray:
-    """Return how much each pixel counts from a tile's start on: 0 in the margin, rising to 1.
+    """Return the weight of each pixel from the start of a tile: 0 in the margin, rising to 1.
 
     Args:
         tile: pixels.
-        overlap: pixels shared with the neighbor before.
+        overlap: pixels shared with the previous tile.
         blend: "gaussian" or "linear".
         margin: first pixels, which are discarded; at most half the overlap.
 
@@ -98,13 +98,13 @@ def rise_of(tile, overlap, blend, margin) -> np.ndarray:
 
 
 def progress(number):
-    """Return the progress bar of so many tiles.
+    """Return a progress bar for a number of tiles.
 
-    There is none for a single tile, and without a terminal, as in a log or a notebook, it is there
-    for pictures of many tiles only.
+    A single tile has none. Without a terminal, as in a log or a notebook, only pictures of many
+    tiles have one.
 
     Args:
-        number: tiles.
+        number: number of tiles.
 
     Returns:
         tqdm, a context manager with `update()`.

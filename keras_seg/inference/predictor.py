@@ -1,4 +1,4 @@
-"""What a segmenter, an ensemble and the like have in common: the way from pictures to labels."""
+"""The interface of segmenters, ensembles and the like: from pictures to labels."""
 
 from abc import ABC, abstractmethod
 
@@ -14,45 +14,45 @@ PROPERTIES = (
 
 
 def share_properties(predictor, segmenter):
-    """Give a predictor the classes, channels and colors of the one that it is made of."""
+    """Copy the classes, channels and colors of a segmenter to a predictor."""
     for name in PROPERTIES:
         setattr(predictor, name, getattr(segmenter, name))
 
 
 def require_predictor(subject, value):
-    """Raise unless this is a segmenter, or what this package makes of one.
+    """Raise unless this is a segmenter or has its interface.
 
     Args:
-        subject: who asks, such as "tiled".
+        subject: name of the caller, such as "tiled".
         value: what was received.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: if it does not.
     """
     if not isinstance(value, Predictor):
         raise TypeError(
-            f"`{subject}` needs a Segmenter, or what this package makes of one. "
+            f"`{subject}` needs a Segmenter, or an object with its interface. "
             f"Received: {type(value).__name__}. Pass Segmenter(model), or `run.segmenter()`."
         )
 
 
 class Predictor(ABC):
-    """Pictures in; label maps, probabilities and figures out.
+    """Base class: pictures in; label maps, probabilities and figures out.
 
-    A kind of predictor says how a batch becomes probabilities; everything else is here.
+    A subclass computes the probabilities of a batch; everything else is implemented here.
 
     Attributes:
-        num_classes: classes told apart.
+        num_classes: number of classes.
         num_channels: channels of the pictures.
-        dimensions: 2 for pictures; 3 for volumes (d, h, w) or (d, h, w, c), which are then meant
-            wherever pictures (h, w) or (h, w, c) are said.
+        dimensions: 2 for pictures; 3 for volumes (d, h, w) or (d, h, w, c), which then replace
+            pictures (h, w) or (h, w, c) throughout.
         class_names: one name per class.
         palette: one color (r, g, b) in 0..255 per class, or None.
-        output_stride: a picture cut at multiples of this many pixels meets the same grid of
-            coarse features as the whole one.
-        fixed_size: (height, width), or (depth, height, width), where the network takes one size
+        output_stride: pixels of the picture per pixel of the coarsest feature map. A crop that
+            starts at a multiple of it has the same grid of coarse features as the whole picture.
+        fixed_size: (height, width), or (depth, height, width), if the network takes one size
             only, else None.
-        input_spec: how files become pixels: the one of the training.
+        input_spec: how files become pixels, as in training.
     """
 
     num_classes: int
@@ -66,7 +66,7 @@ class Predictor(ABC):
 
     @property
     def input_spec(self) -> InputSpec:
-        """How files become pixels; the plain way where nothing else is set."""
+        """How files become pixels; a default spec if none was set."""
         return self._input_spec or InputSpec(self.num_channels, self.dimensions)
 
     @input_spec.setter
@@ -74,7 +74,7 @@ class Predictor(ABC):
         self._input_spec = spec
 
     def read(self, picture) -> np.ndarray:
-        """Return a path or an array as the uint8 pixels (h, w, c) or (d, h, w, c) it stands for."""
+        """Return the uint8 pixels (h, w, c) or (d, h, w, c) of a path or an array."""
         return as_image(picture, self.input_spec)
 
     @abstractmethod
@@ -86,8 +86,8 @@ class Predictor(ABC):
 
         Args:
             picture: path of a picture, or array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) with
-                red, green, blue in 0..255; or a list of those. Gray becomes color, and alpha is
-                dropped, where the model wants three channels. For a model of volumes, an array
+                red, green, blue in 0..255; or a list of those. If the model takes three channels,
+                gray is converted to color and alpha is dropped. For a model of volumes, an array
                 (d, h, w) or (d, h, w, c) in 0..255, or the path of a .npy, .npz or NIfTI file or
                 of a TIFF stack.
 
@@ -95,14 +95,14 @@ class Predictor(ABC):
             uint8 class ids (h, w), or (d, h, w); a list of those for a list.
 
         Raises:
-            ValueError: if a file is no picture, or an array's shape or range does not fit.
+            ValueError: if a file is not a picture, or an array has the wrong shape or range.
         """
         if isinstance(picture, list | tuple):
             return [self(one) for one in picture]
         return self.labels(self.read(picture)[None])[0]
 
     def labels(self, batch) -> np.ndarray:
-        """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
+        """Return the class ids of a batch, for evaluation and callbacks.
 
         Args:
             batch: uint8 pixels (b, h, w, num_channels); of volumes (b, d, h, w, num_channels).
@@ -111,22 +111,22 @@ class Predictor(ABC):
             uint8 class ids (b, h, w), or (b, d, h, w).
 
         Raises:
-            ValueError: if it is no such batch.
+            ValueError: if `batch` has another shape or dtype.
         """
         return self._probabilities(self._checked(batch)).argmax(axis=-1).astype(np.uint8)
 
     def probabilities(self, picture):
-        """Return how probable each class is at every pixel.
+        """Return the probability of each class at every pixel.
 
         Args:
-            picture: what a call takes, or a uint8 batch (b, h, w, num_channels).
+            picture: as in `__call__`, or a uint8 batch (b, h, w, num_channels).
 
         Returns:
-            float32 in 0..1, (h, w, num_classes), whose sum over the classes is 1; with b in front
-            for a batch; a list for a list.
+            float32 (h, w, num_classes) in 0..1, which sum to 1 over the classes;
+            (b, h, w, num_classes) for a batch; a list for a list.
 
         Raises:
-            ValueError: as for a call.
+            ValueError: as in `__call__`.
         """
         if isinstance(picture, list | tuple):
             return [self.probabilities(one) for one in picture]
@@ -135,7 +135,7 @@ class Predictor(ABC):
         return self._probabilities(self.read(picture)[None])[0]
 
     def _checked(self, batch) -> np.ndarray:
-        """Return a batch as an array, or say why it is none."""
+        """Return a batch as an array; raise if it is not a batch."""
         batch = np.asarray(batch)
         received = f"Received: shape={batch.shape}, dtype={batch.dtype}. "
         axes = self.dimensions + 2
@@ -153,57 +153,56 @@ class Predictor(ABC):
         return batch
 
     def tiles(self, picture, out=None, tile=None, overlap=None, blend="gaussian", margin=None):
-        """Return the label map of a picture of any size, made of tiles, in bounded memory.
+        """Segment a picture of any size tile by tile, in bounded memory.
 
-        Memory beside the network's own: the label map or, with `out`, one row of tiles of it, one
-        row of tiles of the picture, and num_classes * 4 bytes for each pixel of one overlap as
-        long as the picture is wide. Paths of .npy, .tif and .png files, `numpy.memmap` and the
-        like are read piece by piece, with rasterio also .vrt, .jp2 and .img files; other files
-        are held whole. Of a volume, a row of tiles is all tiles of the same slices.
+        Besides the network, memory holds the label map (with `out`, one row of its tiles), one
+        row of tiles of the picture, and num_classes * 4 bytes for each pixel of an overlap as
+        wide as the picture. Files in .npy, .tif and .png format, `numpy.memmap` and similar
+        arrays are read piece by piece, and with rasterio also .vrt, .jp2 and .img files; other
+        files are read at once. For a volume, a row of tiles is all tiles of the same slices.
 
-        With `pip install keras_seg[geo]` and a .tif file as `out`, a georeferenced picture makes
+        With `pip install keras_seg[geo]` and a .tif file as `out`, a georeferenced picture gives
         a GeoTIFF with the same coordinate reference system and transform, the palette, and 255
         (its nodata value) where the picture has no data.
 
         Args:
-            picture: path, array, or anything with uint8 pixels that is cut like an array
+            picture: path, array, or any uint8 object that is sliced like an array
                 (`numpy.memmap`, h5py, zarr).
-            out: path of a .npy, .png or .tif file to write the label map to, for volumes .npy;
-                None returns it.
+            out: .npy, .png or .tif file to write the label map to (.npy for volumes); None
+                returns the label map.
             tile: side of a tile in pixels, or (height, width), or (depth, height, width); rounded
-                up to a multiple of `output_stride`. None for 512, for volumes 96. Larger tiles
-                see more context and are faster.
-            overlap: pixels that neighboring tiles share at least; a quarter of a tile if None.
-            blend: how probabilities change from a tile to the next in the overlap: "gaussian"
-                or "linear".
-            margin: outer pixels of a tile to discard, since they see the tile's edge where the
-                picture goes on; a quarter of the overlap if None. With half the receptive field,
-                and a picture whose sides are multiples of `output_stride`, the result equals that
-                of the whole picture.
+                up to a multiple of `output_stride`. None for 512, or 96 for volumes. Larger tiles
+                give more context and are faster.
+            overlap: least number of pixels that adjacent tiles share; a quarter of a tile if None.
+            blend: how probabilities are blended in the overlap: "gaussian" or "linear".
+            margin: outer pixels of a tile to discard, where the padding at the tile's edge affects
+                the prediction; a quarter of the overlap if None. With a margin of half the
+                receptive field, and a picture whose sides are multiples of `output_stride`, the
+                result equals that of the whole picture.
 
         Returns:
             uint8 class ids (h, w), or (d, h, w), or the path written.
 
         Raises:
-            ValueError: if sizes do not fit together, the picture cannot be read, or `out` exists
-                or has another ending.
+            ValueError: if the sizes are inconsistent, the picture cannot be read, or `out` exists
+                or has an unsupported extension.
             ImportError: if the picture is a GeoTIFF, `out` is a .tif file, and rasterio, which
-                keeps the georeference, is not installed.
+                writes the georeference, is not installed.
         """
         return tiles.labels(self, picture, out, tile, overlap, blend, margin)
 
     def show(self, picture):
-        """Return a figure of one picture, or of a list of them, with what was found in each.
+        """Plot one picture, or a list of pictures, with the predicted classes.
 
         Args:
-            picture: path or array, as for a call, or a list of those; of volumes, the middle
+            picture: path or array, as in `__call__`, or a list of those; of a volume, the middle
                 slice is drawn.
 
         Returns:
-            figure with one row of panels per picture.
+            Figure with one row of panels per picture.
 
         Raises:
-            ValueError: as for a call.
+            ValueError: as in `__call__`.
         """
         from keras_seg.show import show_predictions
 

@@ -16,25 +16,26 @@ SMALLEST_SIDE = 32  # pixels; the models' own lower limit
 
 
 class Segmenter(Predictor):
-    """Give every pixel of a picture its class, at the speed of a compiled graph.
+    """Predict the class of every pixel of a picture with a compiled function.
 
-    The first picture compiles a function for every size; a size that comes 16 times in a row gets
-    a faster one of its own (`keras_seg.inference.compiled.CompiledFunctions`).
-    Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) makes a
-    segmenter of volumes, which takes (d, h, w) and (d, h, w, c) where pictures are said here.
+    The first picture compiles a function for all sizes; after 16 consecutive pictures of one size,
+    a faster function is compiled for that size (`keras_seg.inference.compiled.CompiledFunctions`).
+    Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) gives a
+    segmenter of volumes, which takes (d, h, w) and (d, h, w, c) instead of pictures.
 
     Args:
         model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
             (b, d, h, w, num_classes).
         class_names: one name per class; `class 0`, `class 1`, ... if None.
-        palette: one color (r, g, b) in 0..255 per class, used by `show`; chosen for you if None.
-        freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
+        palette: one color (r, g, b) in 0..255 per class, used by `show`; generated if None.
+        freeze: compile the weights as constants, which is fastest on TensorFlow. Call
             `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
-        input_spec: how files become pixels, `data.input_spec` of the training's data set; None for
-            the whole range of 8 or 16 bits.
+        input_spec: how files become pixels: `data.input_spec` of the data set used in training;
+            None for the whole range of 8 or 16 bits.
 
     Raises:
-        ValueError: if the model is no segmentation model, or names or colors do not fit it.
+        ValueError: if the model is not a segmentation model, or the number of names or colors
+            differs from its number of classes.
 
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
     >>> segmenter = Segmenter(model)
@@ -64,7 +65,7 @@ class Segmenter(Predictor):
         )
         if self.num_classes > 255:
             raise ValueError(
-                "A label map is uint8 and holds at most 255 classes beside the ignored one. "
+                "A label map is uint8 and holds at most 255 classes, plus the ignored one. "
                 f"Received: a model with {self.num_classes} classes. Merge classes, "
                 "or take the argmax of the model's logits yourself."
             )
@@ -90,7 +91,7 @@ class Segmenter(Predictor):
         if not whole or not 0 <= colors.min() <= colors.max() <= 255:
             raise ValueError(
                 "`palette` needs one color (r, g, b) of whole numbers 0..255 per class. "
-                f"Received: palette={self.palette}. Multiply shares of 1 by 255 and round them."
+                f"Received: palette={self.palette}. Multiply values in 0..1 by 255 and round them."
             )
         self._functions = CompiledFunctions(self.network, freeze)
 
@@ -100,7 +101,7 @@ class Segmenter(Predictor):
         return output_stride(self.network)
 
     def labels(self, batch) -> np.ndarray:
-        """Return the class ids of a batch: the raw way in, for evaluation and callbacks.
+        """Return the class ids of a batch, for evaluation and callbacks.
 
         Args:
             batch: uint8 pixels (b, h, w, num_channels); of volumes (b, d, h, w, num_channels).
@@ -118,7 +119,7 @@ class Segmenter(Predictor):
         return self._run("probabilities", batch)
 
     def refresh(self) -> None:
-        """Forget every compiled function, so that the model's present weights are used."""
+        """Discard the compiled functions, so that the model's current weights are used."""
         self._functions.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:

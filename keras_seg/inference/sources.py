@@ -1,4 +1,4 @@
-"""The pixels of a picture, a few rows at a time, as the network takes them."""
+"""Rows of pixels of a picture, converted for the network, without reading it whole."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,18 +31,18 @@ class Source(NamedTuple):
 
 
 def open_picture(picture, spec: InputSpec) -> Source:
-    """Open a picture without reading it, as far as its kind allows.
+    """Open a picture without reading its pixels, if its format allows it.
 
     Args:
-        picture: path; array; or anything with `shape` and `dtype` uint8 whose rows can be cut out
-            by `picture[top:bottom]`. Which files are read piece by piece: see `open_rows`.
+        picture: path; array; or any object with `shape` and `dtype` uint8 whose rows are
+            `picture[top:bottom]`. For the files that are read piece by piece, see `open_rows`.
         spec: how files become pixels.
 
     Returns:
         `Source`.
 
     Raises:
-        ValueError: the file is no picture, or shape or type do not fit.
+        ValueError: if the file is not a picture, or its shape or type is unsupported.
 
     >>> source = open_picture(np.zeros((40, 50, 3), "uint8"), InputSpec(3))
     >>> source.height, source.width, source.read(10, 12).shape
@@ -76,5 +76,5 @@ def _require_rows(picture):
         raise ValueError(
             "A picture that is read piece by piece must be uint8 (h, w) or (h, w, c). "
             f"Received: picture with shape={tuple(shape)}, dtype={dtype}. Scale it to 0..255, "
-            "convert it to uint8, and save it anew."
+            "convert it to uint8, and save it again."
         )

@@ -1,11 +1,11 @@
-"""The coarsest grid that a network looks at a picture on."""
+"""The output stride of a network: how coarse its coarsest feature map is."""
 
 import math
 
 import keras
 
 SIDE = 2304  # pixels: 2^8 * 3^2, so that strides of 2 and 3 leave no rest
-LARGEST = 256  # pixels; what is coarser sees the picture as a whole, as a global mean does
+LARGEST = 256  # pixels; coarser maps cover the whole picture, like global pooling
 
 
 def output_stride(network: keras.Model) -> int:
@@ -15,7 +15,7 @@ def output_stride(network: keras.Model) -> int:
         network: functional model for pictures (b, h, w, c) or volumes (b, d, h, w, c).
 
     Returns:
-        int: 1 for a network that never makes its picture smaller, or that takes one size only.
+        int: 1 for a network that never downsamples, or that takes one size only.
 
     >>> from keras import layers
     >>> image = keras.Input((None, None, 3))

@@ -1,4 +1,4 @@
-"""Pictures of any size for every segmenter: blocks of probabilities, and a segmenter of tiles."""
+"""Tiled inference: blocks of probabilities, and a segmenter that works tile by tile."""
 
 from typing import Any
 
@@ -9,25 +9,26 @@ from keras_seg.inference.predictor import Predictor, require_predictor, share_pr
 
 
 def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin=None):
-    """Give the blended probabilities of a picture block by block, each pixel once.
+    """Yield the blended probabilities of a picture block by block, each pixel once.
 
-    For what does not fit into memory as a whole: write them to a file, or keep their entropy.
+    Use it where all probabilities do not fit into memory: write them to a file, or keep only
+    their entropy.
 
     Args:
-        predictor: a `Segmenter`, or what this package makes of one.
-        picture: see `Segmenter.tiles`; so are the others.
+        predictor: a `Segmenter`, or an object with its interface.
+        picture: as in `Segmenter.tiles`, like the other arguments.
         tile: side of a tile in pixels, or (height, width), or (depth, height, width).
-        overlap: pixels that neighbors share; a quarter of a tile if None.
+        overlap: pixels that adjacent tiles share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile to discard.
 
     Yields:
         rows (slice), columns (slice) and float32 probabilities (h, w, num_classes), from left to
-        right and from top to bottom. Of volumes slices, rows, columns (each a slice) and
+        right and from top to bottom. For volumes slices, rows, columns (each a slice) and
         probabilities (d, h, w, num_classes), all rows and columns of some slices at a time.
 
     Raises:
-        ValueError: sizes do not fit together, or the picture cannot be read.
+        ValueError: if the sizes are inconsistent, or the picture cannot be read.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -43,21 +44,21 @@ def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin
 
 
 def tiled(segmenter, tile=None, overlap=None, blend="gaussian", margin=None):
-    """Let a segmenter look at every picture tile by tile, for example in `evaluate`.
+    """Make a segmenter process every picture tile by tile, for example in `evaluate`.
 
     Args:
-        segmenter: a `Segmenter`, or what this package makes of one.
-        tile: see `Segmenter.tiles`; so are the others.
-        overlap: pixels that neighbors share; a quarter of a tile if None.
+        segmenter: a `Segmenter`, or an object with its interface.
+        tile: as in `Segmenter.tiles`, like the other arguments.
+        overlap: pixels that adjacent tiles share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile to discard.
 
     Returns:
-        What can do all that a `Segmenter` can: call, labels, probabilities, tiles, show.
+        An object with the interface of `Segmenter`: call, labels, probabilities, tiles, show.
 
     Raises:
-        ValueError: a number is out of range.
-        TypeError: this is no segmenter.
+        ValueError: if a number is out of range.
+        TypeError: if `segmenter` is not a segmenter.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -73,7 +74,7 @@ class Tiled(Predictor):
 
     def __init__(self, segmenter, tiling: Any):
         require_predictor("tiled", segmenter)
-        tiles.numbers(segmenter, **tiling)  # Refuses what no picture could be cut by.
+        tiles.numbers(segmenter, **tiling)  # Raises for sizes that fit no picture.
         self.segmenter, self.tiling = segmenter, tiling
         share_properties(self, segmenter)
         self.output_stride, self.fixed_size = segmenter.output_stride, None

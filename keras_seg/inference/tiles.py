@@ -1,4 +1,4 @@
-"""Pictures of any size, tile by tile, in memory that does not grow with their height."""
+"""Tiled inference in memory that does not grow with the height of the picture."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
 
 def blocks(predictor, picture, tile=None, overlap=None, blend="gaussian", margin=None):
-    """Give the blended probabilities of a picture block by block; see `inference.blocks`."""
+    """Yield the blended probabilities of a picture block by block; see `inference.blocks`."""
     source = _opened(predictor, picture)
     grids = _grids(predictor, source, tile, overlap, blend, margin)
     return _walk(predictor)(predictor, source, *grids)
@@ -32,7 +32,7 @@ def _walk(predictor):
 
 
 def _blocks(predictor, source, down, across):
-    """Add tiles up; hold only what tiles to the right and in the next row still add to."""
+    """Sum the tiles; keep only the pixels that later tiles still overlap."""
     depth = max(top + down.tile - end for top, end in zip(down.starts, down.ends, strict=True))
     below = np.zeros((depth, across.ends[-1], predictor.num_classes), np.float32)
     pending = 0
@@ -66,11 +66,11 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
     """Return or write the label map of a picture of any size; see `Segmenter.tiles`.
 
     Args:
-        predictor: a `Segmenter`, or what this package makes of one.
+        predictor: a `Segmenter`, or an object with its interface.
         picture: path or array.
         out: path of a .npy, .png or .tif file; None returns the labels.
         tile: side of a tile in pixels, or (height, width).
-        overlap: pixels that neighbors share; a quarter of a tile if None.
+        overlap: pixels that adjacent tiles share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
         margin: outer pixels of a tile that are ignored.
 
@@ -78,7 +78,7 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
         uint8 class ids (h, w), or the path written.
 
     Raises:
-        ValueError: sizes do not fit together, or `out` exists or has another ending.
+        ValueError: if the sizes are inconsistent, or `out` exists or has an unsupported extension.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -102,7 +102,7 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
 
 
 def _bands(blocks, sizes):
-    """Give the labels of blocks in whole rows, or whole slices of a volume."""
+    """Yield the labels of blocks in whole rows, or whole slices of a volume."""
     band = np.empty(0, np.uint8)
     for first, *others, values in blocks:
         if others[-1].start == 0:
@@ -135,7 +135,7 @@ def numbers(predictor, tile, overlap, blend, margin):
     if len(sides) != axes:
         raise ValueError(
             f"`tiles` needs one side for all {axes} axes, or one for each. Received: tile={tile!r}."
-            f" Pass for example tile={DEFAULT_TILE[axes]}."
+            f" For example, pass tile={DEFAULT_TILE[axes]}."
         )
     for side in sides:
         _check.positive_integer("tiles", "tile", side)
@@ -148,7 +148,7 @@ def numbers(predictor, tile, overlap, blend, margin):
     if 2 * margin > overlap:
         raise ValueError(
             "`tiles` needs a margin of at most half the overlap, so that no pixel is left out. "
-            f"Received: margin={margin}, overlap={overlap}. Take overlap={2 * margin} or more."
+            f"Received: margin={margin}, overlap={overlap}. Use overlap={2 * margin} or more."
         )
     return sides, overlap, margin, stride
 
@@ -162,9 +162,9 @@ def _grids(predictor, source, tile, overlap, blend, margin):
     for length, side in zip(source.sizes, sides, strict=True):
         if length > side and overlap > side - stride:
             raise ValueError(
-                "`tiles` needs an overlap smaller than a tile by the network's stride of "
-                f"{stride} pixels at least. Received: overlap={overlap} for tiles of {side} "
-                f"pixels. Take tile={overlap + stride} or more, or a smaller overlap."
+                "`tiles` needs an overlap that is smaller than a tile by at least the network's "
+                f"stride of {stride} pixels. Received: overlap={overlap} for tiles of {side} "
+                f"pixels. Use tile={overlap + stride} or more, or a smaller overlap."
             )
         if length <= side:
             grids.append(one_tile(length))
@@ -179,7 +179,7 @@ def _require_size(source, size):
         fixed, given = ("x".join(map(str, sizes)) for sizes in (size, source.sizes))
         axes = "height x width" if len(size) == 2 else "depth x height x width"
         raise ValueError(
-            f"This model was built for pictures of {fixed} pixels ({axes}), which are its tiles. "
+            f"This model was built for tiles of {fixed} pixels ({axes}). "
             f"Received: a picture of {given}. Enlarge it, or build the model with "
             f"input_shape=({'None, ' * len(size)}channels)."
         )

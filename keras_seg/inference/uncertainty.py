@@ -1,4 +1,4 @@
-"""How sure a network is of each pixel, as numbers and as a picture."""
+"""Uncertainty of each pixel: entropy, Monte Carlo dropout, heat maps."""
 
 from typing import NamedTuple
 
@@ -22,16 +22,16 @@ DROPOUTS = (
 
 
 def entropy(probabilities):
-    """Entropy of the classes at each pixel, as a share of the highest possible.
+    """Entropy of the class probabilities at each pixel, as a fraction of the largest possible.
 
     Args:
-        probabilities: (..., num_classes) in 0..1, whose sum over the classes is 1.
+        probabilities: (..., num_classes) in 0..1, which sum to 1 over the classes.
 
     Returns:
         float32 (...): 0 where one class is certain, 1 where all are equally probable.
 
     Raises:
-        ValueError: there are fewer than two classes, or numbers outside 0..1.
+        ValueError: if there are fewer than two classes, or values outside 0..1.
 
     >>> entropy(np.array([[1.0, 0.0], [0.5, 0.5]])).tolist()
     [0.0, 1.0]
@@ -50,16 +50,16 @@ def entropy(probabilities):
 
 
 def heat_map(values):
-    """A picture of numbers in 0..1: dark where they are 0, bright where they are 1.
+    """Color a map of values in 0..1: dark where they are 0, bright where they are 1.
 
     Args:
-        values: (h, w) in 0..1, such as an entropy; what lies outside counts as 0 or 1.
+        values: (h, w) in 0..1, such as an entropy; other values are clipped.
 
     Returns:
         uint8 (h, w, 3), red, green, blue.
 
     Raises:
-        ValueError: the shape is another one.
+        ValueError: if `values` has another number of axes.
 
     >>> heat_map(np.zeros((4, 5))).shape
     (4, 5, 3)
@@ -75,14 +75,14 @@ def heat_map(values):
 
 
 class Uncertainty(NamedTuple):
-    """What sampling tells of a picture.
+    """The uncertainty of a prediction, from several samples.
 
     Attributes:
-        probabilities: float32 (h, w, num_classes), mean over the samples; of volumes, here and
-            below, with a depth in front.
-        entropy: float32 (h, w) of that mean, 0..1: all that is unsure.
-        mutual_information: float32 (h, w), 0..1 on the same scale: the part of it on which the
-            samples disagree, which more training data could lower.
+        probabilities: float32 (h, w, num_classes), mean over the samples; for volumes, here and
+            below, with a leading depth axis.
+        entropy: float32 (h, w) of that mean, 0..1: the total uncertainty.
+        mutual_information: float32 (h, w), 0..1 on the same scale: the part of the entropy due to
+            disagreement between samples, which more training data could reduce.
     """
 
     probabilities: np.ndarray
@@ -91,24 +91,24 @@ class Uncertainty(NamedTuple):
 
 
 def mc_dropout(segmenter, samples=20, seed=0):
-    """Sample a network with its dropout on, for probabilities that know what they do not know.
+    """Estimate uncertainty by Monte Carlo dropout: sample a network with active dropout.
 
     Y. Gal, Z. Ghahramani: Dropout as a Bayesian Approximation, ICML 2016, arXiv 1506.02142.
-    Only dropout is as in training; batch normalization keeps its moving statistics. The weights
-    are those of the moment of this call.
+    Only dropout runs in training mode; batch normalization uses its moving statistics. The
+    weights are copied when this function is called.
 
     Args:
         segmenter: a `Segmenter` whose network has dropout.
-        samples: passes for each picture.
+        samples: forward passes for each picture.
         seed: the same seed gives the same numbers for the same picture.
 
     Returns:
-        What can do all that a `Segmenter` can, with the mean of the samples; and
-        `uncertainty(picture)`, which returns an `Uncertainty`.
+        An object with the interface of `Segmenter` that averages the samples, and with a method
+        `uncertainty(picture)` that returns an `Uncertainty`.
 
     Raises:
-        ValueError: the network has no dropout, or `samples` is below 1.
-        TypeError: this is no `Segmenter`.
+        ValueError: if the network has no dropout, or `samples` is below 1.
+        TypeError: if `segmenter` is not a `Segmenter`.
 
     >>> from keras_seg import Segmenter
     >>> image = keras.Input((None, None, 3))
@@ -157,7 +157,7 @@ class MonteCarlo(Predictor):
         """Return mean probabilities, their entropy and the mutual information of a picture.
 
         Args:
-            picture: path or array, as for a call.
+            picture: path or array, as in `__call__`.
 
         Returns:
             `Uncertainty`.
@@ -186,11 +186,11 @@ class MonteCarlo(Predictor):
 
 
 class AlwaysDropout(layers.Layer):
-    """A dropout layer that is on whether its model trains or not.
+    """A dropout layer that is active in training and in inference.
 
     Args:
         dropout: one of Keras's dropout layers.
-        **kwargs: name and the like, see `keras.layers.Layer`.
+        **kwargs: arguments of `keras.layers.Layer`, such as name.
 
     >>> layer = AlwaysDropout(layers.Dropout(0.5, seed=0))
     >>> bool(keras.ops.any(layer(keras.ops.ones((1, 64)), training=False) == 0))
@@ -210,13 +210,13 @@ class AlwaysDropout(layers.Layer):
 
 
 def sampling_model(model):
-    """Copy a functional model, weights and all, with its dropout always on.
+    """Copy a functional model and its weights, with dropout always active.
 
     Args:
         model: functional or sequential; models and `Recompute` inside it are copied likewise.
 
     Returns:
-        `keras.Model`, which shares nothing with the one given.
+        `keras.Model` that shares nothing with the original.
 
     >>> model = keras.Sequential([keras.Input((8,)), layers.Dropout(0.5)])
     >>> type(sampling_model(model).layers[-1]).__name__

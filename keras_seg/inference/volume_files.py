@@ -1,4 +1,4 @@
-"""Label volumes for files, in the form that each file came in."""
+"""Label volumes for volume files, in the format of each file."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipelines.read.nifti import SUFFIXES, nibabel_for
 
 
 def label_file(source):
-    """The ending of the label volume that belongs to a file: NIfTI stays NIfTI.
+    """File extension of the label volume of a file: NIfTI stays NIfTI.
 
     Args:
         source: path of a volume.
@@ -32,12 +32,12 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
     Args:
         segmenter: a `Segmenter` of volumes, with a palette.
         source: path of the volume.
-        labels_path: file for uint8 ids (d, h, w), .npy; or .nii.gz, whose voxels lie where those
-            of the source do.
+        labels_path: file for the uint8 ids (d, h, w): .npy, or .nii.gz with the affine of the
+            source.
         overlay_path: file for the slice, .png.
 
     Raises:
-        ValueError: the file is no volume that the network takes.
+        ValueError: if the file is not a volume that the network can process.
     """
     volume = segmenter.read(source)
     labels = segmenter(volume)

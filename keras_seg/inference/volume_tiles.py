@@ -1,4 +1,4 @@
-"""Volumes of any size, tile by tile, in memory that does not grow with their depth."""
+"""Tiled inference for volumes, in memory that does not grow with their depth."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,15 +29,15 @@ def open_volume(volume, spec: InputSpec) -> VolumeSource:
     """Open a volume; a .npy file, `numpy.memmap` and the like without reading it.
 
     Args:
-        volume: path; array; or anything with `shape` and `dtype` uint8 whose slices (d, h, w) or
-            (d, h, w, c) can be cut out by `volume[first:last]`.
+        volume: path; array; or any object with `shape` and `dtype` uint8 whose slices (d, h, w)
+            or (d, h, w, c) are `volume[first:last]`.
         spec: how files become pixels.
 
     Returns:
         `VolumeSource`.
 
     Raises:
-        ValueError: the file is no volume, or shape or type do not fit.
+        ValueError: if the file is not a volume, or its shape or type is unsupported.
 
     >>> source = open_volume(np.zeros((20, 40, 50), "uint8"), InputSpec(1, 3))
     >>> source.sizes, source.read(3, 5).shape
@@ -73,10 +73,10 @@ def _is_lazy(volume, spec):
 
 
 def volume_blocks(predictor, source, deep, down, across):
-    """Give blended probabilities slab by slab: all tiles of the same slices at a time.
+    """Yield blended probabilities slab by slab: all tiles of the same slices at a time.
 
     Args:
-        predictor: what `Segmenter` and its kin have in common.
+        predictor: a `Predictor`.
         source: `VolumeSource`.
         deep: `Grid` of the depth.
         down: `Grid` of the height.

@@ -1,4 +1,4 @@
-"""Writing a label map row by row, so that it never lies in memory as a whole."""
+"""Write a label map row by row, without holding it in memory as a whole."""
 
 import math
 import struct
@@ -42,7 +42,7 @@ def require_writable(out, dimensions) -> None:
         dimensions: 2 for pictures, 3 for volumes.
 
     Raises:
-        ValueError: the ending is unknown or does not suit volumes, or the file exists.
+        ValueError: if the extension is unknown or not suited to volumes, or the file exists.
 
     >>> require_writable("labels.png", 2)
     """
@@ -52,17 +52,17 @@ def require_writable(out, dimensions) -> None:
         of = "" if dimensions == 2 else " of volumes"
         raise ValueError(
             f"`tiles` writes label maps{of} as {' or '.join(endings)}. "
-            f"Received: out='{path}'. Choose another ending."
+            f"Received: out='{path}'. Choose another extension."
         )
     if path.exists():
         raise ValueError(
-            f"`tiles` replaces no files. Received: out='{path}', which exists. "
+            f"`tiles` does not replace files. Received: out='{path}', which exists. "
             "Choose another name, or delete it first."
         )
 
 
 def write_labels(out, bands, size, palette=None, source=None) -> None:
-    """Write a label map; the file has its name only once it is complete. Folders are made.
+    """Write a label map under a temporary name, then rename it. Missing folders are created.
 
     Args:
         out: a .npy file; a .png or .tif file whose pixels are the class ids. A .tif file of a
@@ -74,8 +74,8 @@ def write_labels(out, bands, size, palette=None, source=None) -> None:
         source: path of the picture.
 
     Raises:
-        ValueError: the name cannot be written, see `require_writable`.
-        ImportError: the picture is a GeoTIFF, `out` is a .tif file, and rasterio is missing.
+        ValueError: if the name cannot be written, see `require_writable`.
+        ImportError: if the picture is a GeoTIFF, `out` is a .tif file, and rasterio is missing.
 
     >>> import tempfile
     >>> name = Path(tempfile.mkdtemp()) / "labels.npy"
@@ -163,14 +163,14 @@ def _colors(palette):
 
 
 def _tiles(bands, width):
-    """Give the tiles of a TIFF from left to right and from top to bottom."""
+    """Yield the tiles of a TIFF from left to right and from top to bottom."""
     for strip in _strips(bands, SIDE):
         for left in range(0, width, SIDE):
             yield np.ascontiguousarray(strip[:, left : left + SIDE])
 
 
 def _strips(bands, height):
-    """Give the same rows in pieces of one height, the last one excepted."""
+    """Yield the same rows in pieces of one height, except for the last."""
     kept = []
     for rows in bands:
         kept.append(rows)

@@ -142,6 +142,6 @@ def _check_pair(part):
     if not isinstance(part, list | tuple) or len(part) != 2 or isinstance(part[1], list | tuple):
         raise TypeError(
             "`losses.build` needs pairs (weight, name or loss) in a list of losses. "
-            f"Received: {part!r}. Pass for example [(1.0, 'cross_entropy'), (0.5, 'dice')]."
+            f"Received: {part!r}. For example, pass [(1.0, 'cross_entropy'), (0.5, 'dice')]."
         )
     return part

@@ -68,7 +68,7 @@ class BoundaryCrossEntropy(PixelLoss):
         if sigma == 0:
             raise ValueError(
                 "`BoundaryCrossEntropy` needs sigma above 0 pixels. Received: "
-                f"sigma={sigma!r}. Pass for example 5."
+                f"sigma={sigma!r}. For example, pass 5."
             )
         self.border_weight = border_weight
         self.sigma = sigma

@@ -43,7 +43,7 @@ class WeightedSum(keras.losses.Loss):
         if not self.parts:
             raise ValueError(
                 "`WeightedSum` needs at least one pair (weight, loss). Received: parts=[]. "
-                "Pass for example [(1.0, SparseCrossEntropy(11)), (0.5, DiceLoss(11))]."
+                "For example, pass [(1.0, SparseCrossEntropy(11)), (0.5, DiceLoss(11))]."
             )
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -79,7 +79,7 @@ def _pair(part):
     if weight is None or not isinstance(loss, keras.losses.Loss):
         raise TypeError(
             f"`WeightedSum` needs pairs (weight, Keras loss). Received: part={part!r}. "
-            "Pass for example (0.5, DiceLoss(11)); `losses.build` takes names too."
+            "For example, pass (0.5, DiceLoss(11)); `losses.build` takes names too."
         )
     check_at_least_0("WeightedSum", weight=weight)
     return float(weight), loss

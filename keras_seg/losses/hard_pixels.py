@@ -69,7 +69,7 @@ class OhemCrossEntropy(PixelLoss):
         if share == 0:
             raise ValueError(
                 "`OhemCrossEntropy` needs a share above 0, else a batch without hard pixels has "
-                f"no gradient. Received: share={share!r}. Pass for example 0.05."
+                f"no gradient. Received: share={share!r}. For example, pass 0.05."
             )
         self.share = share
         self.threshold = threshold

@@ -114,7 +114,7 @@ class TverskyLoss(RegionLoss):
         if beta == 0:
             raise ValueError(
                 "`TverskyLoss` needs beta above 0: otherwise missed pixels have no cost. "
-                f"Received: beta={beta!r}. Pass for example 0.7."
+                f"Received: beta={beta!r}. For example, pass 0.7."
             )
         self.alpha = alpha
         self.beta = beta

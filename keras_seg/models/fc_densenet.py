@@ -332,5 +332,5 @@ def _check_options(options):
         raise ValueError(
             f"`{name}` needs layers_per_block to be an odd number of whole numbers from 1, 3 to 11 "
             "of them: the blocks going down, the bottleneck, and as many blocks going up. "
-            f"Received: layers_per_block={per_block!r}. Pass for example (4, 5, 7, 5, 4)."
+            f"Received: layers_per_block={per_block!r}. For example, pass (4, 5, 7, 5, 4)."
         )

@@ -136,13 +136,13 @@ def _check_kinds(subject, recipe):
     if not pairs:
         raise ValueError(
             f"`{subject}` needs augmentation as a list of ops, or of pairs (name, arguments). "
-            f"Received: augmentation={ops!r}. Pass for example [('random_flip', {{}})]."
+            f"Received: augmentation={ops!r}. For example, pass [('random_flip', {{}})]."
         )
     weights = recipe.class_weights
     if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
         raise ValueError(
             f"`{subject}` needs class_weights as one number per class, or as arguments that "
-            f"compute them. Received: class_weights={weights!r}. Pass for example "
+            f"compute them. Received: class_weights={weights!r}. For example, pass "
             "{'method': 'enet'}."
         )
     kinds = recipe.no_decay

@@ -40,7 +40,7 @@ def read_recipe(path):
     if not isinstance(fields, dict):
         raise ValueError(
             f"A recipe's file must hold fields by name. Received: '{path}' with "
-            f"{type(fields).__name__}. Write for example epochs and batch_size."
+            f"{type(fields).__name__}. For example, write epochs and batch_size."
         )
     fields = {"name": path.stem, **fields}
     for field in fields:

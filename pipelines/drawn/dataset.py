@@ -75,7 +75,7 @@ def _check(dataset: str, count: int, size: tuple[int, ...], seed: int, dimension
     if not is_size or not all(_is_whole(side) for side in size):
         raise TypeError(
             f"`{dataset}` takes size=({', '.join(sides)}) as {dimensions} whole numbers. "
-            f"Received: size={size!r}. Give for example size={(64, 240, 320)[-dimensions:]}."
+            f"Received: size={size!r}. For example, pass size={(64, 240, 320)[-dimensions:]}."
         )
     if count < _MIN_COUNT:
         raise ValueError(

@@ -107,7 +107,7 @@ def as_classes(
         raise TypeError(
             "`classes` must be a number, a list of names, {id: name}, {(red, green, blue): name}, "
             f"a pandas table or the path of a CSV file. Received: classes={table!r}. "
-            "Give for example classes=['soil', 'crop']."
+            "For example, pass classes=['soil', 'crop']."
         )
     classes = Classes.make(table)  # refuses names that do not work, as a list has them
     return Classes.make(_shifted(dict(enumerate(classes.names)), label_offset), ignored)
@@ -152,7 +152,7 @@ def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
         raise ValueError(
             "A table of classes needs a header and a row for each class. "
             f"Received: {os.fspath(path)!r} ({error}). "
-            "Write for example: name,red,green,blue and then road,128,64,128."
+            "For example, write: name,red,green,blue and then road,128,64,128."
         ) from error
 
 

@@ -241,7 +241,7 @@ def _shares(fractions: Mapping[str, float]) -> list[float]:
     if not shares or min(shares) <= 0 or sum(shares) > 1 + 1e-6:
         raise ValueError(
             "Shares of splits must be above 0 and together at most 1. "
-            f"Received: splits={dict(fractions)}. Give for example {{'train': 0.8, 'val': 0.2}}."
+            f"Received: splits={dict(fractions)}. For example, pass {{'train': 0.8, 'val': 0.2}}."
         )
     return shares
 

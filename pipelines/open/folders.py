@@ -152,7 +152,7 @@ def _not_both_by_split(images, labels) -> ValueError:
     return ValueError(
         "`images` and `labels` must both be folders, or both be {split: folder}. "
         f"Received: images={images!s:.200}, labels={labels!s:.200}. "
-        "Give for example images={'train': ...} and labels={'train': ...}."
+        "For example, pass images={'train': ...} and labels={'train': ...}."
     )
 
 

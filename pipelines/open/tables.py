@@ -140,7 +140,7 @@ def _rows(table, root) -> tuple[pd.DataFrame, str, Path]:
 def _no_rows(received: str) -> ValueError:
     return ValueError(
         f"A table of files needs a header and at least one row. Received: {received}. "
-        "Write for example: image,mask and then a.jpg,a.png."
+        "For example, write: image,mask and then a.jpg,a.png."
     )
 
 

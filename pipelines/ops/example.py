@@ -158,7 +158,7 @@ def wanted_sizes(subject: str, example: Example, height: int, width: int, depth:
     raise ValueError(
         f"`{subject}` needs depth for volumes (d, h, w, c), and none for pictures (h, w, c). "
         f"Received: depth={depth!r} for an image of shape {tuple(example['image'].shape)}. "
-        + ("Leave depth out." if depth is not None else "Give for example depth=64.")
+        + ("Leave depth out." if depth is not None else "For example, pass depth=64.")
     )
 
 
@@ -170,7 +170,7 @@ def check_size(subject: str, height: int, width: int, depth: int | None = None) 
             raise ValueError(
                 f"`{subject}` needs height and width as whole numbers of pixels from 1 up, and "
                 f"depth for volumes. Received: height={height!r}, width={width!r}{more}. "
-                "Give for example height=360, width=480."
+                "For example, pass height=360, width=480."
             )
 
 
@@ -188,7 +188,7 @@ def check_count(subject: str, name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(
             f"`{subject}` needs {name} as a whole number from 1 up. Received: {name}={value!r}. "
-            f"Give for example {name}=2."
+            f"For example, pass {name}=2."
         )
 
 
@@ -197,5 +197,5 @@ def check_scale(subject: str, low: float, high: float) -> None:
     if not 0 < low <= high:
         raise ValueError(
             f"`{subject}` needs 0 < low <= high, as factors of the picture's size. "
-            f"Received: low={low!r}, high={high!r}. Give for example low=0.5, high=2.0."
+            f"Received: low={low!r}, high={high!r}. For example, pass low=0.5, high=2.0."
         )

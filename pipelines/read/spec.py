@@ -102,7 +102,7 @@ def _checked_range(value_range: Any) -> tuple[float, float]:
     if not valid:
         raise ValueError(
             "`value_range` must be two numbers, the lower one first. "
-            f"Received: value_range={value_range!r}. Pass for example (0, 4095)."
+            f"Received: value_range={value_range!r}. For example, pass (0, 4095)."
         )
     low, high = (value.item() if hasattr(value, "item") else value for value in value_range)
     return low, high
@@ -113,7 +113,7 @@ def _checked_bands(bands: Any, channels: int) -> tuple[int, ...]:
     if len(taken) != channels or not all(_is_whole(band, 0) for band in taken):
         raise ValueError(
             "`bands` must be one whole number from 0 for each of the channels. "
-            f"Received: bands={bands!r} for channels={channels}. Pass for example (3, 2, 1)."
+            f"Received: bands={bands!r} for channels={channels}. For example, pass (3, 2, 1)."
         )
     return taken
 
@@ -123,6 +123,6 @@ def _checked_size(size: Any, dimensions: int) -> tuple[int, int]:
     if dimensions != 2 or len(sides) != 2 or not all(_is_whole(side, 1) for side in sides):
         raise ValueError(
             "`size` must be (height, width) in pixels, for pictures only. "
-            f"Received: size={size!r} for dimensions={dimensions}. Pass for example (224, 224)."
+            f"Received: size={size!r} for dimensions={dimensions}. For example, pass (224, 224)."
         )
     return sides

@@ -1,4 +1,4 @@
-"""What both exports share: the report, the proof, the publishing, the model that is exported."""
+"""What both exports share: report, comparison, publishing, and the model that is exported."""
 
 import keras
 import numpy as np
@@ -7,8 +7,7 @@ import tensorflow as tf
 from _export import recomputed
 from keras import layers
 
-from keras_seg.export import ExportReport, saved_model, tflite
-from keras_seg.export import comparison as proof_part
+from keras_seg.export import ExportReport, comparison, saved_model, tflite
 from keras_seg.export import exportable as model_part
 from keras_seg.export import publish as publish_part
 
@@ -23,8 +22,10 @@ def tiny(num_classes=3, size=(None, None), dtype=None):
     return keras.Model(image, {"logits": logits, "aux_context": aux})
 
 
-def proof(agreement=1.0, difference=0.0, keras_mean_iou=None, mean_iou=None):
-    return proof_part.Proof("2 noise pictures", agreement, difference, keras_mean_iou, mean_iou)
+def compared(agreement=1.0, difference=0.0, keras_mean_iou=None, mean_iou=None):
+    return comparison.Comparison(
+        "2 noise pictures", agreement, difference, keras_mean_iou, mean_iou
+    )
 
 
 def test_report_names_size_operations_agreement_and_both_scores():
@@ -121,12 +122,12 @@ def test_class_names_and_palette_need_one_entry_for_each_class(name):
         model_part.class_notes(3, **values)
 
 
-def test_proof_counts_pixels_and_scores_both():
+def test_comparison_counts_pixels_and_scores_both():
     logits = np.zeros((1, 2, 2, 2), "float32")
     logits[..., 1] = [[1, 1], [-1, -1]]  # Keras: 1 1 / 0 0
     found = np.array([[[1, 0], [0, 0]]], "uint8")
     label = np.array([[[1, 1], [0, 255]]], "uint8")
-    result = proof_part.compare(
+    result = comparison.compare(
         lambda image: logits,
         lambda image: (found, logits + 0.5),
         [(np.zeros(1), label, None)],
@@ -140,7 +141,7 @@ def test_proof_counts_pixels_and_scores_both():
     assert result.pictures == "1 such"
 
 
-def test_proof_scores_keras_at_the_pictures_own_size_too():
+def test_comparison_scores_keras_at_the_pictures_own_size_too():
     # Class 1 where the picture is white. The small picture has lost the white column.
     def reference(image):
         return np.concatenate([128.0 - image, image - 128.0], axis=-1)
@@ -150,17 +151,19 @@ def test_proof_scores_keras_at_the_pictures_own_size_too():
     label = (large[..., 0] > 0).astype("uint8")
     batches = [(small, label[:, ::2, ::2], (large, label))]
     exported = lambda image: (np.zeros((1, 2, 2), "uint8"), reference(image))  # noqa: E731
-    result = proof_part.compare(reference, exported, batches, "such", any_size=True)
+    result = comparison.compare(reference, exported, batches, "such", any_size=True)
     # Of 4 pixels, 2 are white: class 0 has 2 right of 4 found, class 1 none. Large: all right.
     assert (result.keras_mean_iou, result.mean_iou) == (0.25, 0.25)
     assert result.keras_own_size_mean_iou == 1.0
     same = [(small, label[:, ::2, ::2], (small, label[:, ::2, ::2]))]
-    result = proof_part.compare(reference, exported, same, "such", any_size=True)
+    result = comparison.compare(reference, exported, same, "such", any_size=True)
     assert result.keras_own_size_mean_iou is None
 
 
 def test_data_without_any_picture_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"at least one batch.*data without any.*used up"):
+    with pytest.raises(
+        ValueError, match=r"at least one batch.*data without any.*exhausted iterator"
+    ):
         saved_model(tiny(), tmp_path / "1", data=iter(()))
     assert not list(tmp_path.iterdir())
 
@@ -168,30 +171,30 @@ def test_data_without_any_picture_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (proof(agreement=0.9), r"labels as in Keras on at least 99.90%.*agreement=0.90000"),
-        (proof(difference=np.inf), r"scores to be finite.*max_difference=inf"),
-        (proof(keras_mean_iou=0.65, mean_iou=0.6), r"loss of mean IoU.*0.6000 after 0.6500"),
-        (proof(keras_mean_iou=0.65, mean_iou=np.nan), r"loss of mean IoU"),
+        (compared(agreement=0.9), r"labels as in Keras on at least 99.90%.*agreement=0.90000"),
+        (compared(difference=np.inf), r"scores to be finite.*max_difference=inf"),
+        (compared(keras_mean_iou=0.65, mean_iou=0.6), r"loss of mean IoU.*0.6000 after 0.6500"),
+        (compared(keras_mean_iou=0.65, mean_iou=np.nan), r"loss of mean IoU"),
     ],
 )
-def test_failed_proof_says_what_it_needed_and_found(result, words):
+def test_failed_comparison_reports_the_rule_and_the_result(result, words):
     with pytest.raises(ValueError, match=words):
-        proof_part.require("tflite", "a.tflite", result, 0.999, max_iou_drop=0.015)
+        comparison.require("tflite", "a.tflite", result, 0.999, max_iou_drop=0.015)
 
 
 def test_pictures_come_from_arrays_batches_and_labeled_batches():
     batch = np.zeros((2, 8, 8, 3), "uint8")
     sources = [batch, list(batch), [batch, batch], [(batch, batch[..., 0])]]
     sources.append(tf.data.Dataset.from_tensors((batch, batch[..., 0])))
-    counts = [len(proof_part.take_pictures("f", source, 3, (4, 6, 3))) for source in sources]
+    counts = [len(comparison.take_pictures("f", source, 3, (4, 6, 3))) for source in sources]
     assert counts == [2, 2, 3, 2, 2]
-    assert proof_part.take_pictures("f", batch, 1, (4, 6, 3))[0].shape == (4, 6, 3)
+    assert comparison.take_pictures("f", batch, 1, (4, 6, 3))[0].shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 8, 8, 3)), np.zeros((1, 8, 8, 1), "uint8"), []])
 def test_pictures_of_another_kind_are_refused(wrong):
-    with pytest.raises(ValueError, match="needs uint8 pictures"):
-        proof_part.take_pictures("tflite", wrong, 3, (8, 8, 3))
+    with pytest.raises(ValueError, match="needs at least one of uint8 pictures"):
+        comparison.take_pictures("tflite", wrong, 3, (8, 8, 3))
 
 
 @pytest.mark.parametrize(
@@ -203,12 +206,12 @@ def test_pictures_of_another_kind_are_refused(wrong):
 )
 def test_data_of_another_kind_is_refused(item, words):
     with pytest.raises(ValueError, match=words):
-        list(proof_part.labeled_batches("tflite", [item], (8, 8, 3), (8, 8)))
+        list(comparison.labeled_batches("tflite", [item], (8, 8, 3), (8, 8)))
 
 
 def test_resizing_keeps_class_ids():
     label = np.array([[0, 255], [7, 3]], "uint8").reshape(1, 2, 2, 1)
-    assert set(np.unique(proof_part.resized(label, (5, 7), nearest=True))) == {0, 3, 7, 255}
+    assert set(np.unique(comparison.resized(label, (5, 7), nearest=True))) == {0, 3, 7, 255}
 
 
 def test_published_file_appears_at_the_end_and_replaces_only_ours(tmp_path):
@@ -247,7 +250,7 @@ def test_published_folder_replaces_ours_whole(tmp_path):
 def test_what_is_not_ours_is_never_replaced(tmp_path, kind):
     path = tmp_path / "1"
     path.write_text("mine") if kind == "file" else path.mkdir()
-    with pytest.raises(ValueError, match=r"nothing else.*holds something else"):
+    with pytest.raises(ValueError, match=r"nothing else.*is something else"):
         with publish_part.published("saved_model", path):
             pytest.fail("must not come here")
     assert path.exists()

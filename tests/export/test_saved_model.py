@@ -1,4 +1,4 @@
-"""SavedModel: any size, no Keras, weights once, proven."""
+"""SavedModel: any size, no Keras, weights once, compared with Keras."""
 
 import importlib
 import json

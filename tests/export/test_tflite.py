@@ -1,4 +1,4 @@
-"""TFLite: static size, builtin operations, BatchNorm folded, proven, run by LiteRT."""
+"""TFLite: static size, builtin operations, BatchNorm folded, compared with Keras, run by LiteRT."""
 
 import importlib
 import subprocess
@@ -222,10 +222,10 @@ def test_flex_operations_in_a_file_are_found(tmp_path):
     ("arguments", "words"),
     [
         ({"mode": "int4", "size": SIZE}, r"Unknown mode.*Did you mean 'int8'.*mode='int4'"),
-        ({}, r"one picture size=\(height, width\).*size=None"),
+        ({}, r"needs size=\(height, width\).*size=None"),
         ({"size": (16, 64)}, r"at least 32 pixels.*size=\(16, 64\)"),
-        ({"size": (64,)}, r"one picture size"),
-        ({"size": 360}, r"one picture size.*Received: size=360"),
+        ({"size": (64,)}, r"needs size"),
+        ({"size": 360}, r"needs size.*Received: size=360"),
         ({"size": SIZE, "mode": "int8"}, r"training pictures.*calibration=None"),
         ({"size": SIZE, "min_agreement": 2}, r"min_agreement"),
         ({"size": SIZE, "class_names": ["road"]}, r"1 entries for 3 classes"),
@@ -258,7 +258,7 @@ def test_size_must_be_that_of_the_model():
     part = importlib.import_module("keras_seg.export.tflite")
     fixed = keras.Sequential([keras.Input((64, 80, 3)), layers.Conv2D(2, 1)])
     assert part._input_shape(fixed, None) == (64, 80, 3)
-    with pytest.raises(ValueError, match=r"that of the model.*size=\(32, 80\)"):
+    with pytest.raises(ValueError, match=r"equal to that of the model.*size=\(32, 80\)"):
         part._input_shape(fixed, (32, 80))
 
 
@@ -284,7 +284,7 @@ def one_operation(shape):
 
 
 def test_segmenter_needs_a_file_of_its_kind(tmp_path):
-    with pytest.raises(ValueError, match="which is no file"):
+    with pytest.raises(ValueError, match="which is not a file"):
         LiteRTSegmenter(tmp_path / "none.tflite")
     path = tmp_path / "vector.tflite"
     path.write_bytes(one_operation((1, 4)))

@@ -185,7 +185,9 @@ def test_what_is_no_segmenter_is_named(value):
             TypeError, match=rf"needs a Segmenter.*Received: {type(value).__name__}"
         ):
             wrap(value)
-    with pytest.raises(TypeError, match=r"`ensemble` needs a Segmenter, or what.*Pass Segmenter"):
+    with pytest.raises(
+        TypeError, match=r"`ensemble` needs a Segmenter, or an object.*Pass Segmenter"
+    ):
         ensemble([value])
     with pytest.raises(TypeError, match=r"`blocks` needs a Segmenter"):
         blocks(value, np.zeros((64, 64, 3), "uint8"))

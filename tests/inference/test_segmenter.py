@@ -200,9 +200,9 @@ def test_a_model_of_probabilities_or_of_one_class_is_refused():
     image = keras.Input((None, None, 3))
     scores = layers.Conv2D(3, 1)(image)
     for ending in (layers.Conv2D(3, 1, activation="softmax")(image), layers.Softmax()(scores)):
-        with pytest.raises(ValueError, match=r"needs logits.*gives probabilities already"):
+        with pytest.raises(ValueError, match=r"must return logits.*returns probabilities"):
             Segmenter(keras.Model(image, ending))
-    with pytest.raises(ValueError, match="logits of two classes or more"):
+    with pytest.raises(ValueError, match="logits of at least two classes"):
         Segmenter(keras.Model(image, layers.Conv2D(1, 1)(image)))
 
 

@@ -153,7 +153,7 @@ def test_a_tiled_segmenter_takes_no_picture_for_a_batch(segmenter):
 def test_a_network_of_one_size_gives_its_tile():
     segmenter = Segmenter(local_model((40, 48, 3)))
     assert segmenter.tiles(picture(100, 130), overlap=9).shape == (100, 130)
-    with pytest.raises(ValueError, match=r"built for pictures of 40x48.*picture of 39x130"):
+    with pytest.raises(ValueError, match=r"built for tiles of 40x48.*picture of 39x130"):
         segmenter.tiles(picture(39, 130))
 
 
@@ -163,7 +163,7 @@ def test_a_network_of_one_size_gives_its_tile():
         ({"blend": "cosine"}, "Unknown blend.*Available"),
         ({"overlap": -1}, "needs overlap to be a whole number"),
         ({"margin": 10, "overlap": 16}, "margin of at most half the overlap.*margin=10"),
-        ({"tile": 64, "overlap": 62}, "overlap smaller than a tile.*overlap=62"),
+        ({"tile": 64, "overlap": 62}, "overlap that is smaller than a tile.*overlap=62"),
         ({"tile": 0}, "needs tile to be a whole number"),
     ],
 )
@@ -199,7 +199,7 @@ def test_labels_go_from_disk_to_disk(segmenter, tmp_path, ending):
 
 def test_output_is_not_overwritten_and_has_a_known_ending(segmenter, tmp_path):
     (tmp_path / "out.npy").write_bytes(b"dear")
-    with pytest.raises(ValueError, match=r"replaces no files.*out\.npy"):
+    with pytest.raises(ValueError, match=r"does not replace files.*out\.npy"):
         segmenter.tiles(picture(40, 40), tmp_path / "out.npy")
     assert (tmp_path / "out.npy").read_bytes() == b"dear"
     with pytest.raises(ValueError, match=r"as \.npy or \.png or \.tif.*out\.jpg"):

@@ -131,7 +131,7 @@ def test_wrong_arguments_are_refused_with_words(name):
             {"input_shape": small},
             rf"`{name}` needs input_shape=.*Enlarge or pad",
         ),
-        ({"input_shape": (64, 64)}, rf"`{name}` needs input_shape=.*Pass for example"),
+        ({"input_shape": (64, 64)}, rf"`{name}` needs input_shape=.*For example, pass"),
         ({"input_shape": unknown}, "number of channels must be known"),
         ({"depths": 3}, f"Unknown option of `{name}`.*option='depths'"),
     ):

@@ -159,5 +159,5 @@ def _check_options(options):
     if any(count % options.groups for count in options.filters):
         raise ValueError(
             f"`{name}` needs filters that its groups divide. Received: filters={options.filters}, "
-            f"groups={options.groups}. Pass for example filters={example} and groups=2."
+            f"groups={options.groups}. For example, pass filters={example} and groups=2."
         )

@@ -205,5 +205,5 @@ def _check_options(options):
         raise ValueError(
             "`replknet` needs odd kernels, none smaller than the small kernel. Received: "
             f"kernels={options.kernels}, small_kernel={options.small_kernel}. "
-            "Pass for example (31, 29, 27, 13) and 5."
+            "For example, pass (31, 29, 27, 13) and 5."
         )

@@ -166,5 +166,5 @@ def _check_options(options):
     if len(set(places)) < 3 or max(places) > 9:
         raise ValueError(
             f"`{name}` needs pool_after to be three different modules from 1 to 9. "
-            f"Received: pool_after={places!r}. Pass for example {example}."
+            f"Received: pool_after={places!r}. For example, pass {example}."
         )
