@@ -161,9 +161,7 @@ def test_comparison_scores_keras_at_the_pictures_own_size_too():
 
 
 def test_data_without_any_picture_is_an_error(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"at least one batch.*data without any.*exhausted iterator"
-    ):
+    with pytest.raises(ValueError, match=r"at least one batch.*without any.*exhausted iterator"):
         saved_model(tiny(), tmp_path / "1", data=iter(()))
     assert not list(tmp_path.iterdir())
 
