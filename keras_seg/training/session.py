@@ -239,6 +239,8 @@ class Training:
             "more_epochs": self.more_epochs,
             "seconds": round(self.seconds, 1),
             "best": best,
+            # With it, `evaluate` and `export` on the command line find the data set again.
+            "opened_by": getattr(self.data, "opened_by", None),
             **self.environment,
             "setup": self.setup,
         }

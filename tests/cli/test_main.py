@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import keras_seg
+import pipelines
 from keras_seg import models, recipes
 from keras_seg.cli import table
 from keras_seg.cli.arguments import HELP, parser
@@ -250,6 +252,18 @@ def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys
     assert [shown.count(word) for word in ("SavedModel:", "TFLite fp32:", "TFLite int8:")] == [
         1
     ] * 3
+
+
+def test_a_run_finds_its_data_set_again(plots, tmp_path, monkeypatch, capsys):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="plain")
+    monkeypatch.chdir(plots)  # The run holds whole paths, for calls from another folder.
+    data = pipelines.from_folders("images", "masks", ["soil", "crop"])
+    run = keras_seg.fit(model, data, folder=tmp_path, epochs=1, batch_size=4)
+    expected = run.evaluate("test").mean_iou
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(run.folder), "--split", "test"]) == 0
+    assert f"mean IoU {expected:.2%}" in capsys.readouterr().out
 
 
 def test_help_names_every_recipe(capsys):
