@@ -9,12 +9,14 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from keras_seg.inference.predictor import TOO_LARGE
 from keras_seg.inference.volume_files import label_file, predict_volume
 from keras_seg.show import overlay
 from keras_seg.whole_files import draft, require_folder
 from pipelines.read import image as image_files
 from pipelines.read import volume as volume_files
 from pipelines.read.arrays import suffix_of
+from pipelines.read.memory import fitting
 
 PICTURES = tuple(suffix for suffix in image_files.SUFFIXES if suffix not in volume_files.ONLY)
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
@@ -130,7 +132,8 @@ def _require_distinct(tasks):
 
 def _predict_picture(segmenter, source, labels_path, overlay_path):
     image = segmenter.read(source)
-    labels = segmenter(image)
+    with fitting(f"'{source}' of {image.shape[0]} x {image.shape[1]} pixels", TOO_LARGE):
+        labels = segmenter.labels(image[None])[0]
     colors = np.zeros((256, 3), np.uint8)
     colors[: segmenter.num_classes] = segmenter.palette
     indexed = Image.fromarray(labels).convert("P")

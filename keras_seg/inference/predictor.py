@@ -1,12 +1,15 @@
 """The interface of segmenters, ensembles and the like: from pictures to labels."""
 
 from abc import ABC, abstractmethod
+from os import PathLike
 
 import numpy as np
 
 from keras_seg.inference import tiles
 from pipelines.read import InputSpec, as_image
+from pipelines.read.memory import fitting
 
+TOO_LARGE = "Use `segmenter.tiles(picture)`, on the command line `--tile 512`."
 PROPERTIES = (
     "num_classes", "num_channels", "dimensions", "class_names", "palette", "fixed_size",
     "input_spec",
@@ -95,11 +98,15 @@ class Predictor(ABC):
             uint8 class ids (h, w), or (d, h, w); a list of those for a list.
 
         Raises:
-            ValueError: if a file is not a picture, or an array has the wrong shape or range.
+            ValueError: if a file is not a picture, an array has the wrong shape or range, or the
+                picture does not fit into memory.
         """
         if isinstance(picture, list | tuple):
             return [self(one) for one in picture]
-        return self.labels(self.read(picture)[None])[0]
+        what = f"'{picture}'" if isinstance(picture, str | PathLike) else "a picture"
+        pixels = self.read(picture)
+        with fitting(f"{what} of {' x '.join(map(str, pixels.shape[:-1]))} pixels", TOO_LARGE):
+            return self.labels(pixels[None])[0]
 
     def labels(self, batch) -> np.ndarray:
         """Return the class ids of a batch, for evaluation and callbacks.

@@ -1,5 +1,6 @@
 """Pictures or volumes in, label maps out: a path or an array, gray or color, of any size."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.inference.compiled import CompiledFunctions, logits_model
-from keras_seg.inference.predictor import Predictor
+from keras_seg.inference.predictor import TOO_LARGE, Predictor
 from keras_seg.inference.stride import output_stride
 from pipelines.read import InputSpec
+from pipelines.read.memory import require_memory
 
+LARGE = 10_000_000  # pixels from which on the free memory is looked at
 SMALLEST_SIDE = 32  # pixels; the models' own lower limit
 
 
@@ -126,6 +129,7 @@ class Segmenter(Predictor):
         """Pad to the smallest size, unless the model has its own; call the function; crop back."""
         batch = self._checked(batch)
         sizes = batch.shape[1:-1]
+        self._require_memory(batch.shape)
         missing = [
             max(SMALLEST_SIDE - size, 0) if free is None else 0
             for size, free in zip(sizes, self.network.input_shape[1:-1], strict=True)
@@ -136,6 +140,17 @@ class Segmenter(Predictor):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
         found = self._functions(head, batch)
         return found[:, *(slice(size) for size in sizes)]
+
+    def _require_memory(self, shape) -> None:
+        """Refuse a batch whose input and logits alone, in float32, are more than the memory."""
+        if math.prod(shape[:-1]) < LARGE or _has_gpu():
+            return
+        size = " x ".join(map(str, shape[1:-1]))
+        require_memory(
+            4 * math.prod(shape[:-1]) * (self.num_channels + self.num_classes),
+            f"{shape[0]} {'picture' if shape[0] == 1 else 'pictures'} of {size} pixels",
+            TOO_LARGE,
+        )
 
     def _checked(self, batch) -> np.ndarray:
         batch = super()._checked(batch)
@@ -151,3 +166,8 @@ class Segmenter(Predictor):
                 f"input_shape=({free}, {self.num_channels}) and load the same weights."
             )
         return batch
+
+
+def _has_gpu() -> bool:
+    """Whether maps lie in a GPU's memory, which raises an error of its own when it is full."""
+    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())

@@ -11,6 +11,7 @@ from keras_seg.inference.grid import grid, one_tile, progress, rise_of
 from keras_seg.inference.sources import open_picture
 from keras_seg.inference.volume_tiles import open_volume, volume_blocks
 from keras_seg.inference.writers import require_writable, write_labels
+from pipelines.read.memory import require_memory
 
 DEFAULT_TILE = {2: 512, 3: 96}  # pixels, by the number of dimensions
 
@@ -34,6 +35,12 @@ def _walk(predictor):
 def _blocks(predictor, source, down, across):
     """Sum the tiles; keep only the pixels that later tiles still overlap."""
     depth = max(top + down.tile - end for top, end in zip(down.starts, down.ends, strict=True))
+    per_column = depth * predictor.num_classes * 4 + down.tile * predictor.num_channels
+    require_memory(
+        per_column * across.ends[-1],
+        f"a row of tiles of {down.tile} x {across.ends[-1]} pixels",
+        "Use tiles that are less high, such as `tile=(128, 1024)`, and a smaller overlap.",
+    )
     below = np.zeros((depth, across.ends[-1], predictor.num_classes), np.float32)
     pending = 0
     number = len(down.starts) * len(across.starts)

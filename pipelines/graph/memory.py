@@ -6,19 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import psutil
+from pipelines.read.memory import free_memory
 
 # For a moment the pictures are there twice: while NumPy hands them to TensorFlow.
 _SHARE_OF_FREE_MEMORY = 0.4
 _SHARE_OF_FREE_DISK = 0.8
-# Linux control groups, version 2 and 1: psutil knows the machine, not the container.
-_CONTAINER_LIMITS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
 _logger = logging.getLogger(__name__)
 
 
@@ -52,18 +44,6 @@ def fits(needed: int, cache: str, limit: int | None, title: str) -> bool:
         title, needed / 1e9, reason, allowed / 1e9, other,
     )  # fmt: skip
     return False
-
-
-def free_memory() -> int:
-    """Return the bytes that this process may still take: the machine's or the container's."""
-    free = psutil.virtual_memory().available
-    for limit, used in _CONTAINER_LIMITS:
-        try:
-            allowed = int(Path(limit).read_text(encoding="ascii"))  # "max" where there is no limit
-            return min(free, max(0, allowed - int(Path(used).read_text(encoding="ascii"))))
-        except (OSError, ValueError):
-            continue
-    return free
 
 
 def free_disk() -> int:

@@ -57,5 +57,13 @@ def guarded(path: Path) -> Iterator[None]:
         yield
     except (FileFault, ImportError):
         raise
+    except MemoryError as error:
+        raise FileFault(
+            LARGE, path,
+            "A file that is read whole must fit into memory. "
+            f"Received: {os.fspath(path)!r} ({str(error) or 'out of memory'}). Free some, or use "
+            "`segmenter.tiles` with a .npy, .png or .tif file, which is read piece by piece.",
+            "out of memory",
+        ) from error  # fmt: skip
     except Exception as error:  # on damaged bytes decoders raise whatever they like
         raise unreadable(path, str(error) or type(error).__name__) from error

@@ -34,26 +34,6 @@ def test_free_memory_and_disk_are_numbers_above_zero():
     assert memory.free_disk() > 0
 
 
-def test_free_memory_needs_no_sysconf(monkeypatch):
-    monkeypatch.delattr("os.sysconf", raising=False)  # As on Windows.
-    assert memory.free_memory() > 0
-
-
-@pytest.mark.parametrize(
-    ("limit", "used", "expected"),
-    [("3000", "1000", 2000), ("max", "1000", 5000), ("1000", "1200", 0), ("9000", "1", 5000)],
-)
-def test_a_containers_limit_is_respected(tmp_path, monkeypatch, limit, used, expected):
-    (tmp_path / "max").write_text(f"{limit}\n")
-    (tmp_path / "current").write_text(f"{used}\n")
-    machine = type("Machine", (), {"available": 5000})
-    monkeypatch.setattr("psutil.virtual_memory", lambda: machine)
-    files = (str(tmp_path / "max"), str(tmp_path / "current"))
-    missing = (str(tmp_path / "none"), str(tmp_path / "none"))
-    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", (missing, files))
-    assert memory.free_memory() == expected
-
-
 def test_scratch_folder_is_the_one_that_a_person_names(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -230,3 +230,15 @@ def test_a_picture_is_no_volume_to_a_network_of_volumes(volumes, tmp_path):
         predict_files(volumes, [picture])
     with pytest.raises(ValueError, match=r"folder with volumes in it"):
         predict_files(volumes, [tmp_path])
+
+
+def test_a_picture_that_the_memory_cannot_hold_names_the_option(segmenter, tmp_path, monkeypatch):
+    picture = write_picture(tmp_path / "street.png")
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(segmenter, "_functions", fail)
+    with pytest.raises(ValueError, match=r"street\.png' of 40 x 48 pixels.*`--tile 512`"):
+        predict_files(segmenter, [picture])
+    assert list((tmp_path / "predicted").iterdir()) == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from _process import run_on
 from keras import layers
+from PIL import Image
 
 from keras_seg import models
 from keras_seg.inference.segmenter import Segmenter
@@ -350,3 +351,30 @@ def test_a_palette_of_numbers_is_refused():
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
     with pytest.raises(ValueError, match=r"one color \(r, g, b\) of whole numbers"):
         Segmenter(model, palette=[1, 2, 3])
+
+
+def test_a_picture_that_the_memory_cannot_hold_is_named(segmenter, tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (50, 40)).save(path)
+    monkeypatch.setattr("keras_seg.inference.segmenter.LARGE", 2000)
+    monkeypatch.setattr("pipelines.read.memory.free_memory", lambda: 2000)
+    with pytest.raises(
+        ValueError, match=r"into memory.*a\.png' of 40 x 50 pixels \(it needs.*tiles\("
+    ):
+        segmenter(path)
+    with pytest.raises(ValueError, match=r"into memory. Received: 1 picture of 40 x 50 pixels"):
+        segmenter.labels(np.zeros((1, 40, 50, 3), "uint8"))
+    monkeypatch.setattr("keras_seg.inference.segmenter.LARGE", 2001)
+    assert segmenter(path).shape == (40, 50)  # whose free memory is not looked at
+
+
+def test_memory_that_runs_out_in_the_network_names_the_picture(segmenter, tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (50, 40)).save(path)
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(segmenter, "_functions", fail)
+    with pytest.raises(ValueError, match=r"into memory.*a\.png' of 40 x 50 pixels \(MemoryError"):
+        segmenter(path)
