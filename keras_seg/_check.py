@@ -25,7 +25,7 @@ def one_of(subject, name, value, available):
     available = sorted(available)
     if value in available:
         return
-    near = difflib.get_close_matches(str(value), available, n=1)
+    near = difflib.get_close_matches(str(value), [x for x in available if isinstance(x, str)], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise ValueError(
         f"Unknown {subject}.{hint} Received: {name}={value!r}. Available: {available}."

@@ -6,7 +6,6 @@ import pytest
 
 from keras_seg import models
 
-
 # Built of the blocks of a family that is tested by default.
 RELATIVES = {
     "all_cnn_imagenet": "all_cnn",

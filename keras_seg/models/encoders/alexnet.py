@@ -32,6 +32,7 @@ class Options(NamedTuple):
     padding: int = 0
     dense_units: int = 4096
     dropout_rate: float = 0.5
+    input_range: str = "caffe"
     output_stride: int = 32
 
 
@@ -101,6 +102,8 @@ def alexnet(image, name, strides, options):
         padding: pixels of zeros around the image: 0 for 227 pixels, 2 for 224.
         dense_units: units of the two hidden dense layers.
         dropout_rate: share of the dense layers' values dropped while training, 0..1.
+        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
+            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -116,7 +119,7 @@ def alexnet(image, name, strides, options):
     _check_options(options)
     groups, maps = options.groups, {}
     first, second, *others = options.filters
-    x = normalized(image, "caffe", name)
+    x = normalized(image, options.input_range, name)
     if options.padding:
         x = layers.ZeroPadding2D(options.padding, name=f"{name}pad")(x)
     x = valid_conv(x, first, 11, f"{name}conv1", strides.step(4), use_bias=True)

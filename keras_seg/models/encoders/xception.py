@@ -28,6 +28,7 @@ class Options(NamedTuple):
     width: float = 1.0
     bn_epsilon: float = 1e-3
     dropout_rate: float = 0.5
+    padding: str = "same"
     input_range: str = "symmetric"
     output_stride: int = 32
 
@@ -64,6 +65,8 @@ def xception(image, name, strides, options):
         width: factor of the numbers of channels.
         bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
+        padding: "same", with which the poolings' windows begin at their pixel where the map has an
+            even size, or "symmetric" as in PyTorch's ports, where they always are centered.
         input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
             "caffe" less ImageNet's means, "torch" less the means and by the deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
@@ -108,10 +111,12 @@ def _shrinking(x, rows, name, step, options, begins=True):
     shortcut = conv(x, _scaled(rows[-1], options), 1, f"{name}_0_conv", step)
     shortcut = batch_norm(shortcut, f"{name}_0", None, options.bn_epsilon)
     x = _separables(x, rows, name, (1, step[1]), options, begins)
-    if step[0] > 1:
+    if step[0] > 1 and options.padding == "same":
         x = layers.MaxPooling2D(3, step[0], padding="same", name=f"{name}_pool")(x)
     else:
         x = DilatedPooling2D(3, step[1], name=f"{name}_pool")(x)
+        if step[0] > 1:
+            x = layers.MaxPooling2D(1, step[0], name=f"{name}_pool_step")(x)
     return layers.Add(name=f"{name}_add")([x, shortcut])
 
 
@@ -154,3 +159,5 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
+    known = ("same", "symmetric")
+    _check.one_of(f"padding of `{name}`", "padding", options.padding, known)

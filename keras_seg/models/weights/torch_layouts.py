@@ -16,6 +16,8 @@ PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv")
 _BEFORE = re.compile(r"^(.*?)\.(downsample|identity_conv|shortcut)\b")
 # normalizations of RepVGG's identity, which ours take behind them,
 _BEHIND = re.compile(r"^(.*)\.(identity|rbr_identity)$")
+# Xception's shortcuts, which ours take behind the block's other branch, as Keras does,
+_SKIPS = re.compile(r"^(.*?)\.(skip|skipbn|identity_conv)\b")
 # and heads for training, which ours do not have.
 _AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
 
@@ -51,7 +53,7 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
             f"{about}, a {kind}. Pass `model.state_dict()`."
         )
     state = {key.removeprefix("module."): value for key, value in arrays(state_dict).items()}
-    units = _in_order(_units(state))
+    units = _in_order(_units(state), name)
     options = _options(name, package or _package(state), units)
     return Donor(about, units, options, channels_first=True)
 
@@ -95,10 +97,11 @@ def _vector(name, kind, **parts):
     return Unit(name, kind, (next(iter(parts.values())).size,), parts)
 
 
-def _in_order(units):
+def _in_order(units, name):
     """The units in the order in which ours compute."""
-    for pattern, behind in ((_BEFORE, False), (_BEHIND, True)):
-        for unit in list(units):
+    patterns = ((_BEFORE, False), (_BEHIND, True))
+    for pattern, behind in ((_SKIPS, True),) if name == "xception" else patterns:
+        for unit in units[:: -1 if behind else 1]:
             match = pattern.match(unit.name)
             if not match:
                 continue
@@ -114,15 +117,19 @@ def _options(name, package, units):
     """The options of `name` with which it is the package's network."""
     normalized = any(unit.kind == "batch_norm" for unit in units)
     tensorflow = package == "timm_tf"
-    small = name.startswith(("mobilenet", "efficientnet"))
+    small = name.startswith(("mobilenet", "efficientnet", "xception"))
     epsilon = 1e-3 if tensorflow or _large_epsilon(name, package) else 1e-5
     caffe = package == "pytorchcv" and name.startswith(("resnet", "se_resnet"))
+    # torchvision and timm have these networks' weights from TensorFlow.
+    ported = package != "pytorchcv" and name.startswith(("googlenet", "inception", "xception"))
     wanted = {
-        "input_range": "torch",
+        "input_range": "symmetric" if ported else "torch",
         "stride_on": "1x1" if caffe else "3x3",
         "normalization": normalized,
         "merged": not normalized,
         "bn_epsilon": epsilon,
+        "count_padding": True,
+        **({"wide_kernel": 3, "last_pool": 2} if package == "torchvision" else {}),
         **({"padding": "same" if tensorflow else "symmetric"} if small else {}),
     }
     known = inspect.signature(builders()[name]).parameters
@@ -131,6 +138,8 @@ def _options(name, package, units):
 
 def _large_epsilon(name, package):
     """Whether a package's network adds 0.001 to variances, as TensorFlow does."""
-    if package == "torchvision":
-        return name.startswith("mobilenet_v3") or name.endswith(("_b5", "_b6", "_b7"))
-    return False
+    if package == "torchvision" and name.endswith(("_b5", "_b6", "_b7", "googlenet")):
+        return True
+    if name.startswith(("inception_v3", "inception_v4", "inception_resnet")):
+        return True
+    return package == "torchvision" and name.startswith("mobilenet_v3")

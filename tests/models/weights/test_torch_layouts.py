@@ -6,12 +6,12 @@ import pytest
 from keras_seg.models.weights.torch_layouts import torch_donor
 
 
-def names(*keys):
+def names(*keys, name="resnet18"):
     """The places of the layers that a state dict with these keys is read as, in order."""
     state = {}
     for key in keys:
         state[key] = np.ones((2, 2, 1, 1) if key.endswith("weight") else 2)
-    return [unit.name for unit in torch_donor("resnet18", state).units]
+    return [unit.name for unit in torch_donor(name, state).units]
 
 
 def test_shortcuts_come_before_the_branches_of_their_block():
@@ -20,6 +20,13 @@ def test_shortcuts_come_before_the_branches_of_their_block():
     assert names(*keys) == ["conv1", "a.0.downsample.0", "a.0.conv1", "a.0.conv2", "a.1.conv1"]
     keys = ("u.body.conv1.conv.weight", "u.identity_conv.conv.weight", "output.weight")
     assert names(*keys) == ["u.identity_conv.conv", "u.body.conv1.conv", "output"]
+
+
+def test_shortcuts_of_xception_come_behind_the_branch_of_their_block():
+    keys = ("b.skip.weight", "b.skipbn.running_mean", "b.rep.0.weight", "b.rep.1.weight",
+            "fc.weight")  # fmt: skip
+    found = names(*keys, name="xception")
+    assert found == ["b.rep.0", "b.rep.1", "b.skip", "b.skipbn", "fc"]
 
 
 def test_identities_come_behind_the_branches_of_their_block():
@@ -63,6 +70,11 @@ def test_kinds_are_told_by_shape():
         ("efficientnet_b0", "conv_stem.weight", "timm", {"padding": "symmetric"}),
         ("vgg16", "features.0.weight", None, {"normalization": False, "input_range": "torch"}),
         ("repvgg_a0", "stem.reparam.weight", None, {"merged": True}),
+        ("googlenet", "conv1.conv.weight", None, {"wide_kernel": 3, "last_pool": 2}),
+        ("inception_v3", "fc.weight", None, {"input_range": "symmetric", "bn_epsilon": 1e-3}),
+        ("inception_v4", "fc.weight", "pytorchcv", {"input_range": "torch", "bn_epsilon": 1e-3}),
+        ("inception_v2", "fc.weight", "pytorchcv", {"count_padding": True, "bn_epsilon": 1e-5}),
+        ("xception", "fc.weight", "timm", {"padding": "symmetric", "bn_epsilon": 1e-5}),
     ],
 )
 def test_options_are_those_of_the_package(name, key, package, expected):

@@ -65,7 +65,23 @@ CASES = (
     ("mobilenet_v2", "pytorchcv", "mobilenetv2_w1"),
     ("mobilenet_v3_large", "pytorchcv", "mobilenetv3_large_w1"),
     ("efficientnet_b0", "pytorchcv", "efficientnet_b0"),
+    ("alexnet_one_tower", "torchvision", "alexnet"),
+    ("googlenet", "torchvision", ""),
+    ("inception_v3", "torchvision", ""),
+    ("inception_v3", "timm", ""),
+    ("inception_v4", "timm", ""),
+    ("inception_resnet_v2", "timm", ""),
+    ("xception", "timm", "legacy_xception"),
+    ("xception", "pytorchcv", ""),
+    ("inception_v2", "pytorchcv", "bninception"),
+    ("inception_v3", "pytorchcv", "inceptionv3"),
+    ("inception_v4", "pytorchcv", "inceptionv4"),
+    ("inception_resnet_v1", "pytorchcv", "inceptionresnetv1"),
+    ("inception_resnet_v2", "pytorchcv", "inceptionresnetv2"),
+    ("wrn_28_10", "pytorchcv", "wrn28_10_cifar10"),
 )
+# Networks whose images become -1..1.
+SYMMETRIC = ("googlenet", "inception", "xception", "legacy_xception")
 
 
 def network(package, theirs):
@@ -93,12 +109,15 @@ def case(package, theirs, side):
         if not key.endswith("num_batches_tracked")
     }
     # With scales of 1 its gates differ by a hundredth between 32 and 64 bits, in PyTorch as well.
-    scale = 0.5 if theirs.startswith("seresnet") else 1.0
+    # Xception's values grow beyond the -30,000 with which our centered poolings fill the border.
+    scale = 0.5 if theirs.startswith("seresnet") or "xception" in theirs else 1.0
     weights = rule.weights(shapes, scale)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
     image = rule.image(side).astype("float64")
     # All of them are trained on ImageNet's means and standard deviations of pixels in 0..1.
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    if package != "pytorchcv" and theirs.startswith(SYMMETRIC):
+        mean = deviation = np.array([0.5, 0.5, 0.5])
     x = torch.from_numpy((image / 255 - mean) / deviation).permute(0, 3, 1, 2)
     with torch.no_grad():
         logits = model.double()(x).numpy()
@@ -115,8 +134,10 @@ if __name__ == "__main__":
         if only and ours not in only:
             continue
         # pytorchcv pools a map of 7x7 pixels in the end.
-        large = {"inception_v3": 299, "inception_v4": 299, "inception_resnet_v2": 299}
-        side = large.get(ours, 224) if package == "pytorchcv" else 96 if ours in large else 64
+        large = ours.startswith(("inception_v3", "inception_v4", "inception_resnet"))
+        side = 96 if large else 64
+        if package == "pytorchcv":
+            side = 32 if ours.startswith("wrn") else 299 if large or ours == "xception" else 224
         found = {"ours": ours, "package": package, "theirs": theirs, **case(package, theirs, side)}
         path = folder / f"{package}-{theirs}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
