@@ -27,8 +27,8 @@ class RadialBasis(keras.layers.Layer):
     >>> layer = RadialBasis(2)
     >>> layer.build((None, 8))
     >>> code = keras.ops.transpose(layer.codes)[:1]
-    >>> float(layer(code)[0, 0])
-    0.0
+    >>> float(layer(-code)[0, 0])  # 8 differences of 2
+    -32.0
     """
 
     def __init__(self, num_classes, **kwargs):

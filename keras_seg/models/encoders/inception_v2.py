@@ -98,7 +98,7 @@ def inception_v2(image, name, strides, options):
         ValueError: an argument is out of its range.
 
     >>> from keras_seg import models
-    >>> models.inception_v2((64, 64, 3), num_classes=10).output_shape
+    >>> models.inception_v2((64, 64, 3), num_classes=10, blocks=(1, 1, 1)).output_shape
     (None, 10)
     """
     _check_options(options)
