@@ -59,7 +59,12 @@ def _keras_donor(name, path):
     model = read_network(path)
     prefix = PREFIX if units_of(model, PREFIX) else ""
     known = inspect.signature(builders()[name]).parameters
-    options = {key: value for key, value in _options(model, prefix).items() if key in known}
+    options = {
+        key: value
+        for key, value in _options(model, prefix).items()
+        # AlexNet's `padding` is a number of pixels.
+        if key in known and isinstance(value, type(known[key].default))
+    }
     return Donor(f"'{path}'", units_of(model, prefix), options)
 
 

@@ -62,6 +62,14 @@ def test_a_segmentation_networks_encoder_gives_its_weights_to_another(classifier
     np.testing.assert_array_equal(keras.Model(other, again[32])(pixels()), expected)
 
 
+def test_padding_in_pixels_is_no_kind_of_padding(tmp_path):
+    small = models.facts("alexnet").tiny
+    model = models.build("alexnet_one_tower", (64, 64, 3), 3, **small)
+    model.save(tmp_path / "model.keras")
+    again = models.build("alexnet_one_tower", (64, 64, 3), 3, weights=tmp_path, **small)
+    np.testing.assert_array_equal(again(pixels()), model(pixels()))
+
+
 def test_files_that_do_not_exist_or_fit_are_refused(classifier, tmp_path):
     (tmp_path / "model.h5").write_bytes(b"x")
     (tmp_path / "damaged.keras").write_bytes(b"x")
