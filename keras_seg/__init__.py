@@ -17,9 +17,11 @@ _PUBLIC = {
     "Recipe": "keras_seg.training.recipe",
     "recipe": "keras_seg.training.recipes",
     "Segmenter": "keras_seg.inference.segmenter",
+    "Classifier": "keras_seg.inference.classifier",
     "find_learning_rate": "keras_seg.training.learning_rate",
 }
 _MODULES = {
+    "accuracy": "keras_seg.accuracy",
     "analyse": "keras_seg.analyse",
     "callbacks": "keras_seg.training.callbacks",
     "card": "keras_seg.card",

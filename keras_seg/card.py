@@ -3,14 +3,17 @@
 import pandas as pd
 
 from keras_seg.run_files import write_text
+from keras_seg.tasks import SCORES
 
 # What the owners of a data set ask of those who use what was trained on it.
 TERMS = {
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2009; split of SegNet's authors): for "
     "non-commercial research. These weights are derived from it; use them likewise.",
 }
+COLUMNS = ("iou", "dice", "accuracy", "f1", "precision", "recall")
 DRAWN = (
     "street_scenes", "crop_rows", "brain_slices", "aerial_tiles", "scan_volumes", "shapes",
+    "single_shapes",
 )  # fmt: skip
 TERMS |= dict.fromkeys(DRAWN, "Drawn by this project: free to use.")
 
@@ -39,7 +42,8 @@ def write_card(run, notes=""):
             f"'{run.folder}'. Call `run.evaluate(...)` first."
         )
     # "val" is scores.csv; another split or data set has its name behind: scores_test.csv.
-    more = sorted(run.folder.glob("scores_*.csv"))
+    found = sorted(run.folder.glob("scores_*.csv"))
+    more = [path for path in found if not path.stem.endswith("_confusion")]
     tables = [_scores(path) for path in (scores, *more)]
     page = "\n\n".join(filter(None, (_head(run), *tables, _training(run), notes.strip())))
     path = run.folder / "card.md"
@@ -65,7 +69,7 @@ def _network(run):
 
 def _scores(path):
     table = pd.read_csv(path, index_col=0)
-    columns = [name for name in ("iou", "dice", "precision", "recall") if name in table]
+    columns = [name for name in COLUMNS if name in table]
     rows = [
         f"| {name} | " + " | ".join(f"{100 * row[c]:.1f}" for c in columns) + " |"
         for name, row in table.iterrows()
@@ -81,7 +85,7 @@ def _training(run):
     lines = [
         f"- {setup['train_pictures']} training pictures, nothing else; "
         f"seed {setup['seed']}; weights of epoch {best.get('epoch', settings['epochs_done'])} of "
-        f"{recipe['epochs']}, chosen by mean IoU on the validation pictures.",
+        f"{recipe['epochs']}, chosen by {SCORES[run.task]} on the validation pictures.",
         f"- {settings['seconds'] / 3600:.2f} hours, {settings['backend']} backend, "
         f"{settings['machine']}; "
         + ", ".join(f"{name} {version}" for name, version in settings["versions"].items())

@@ -5,9 +5,10 @@ import logging
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from keras_seg import _check
+from keras_seg import _check, tasks
 from keras_seg.run_files import (
     calibration_pictures,
     network_of,
@@ -63,7 +64,8 @@ class Run:
 
     def __repr__(self):
         best = self.settings.get("best") or {}
-        score = f", mean IoU {best['val_mean_iou']:.4f}" if "val_mean_iou" in best else ""
+        monitor = tasks.MONITORS[self.task]
+        score = f", {tasks.SCORES[self.task]} {best[monitor]:.4f}" if monitor in best else ""
         epochs = f"{network_of(self.settings)}{self.settings['epochs_done']} epochs"
         return f"<Run '{self.folder}': {epochs}{score}>"
 
@@ -77,10 +79,15 @@ class Run:
             "epochs": self.settings["epochs_done"],
             "finished": self.settings.get("finished"),
             "best epoch": best.get("epoch"),
-            "mean IoU": best.get("val_mean_iou"),
+            tasks.SCORES[self.task]: best.get(tasks.MONITORS[self.task]),
             "folder": str(self.folder),
         }
         return pd.DataFrame({"run": rows}).to_html()
+
+    @property
+    def task(self):
+        """What the network is for: "segmentation" or "classification"."""
+        return self.settings.get("task", "segmentation")
 
     @property
     def history(self):
@@ -99,7 +106,55 @@ class Run:
     @property
     def model(self):
         """The trained `keras.Model` with the best weights."""
-        return self.segmenter().model
+        return self.predictor().model
+
+    def predictor(self):
+        """The trained network as what its task asks for.
+
+        Returns:
+            `keras_seg.Segmenter` or `keras_seg.Classifier`.
+
+        Raises:
+            ValueError: the first epoch has not ended yet, or model.keras is damaged.
+        """
+        return self.classifier() if self.task == "classification" else self.segmenter()
+
+    def classifier(self):
+        """The trained network as a `Classifier`: pictures in, one class each out.
+
+        Returns:
+            `keras_seg.Classifier`, with class names.
+
+        Raises:
+            ValueError: the run is no classifier's, the first epoch has not ended yet, or
+                model.keras is damaged.
+        """
+        from keras_seg.inference.classifier import Classifier
+
+        self._require_task("classifier", "classification")
+        if self._segmenter is None:
+            self._segmenter = Classifier(
+                self._network(), self.settings["class_names"], input_spec=self.input_spec
+            )
+        return self._segmenter
+
+    def _require_task(self, method, task):
+        if self.task != task:
+            other = "classifier" if self.task == "classification" else "segmenter"
+            raise ValueError(
+                f"`Run.{method}` is for {task}. Received: the run in '{self.folder}', which is "
+                f"for {self.task}. Use `run.{other}()`."
+            )
+
+    def _network(self):
+        """The network in model.keras."""
+        if not (self.folder / "model.keras").is_file():
+            raise ValueError(
+                f"A run has a network after its first epoch. Received: '{self.folder}' with "
+                f"{self.settings['epochs_done']} epochs and no model.keras. Call the same "
+                "`keras_seg.fit` again to go on with it."
+            )
+        return read_network(self.folder / "model.keras")
 
     def segmenter(self):
         """The trained network as a `Segmenter`: pictures in, label maps out.
@@ -108,21 +163,16 @@ class Run:
             `keras_seg.Segmenter`, with class names and palette.
 
         Raises:
-            ValueError: the first epoch has not ended yet, or model.keras is damaged.
+            ValueError: the run is a classifier's, the first epoch has not ended yet, or
+                model.keras is damaged.
         """
         from keras_seg.inference.segmenter import Segmenter
 
-        if not (self.folder / "model.keras").is_file():
-            raise ValueError(
-                f"A run has a network after its first epoch. Received: '{self.folder}' with "
-                f"{self.settings['epochs_done']} epochs and no model.keras. Call the same "
-                "`keras_seg.fit` again to go on with it."
-            )
+        self._require_task("segmenter", "segmentation")
         if self._segmenter is None:
-            model = read_network(self.folder / "model.keras")
             palette = [tuple(color) for color in self.settings["palette"]]
             self._segmenter = Segmenter(
-                model, self.settings["class_names"], palette, input_spec=self.input_spec
+                self._network(), self.settings["class_names"], palette, input_spec=self.input_spec
             )
         return self._segmenter
 
@@ -138,21 +188,24 @@ class Run:
 
         Returns:
             `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy; its
-            `pictures` has a row per picture, the worst first.
+            `pictures` has a row per picture, the worst first. Of a classifier
+            `keras_seg.accuracy.Accuracy`: top-1, top-5 and accuracy by class; the confusion matrix
+            is also written to scores_confusion.csv.
 
         Raises:
             ValueError: no data set is known, or it has other classes or no such split.
         """
+        from keras_seg.accuracy import evaluate_classifier
         from keras_seg.evaluate import evaluate
 
         data = self._data(data, "evaluate")
-        scores = evaluate(
-            self.segmenter().labels,
-            data.eval_batches(split, batch_size),
-            self.settings["class_names"],
-            data.ignore_class,
-            names=[str(picture) for picture, _ in data.paths(split)],
-        )
+        classes, batches = self.settings["class_names"], data.eval_batches(split, batch_size)
+        names = [str(picture) for picture, _ in data.paths(split)]
+        if self.task == "classification":
+            scores = evaluate_classifier(self.classifier().logits, batches, classes, names)
+        else:
+            labels = self.segmenter().labels
+            scores = evaluate(labels, batches, classes, data.ignore_class, names=names)
         own = {"val", self.settings["setup"]["data"]}
         name = "_".join(["scores", *(part for part in (data.name, split) if part not in own)])
         scores.save_csv(self.folder / f"{name}.csv")
@@ -192,18 +245,25 @@ class Run:
         Raises:
             ValueError: no data set is known, or it has other classes or no such split.
         """
-        from keras_seg.show import show_predictions
-
         data = self._data(data, "show")
-        images, truths = pick_examples(data, split, num_images)
-        found = [self.segmenter()(image) for image in images]
-        figure = show_predictions(
-            images, truths, found, self.settings["class_names"], self.settings["palette"]
-        )
+        figure = self._figure(*pick_examples(data, split, num_images))
         return self._keep(figure, f"{split}.png")
+
+    def _figure(self, images, truths):
+        """Pictures with the truth and what the network finds."""
+        from keras_seg.show import show_classified, show_predictions
+
+        names = self.settings["class_names"]
+        if self.task == "classification":
+            found = [self.classifier().probabilities(image[np.newaxis])[0] for image in images]
+            return show_classified(images, truths, found, names)
+        found = [self.segmenter()(image) for image in images]
+        return show_predictions(images, truths, found, names, self.settings["palette"])
 
     def show_worst(self, split="val", num_images=8, data=None):
         """The pictures with the lowest mean IoU: pictures, truth, prediction, errors.
+
+        Of a classifier those whose own class is the least probable: the most certain mistakes.
 
         Args:
             split: name of a split.
@@ -216,17 +276,11 @@ class Run:
         Raises:
             ValueError: no data set is known, or it has other classes or no such split.
         """
-        from keras_seg.show import show_predictions
-
         data = self._data(data, "show_worst")
         names = [str(picture) for picture, _ in data.paths(split)]
         worst = self.evaluate(split, data).pictures["picture"].head(num_images)
         images, truths = read_examples(data, split, [names.index(name) for name in worst])
-        found = [self.segmenter()(image) for image in images]
-        figure = show_predictions(
-            images, truths, found, self.settings["class_names"], self.settings["palette"]
-        )
-        return self._keep(figure, f"{split}_worst.png")
+        return self._keep(self._figure(images, truths), f"{split}_worst.png")
 
     def show_curves(self):
         """The first figure of `show` alone: loss, learning rate and IoU by epoch.
@@ -306,7 +360,7 @@ class Run:
 
         Older runs without a data set have the size of training crops alone.
         """
-        size = self.segmenter().fixed_size or self.settings.get("picture_size")
+        size = self.predictor().fixed_size or self.settings.get("picture_size")
         if size is None and self.data is not None:
             size = picture_size(self.data)
         if size is None and self.settings.get("crop_size"):
@@ -330,6 +384,12 @@ class Run:
             raise ValueError(
                 f"`Run.{method}` needs the pictures. Received: data=None for the run in "
                 f"'{self.folder}'. Open the run with `Run(folder, data)`."
+            )
+        if tasks.task_of_data(data) != self.task:
+            raise ValueError(
+                f"`Run.{method}` needs data for {self.task}, as the run. Received: data "
+                f"'{data.name}' for {tasks.task_of_data(data)}, for the run in '{self.folder}'. "
+                "Pass the data set of the training, or another one like it."
             )
         if list(data.class_names) != self.settings["class_names"]:
             raise ValueError(
@@ -355,7 +415,7 @@ def load(name):
             without class names and colors.
 
     Returns:
-        `keras_seg.Segmenter`.
+        `keras_seg.Segmenter`, or `keras_seg.Classifier` for a network with one class per picture.
 
     Raises:
         ValueError: there is no such run.
@@ -367,10 +427,13 @@ def load(name):
     """
     path = Path(name) if isinstance(name, str | os.PathLike) else Path()
     if path.suffix == ".keras" and path.is_file() and not (path.parent / "run.json").is_file():
+        from keras_seg.inference.classifier import Classifier
         from keras_seg.inference.segmenter import Segmenter
 
-        return Segmenter(read_network(path))
-    return Run(find_run(name)).segmenter()
+        network = read_network(path)
+        kinds = {"segmentation": Segmenter, "classification": Classifier}
+        return kinds[tasks.task_of(network)](network)
+    return Run(find_run(name)).predictor()
 
 
 def find_run(name):

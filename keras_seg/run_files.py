@@ -82,9 +82,9 @@ def picture_size(data):
     else:
         batches = data.eval_batches(split, 1)
         spec = getattr(batches, "element_spec", None)
-        if isinstance(spec, tuple) and None not in tuple(spec[1].shape[1:]):
-            return tuple(spec[1].shape[1:])
-        sizes = (np.shape(label)[1:] for _, label in batches)
+        if isinstance(spec, tuple) and None not in tuple(spec[0].shape[1:-1]):
+            return tuple(spec[0].shape[1:-1])
+        sizes = (np.shape(image)[1:-1] for image, _ in batches)
     ((size, _),) = Counter(map(tuple, sizes)).most_common(1)
     return size
 

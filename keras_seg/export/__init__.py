@@ -6,9 +6,9 @@ neither Keras nor TensorFlow.
 """
 
 # Imported by name at once: the functions must win over the modules of the same name.
-from keras_seg.export.litert import LiteRTSegmenter
+from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 from keras_seg.export.saved_model import saved_model
 from keras_seg.export.tflite import tflite
 
-__all__ = ["ExportReport", "LiteRTSegmenter", "saved_model", "tflite"]
+__all__ = ["ExportReport", "LiteRTClassifier", "LiteRTSegmenter", "saved_model", "tflite"]

@@ -21,6 +21,8 @@ class Comparison:
     keras_mean_iou: float | None
     mean_iou: float | None
     keras_own_size_mean_iou: float | None = None
+    keras_accuracy: float | None = None
+    accuracy: float | None = None
 
 
 def take_pictures(subject, pictures, num_pictures, shape):
@@ -144,7 +146,7 @@ def noise(num_pictures, shape, seed=0):
     return pictures
 
 
-def labeled_batches(subject, data, shape, size):
+def labeled_batches(subject, data, shape, size, classes=False):
     """Batches (image, label) as numpy arrays, resized.
 
     Args:
@@ -152,6 +154,7 @@ def labeled_batches(subject, data, shape, size):
         data: iterable of (image uint8 (b, h, w, c), label integer (b, h, w)), or of volumes.
         shape: (height, width, channels) of the model's input; its channels are checked.
         size: (height, width) to resize to; None in it keeps the size. Volumes are not resized.
+        classes: whether labels are class ids (b,) instead of label maps.
 
     Yields:
         (image, label, own): image and label resized, and own=(image, label) at their original
@@ -170,15 +173,18 @@ def labeled_batches(subject, data, shape, size):
             )
         image, label = np.asarray(item[0]), np.asarray(item[1])
         check_pictures(subject, image, shape)
-        if label.shape != image.shape[:-1]:
+        if label.shape != (image.shape[:1] if classes else image.shape[:-1]):
+            wanted = "class ids (b,)" if classes else "labels (b, h, w) of the size"
+            one = "class id" if classes else "label map"
             raise ValueError(
-                f"`{subject}` needs labels (b, h, w) of the size of their images (b, h, w, c). "
+                f"`{subject}` needs {wanted} of their images (b, h, w, c). "
                 f"Received: image shape={image.shape}, label shape={label.shape}. "
-                "Pass one label map for each picture."
+                f"Pass one {one} for each picture."
             )
         own = (image, label)
         if None not in size and image.shape[1:-1] != tuple(size):
-            label = resized(label[..., np.newaxis], size, nearest=True)[..., 0]
+            if not classes:
+                label = resized(label[..., np.newaxis], size, nearest=True)[..., 0]
             image = resized(image, size)
         yield image, label, own
     if item is None:
@@ -215,7 +221,7 @@ def compare(reference, exported, batches, words, any_size=False):
         any_size: whether the reference also takes pictures at their original size.
 
     Returns:
-        Comparison; mean IoU over the labeled batches only.
+        Comparison; mean IoU, or of classifiers accuracy, over the labeled batches only.
     """
     num_pictures = num_same = num_pixels = 0
     largest, tally = 0.0, _Tally()
@@ -231,6 +237,9 @@ def compare(reference, exported, batches, words, any_size=False):
         largest = max(largest, float(difference.max()))
         if label is None:
             continue
+        if scores.ndim == 2:
+            tally.hit(len(label), keras_accuracy=expected == label, accuracy=labels == label)
+            continue
         tally.add(scores.shape[-1], keras_mean_iou=(label, expected), mean_iou=(label, labels))
         if any_size:
             again = own[0].shape == image.shape
@@ -245,10 +254,11 @@ def compare(reference, exported, batches, words, any_size=False):
 
 
 class _Tally:
-    """Confusion matrices by the name of their mean IoU."""
+    """Confusion matrices by the name of their mean IoU; pictures that are right by another."""
 
     def __init__(self):
         self.matrices = {}
+        self.hits, self.pictures = {}, 0
         self.differ = False  # whether a picture's own size is another than the export's
 
     def add(self, num_classes, **pairs):
@@ -259,11 +269,27 @@ class _Tally:
             matrix = confusion_matrix(truth, found, num_classes)
             self.matrices[name] = self.matrices.get(name, 0) + matrix
 
+    def hit(self, pictures, **right):
+        """Count the pictures of a classifier that are right, for each name."""
+        self.pictures += pictures
+        for name, found in right.items():
+            self.hits[name] = self.hits.get(name, 0) + int(np.sum(found))
+
     def means(self):
-        """Mean IoU by name."""
+        """Mean IoU, or accuracy, by name."""
         from keras_seg.metrics import mean_iou
 
-        return {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
+        shares = {name: hits / self.pictures for name, hits in self.hits.items()}
+        return shares | {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
+
+
+def count_of(found):
+    """The number of pictures of a comparison, with which their description begins.
+
+    >>> count_of(Comparison("12 noise pictures", 1.0, 0.0, None, None))
+    12
+    """
+    return int(found.pictures.split()[0])
 
 
 def require(subject, path, found, min_agreement, max_iou_drop=None):
@@ -274,7 +300,8 @@ def require(subject, path, found, min_agreement, max_iou_drop=None):
         path: where the export would have been written.
         found: result of `compare`.
         min_agreement: least share of pixels with the same label, or None.
-        max_iou_drop: largest loss of mean IoU, 0..1, or None; needs labeled pictures.
+        max_iou_drop: largest loss of mean IoU, or of accuracy, 0..1, or None; needs labeled
+            pictures.
 
     Raises:
         ValueError: if the export does not agree.
@@ -290,6 +317,11 @@ def require(subject, path, found, min_agreement, max_iou_drop=None):
         if not found.keras_mean_iou - found.mean_iou <= max_iou_drop:
             rules.append(f"a loss of mean IoU of at most {max_iou_drop}")
             received += f", mean IoU={found.mean_iou:.4f} after {found.keras_mean_iou:.4f}"
+    if max_iou_drop is not None and found.keras_accuracy is not None:
+        # One picture more or less is no loss: of few pictures it is a large share.
+        if not found.keras_accuracy - found.accuracy <= max(max_iou_drop, 1.5 / count_of(found)):
+            rules.append(f"a loss of accuracy of at most {max_iou_drop}")
+            received += f", accuracy={found.accuracy:.4f} after {found.keras_accuracy:.4f}"
     if rules:
         raise ValueError(
             f"`{subject}` compares an export with the Keras model before it keeps it, and needs "

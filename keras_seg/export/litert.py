@@ -1,5 +1,6 @@
 """Runs a .tflite file with LiteRT, as a phone does."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -23,38 +24,18 @@ def labels_from_scores(scores):
     return np.argmax(scores, axis=-1).astype("uint8" if scores.shape[-1] <= 256 else "int32")
 
 
-class LiteRTSegmenter:
-    """Segments pictures with a .tflite file, without Keras or TensorFlow.
+class _Interpreter:
+    """What both kinds of file have in common: one picture in, scores out."""
 
-    Pictures are uint8 pixels 0..255 of the file's size, whatever the file's precision. It is not
-    thread-safe: create one for each thread.
-
-    Args:
-        path: .tflite file with one input (1, h, w, c) and one output (1, h, w, num_classes).
-        num_threads: threads that LiteRT uses.
-
-    Attributes:
-        size: (height, width) of the pictures it takes.
-        num_channels: channels of a picture.
-        num_classes: number of classes.
-        class_names: names in the order of ids, or None if the file does not contain them.
-        palette: colors (r, g, b) in the order of ids, or None.
-        input_spec: how a picture's file becomes pixels.
-
-    Raises:
-        ValueError: if there is no such file, or it has other inputs or outputs.
-
-    >>> segmenter = LiteRTSegmenter("model_int8.tflite")  # doctest: +SKIP
-    >>> segmenter(picture).shape  # doctest: +SKIP
-    (360, 480)
-    """
+    _scores_axes: int
+    _wanted: str
 
     def __init__(self, path, num_threads=2):
         from ai_edge_litert.interpreter import Interpreter
 
         if not Path(path).is_file():
             raise ValueError(
-                "`LiteRTSegmenter` needs a .tflite file. "
+                f"`{type(self).__name__}` needs a .tflite file. "
                 f"Received: path={str(path)!r}, which is not a file. "
                 "Write one with keras_seg.export.tflite(model, path, size=(height, width))."
             )
@@ -64,40 +45,28 @@ class LiteRTSegmenter:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         shapes = [tuple(int(n) for n in tensor["shape"]) for tensor in (*inputs, *outputs)]
-        if len(shapes) != 2 or any(len(shape) != 4 or shape[0] != 1 for shape in shapes):
+        axes = [len(shape) for shape in shapes if shape[0] == 1]
+        if len(shapes) != 2 or axes != [4, self._scores_axes]:
             raise ValueError(
-                "`LiteRTSegmenter` needs a file with one picture (1, h, w, c) in and scores "
-                f"(1, h, w, num_classes) out. Received: shapes={shapes} in {str(path)!r}. "
-                "Write one with keras_seg.export.tflite."
+                f"`{type(self).__name__}` needs a file with one picture (1, h, w, c) in and scores "
+                f"{self._wanted} out. Received: shapes={shapes} in {str(path)!r}. "
+                "Write one with keras_seg.export.tflite; the other kind is read by "
+                "LiteRTSegmenter and LiteRTClassifier, respectively."
             )
         self._interpreter.allocate_tensors()
         self._input, self._output = inputs[0], outputs[0]
         self.size, self.num_channels = shapes[0][1:3], shapes[0][3]
-        self.num_classes = shapes[1][3]
+        self.num_classes = shapes[1][-1]
         notes = read_notes(path) or {}
         self.class_names, self.palette = notes.get("class_names"), notes.get("palette")
         spec = notes.get("input_spec")
         self.input_spec = InputSpec.from_dict(spec) if spec else InputSpec(self.num_channels)
 
-    def __call__(self, picture):
-        """Label map of one picture.
-
-        Args:
-            picture: path of a picture of the file's size, read as in the training; or array
-                uint8 (h, w, c), or (h, w) for one channel.
-
-        Returns:
-            Array (h, w) of class ids.
-
-        Raises:
-            ValueError: if the picture has another size or dtype, or cannot be read.
-        """
+    def _read(self, picture, spec):
         if isinstance(picture, str | Path):
-            picture = read_image(picture, self.input_spec)
+            picture = read_image(picture, spec)
         picture = np.asarray(picture)
-        if picture.ndim == 2:
-            picture = picture[..., np.newaxis]
-        return self.labels(picture[np.newaxis])[0]
+        return picture[..., np.newaxis] if picture.ndim == 2 else picture
 
     def labels(self, pictures):
         """Label maps of a batch.
@@ -106,7 +75,8 @@ class LiteRTSegmenter:
             pictures: uint8 (b, h, w, c).
 
         Returns:
-            Array (b, h, w) of class ids: uint8 up to 256 classes, int32 beyond.
+            Array (b, h, w), of a classifier (b,), of class ids: uint8 up to 256 classes, int32
+            beyond.
 
         Raises:
             ValueError: if the pictures have another size or dtype.
@@ -120,7 +90,7 @@ class LiteRTSegmenter:
             pictures: uint8 (b, h, w, c).
 
         Returns:
-            float32 (b, h, w, num_classes).
+            float32 (b, h, w, num_classes), of a classifier (b, num_classes).
 
         Raises:
             ValueError: if the pictures have another size or dtype.
@@ -136,7 +106,8 @@ class LiteRTSegmenter:
             pictures: uint8 (b, h, w, c).
 
         Returns:
-            (labels (b, h, w), float32 logits (b, h, w, num_classes)).
+            (labels (b, h, w), float32 logits (b, h, w, num_classes)); of a classifier (b,) and
+            (b, num_classes).
 
         Raises:
             ValueError: if the pictures have another size or dtype.
@@ -177,3 +148,85 @@ class LiteRTSegmenter:
             self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
             self._interpreter.invoke()
             yield self._interpreter.get_tensor(self._output["index"])
+
+
+class LiteRTSegmenter(_Interpreter):
+    """Segments pictures with a .tflite file, without Keras or TensorFlow.
+
+    Pictures are uint8 pixels 0..255 of the file's size, whatever the file's precision. It is not
+    thread-safe: create one for each thread.
+
+    Args:
+        path: .tflite file with one input (1, h, w, c) and one output (1, h, w, num_classes).
+        num_threads: threads that LiteRT uses.
+
+    Attributes:
+        size: (height, width) of the pictures it takes.
+        num_channels: channels of a picture.
+        num_classes: number of classes.
+        class_names: names in the order of ids, or None if the file does not contain them.
+        palette: colors (r, g, b) in the order of ids, or None.
+        input_spec: how a picture's file becomes pixels.
+
+    Raises:
+        ValueError: if there is no such file, or it has other inputs or outputs.
+
+    >>> segmenter = LiteRTSegmenter("model_int8.tflite")  # doctest: +SKIP
+    >>> segmenter(picture).shape  # doctest: +SKIP
+    (360, 480)
+    """
+
+    _scores_axes = 4
+    _wanted = "(1, h, w, num_classes)"
+
+    def __call__(self, picture):
+        """Label map of one picture.
+
+        Args:
+            picture: path of a picture of the file's size, read as in the training; or array
+                uint8 (h, w, c), or (h, w) for one channel.
+
+        Returns:
+            Array (h, w) of class ids.
+
+        Raises:
+            ValueError: if the picture has another size or dtype, or cannot be read.
+        """
+        return self.labels(self._read(picture, self.input_spec)[np.newaxis])[0]
+
+
+class LiteRTClassifier(_Interpreter):
+    """Classifies pictures with a .tflite file, without Keras or TensorFlow.
+
+    As `LiteRTSegmenter`, for files that give one row of scores per picture.
+
+    Args:
+        path: .tflite file with one input (1, h, w, c) and one output (1, num_classes).
+        num_threads: threads that LiteRT uses.
+
+    Raises:
+        ValueError: there is no such file, or it is of another kind.
+
+    >>> classifier = LiteRTClassifier("model_int8.tflite")  # doctest: +SKIP
+    >>> classifier.class_names[classifier("cat.jpg")]  # doctest: +SKIP
+    'cat'
+    """
+
+    _scores_axes = 2
+    _wanted = "(1, num_classes)"
+
+    def __call__(self, picture):
+        """Class id of one picture.
+
+        Args:
+            picture: path of a picture, read as in the training and scaled to cover the file's
+                size; or array uint8 (h, w, c) of the file's size, or (h, w) for one channel.
+
+        Returns:
+            int.
+
+        Raises:
+            ValueError: another size or dtype than the file's, or no picture.
+        """
+        spec = dataclasses.replace(self.input_spec, size=self.size)
+        return int(self.labels(self._read(picture, spec)[np.newaxis])[0])

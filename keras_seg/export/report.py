@@ -18,13 +18,16 @@ class ExportReport:
         inputs: {name: "dtype (shape)"}; None means any size.
         outputs: the same for the outputs.
         pictures: description of the pictures used in the comparison.
-        agreement: share of pixels with the label of the Keras model, 0..1.
+        agreement: share of pixels (of classifiers, of pictures) with the label of the Keras
+            model, 0..1.
         max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
         keras_mean_iou: mean IoU of the Keras model on the labeled pictures, resized to the
             export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.
         keras_own_size_mean_iou: mean IoU of the Keras model on the pictures at their own size;
             None where that is the export's size.
+        keras_accuracy: of classifiers, top-1 accuracy of the Keras model on the labeled pictures.
+        accuracy: the same of the export.
 
     >>> report = ExportReport("model.tflite", "TFLite fp32", 3_600_000, {"CONV_2D": 23},
     ...     {"image": "float32 (1, 360, 480, 3)"}, {"logits": "float32 (1, 360, 480, 11)"},
@@ -49,6 +52,8 @@ class ExportReport:
     keras_mean_iou: float | None = None
     mean_iou: float | None = None
     keras_own_size_mean_iou: float | None = None
+    keras_accuracy: float | None = None
+    accuracy: float | None = None
 
     def row(self):
         """One row of a table: `pandas.DataFrame([report.row(), ...])`.
@@ -76,10 +81,13 @@ class ExportReport:
             ("operations", f"{sum(self.operations.values())}: {shown}{more}"),
             (
                 "comparison",
-                f"{100 * self.agreement:.3f} % of pixels as in Keras, largest "
+                f"{100 * self.agreement:.3f} % of {self._units()} as in Keras, largest "
                 f"difference {self.max_difference:.2g}, on {self.pictures}",
             ),
         ]
+        if self.accuracy is not None:
+            scores = f"{self.accuracy:.4f}, the Keras model has {self.keras_accuracy:.4f}"
+            return [*lines, ("accuracy", scores)]
         if self.mean_iou is None:
             return lines
         scores = f"{self.mean_iou:.4f}, the Keras model has {self.keras_mean_iou:.4f}"
@@ -89,6 +97,11 @@ class ExportReport:
                 f"{self.keras_own_size_mean_iou:.4f} on the pictures at their own size"
             )
         return [*lines, ("mean IoU", scores)]
+
+    def _units(self):
+        """What has one label each: pictures where the scores have no height and width."""
+        scores = next(iter(self.outputs.values()), ",,")
+        return "pictures" if self.accuracy is not None or scores.count(",") < 2 else "pixels"
 
     def _head(self):
         return f"{self.format}: {shlex.quote(str(self.path))}, {self.num_bytes / 1e6:.2f} MB"

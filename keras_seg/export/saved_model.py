@@ -25,7 +25,8 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     Signature "serving_default": input `image` uint8 (b, h, w, c), output `labels` (b, h, w), uint8
     up to 256 classes and int32 beyond. Signature "probabilities": the same input, output
     `probabilities` float32 (b, h, w, num_classes). For a model of volumes, all of these have a
-    depth before the height. It loads without Keras, computes in float32, stores each weight once,
+    depth before the height; for a classifier, they are int32 (b,) and (b, num_classes).
+    It loads without Keras, computes in float32, stores each weight once,
     as a constant, and contains class names, palette and input spec in
     `assets.extra/keras_seg.json`.
 
@@ -43,7 +44,8 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
         input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
         pictures: uint8 pictures for the comparison, in a form that `calibration` of `tflite` may
             have; 16 are used.
-        data: batches (image, label) for the comparison, all are used; adds the mean IoU of both.
+        data: batches (image, label) for the comparison, all are used; adds the mean IoU, or for
+            classifiers the accuracy, of both.
         min_agreement: least share of pixels, 0..1, with the label of the Keras model.
 
     Returns:
@@ -62,7 +64,8 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     shape = exported.input_shape[1:]
-    batches, words = _comparison_batches(shape, pictures, data)
+    classes = len(exported.output_shape) == 2
+    batches, words = _comparison_batches(shape, pictures, data, classes)
     with publish.published("saved_model", folder) as draft:
         write(exported, draft)
         publish.write_notes(draft, notes)
@@ -85,7 +88,8 @@ def write(model, folder):
     shape = (None, *model.input_shape[1:])
     image = tf.TensorSpec(shape, tf.uint8, name="image")
     logits = exportable.frozen(model, shape, "uint8")
-    label_type = tf.uint8 if model.output_shape[-1] <= 256 else tf.int32
+    of_maps = len(model.output_shape) > 2
+    label_type = tf.uint8 if of_maps and model.output_shape[-1] <= 256 else tf.int32
 
     @tf.function(input_signature=[image], autograph=False)
     def labels(image):
@@ -100,12 +104,12 @@ def write(model, folder):
     exportable.save(folder, signatures)
 
 
-def _comparison_batches(shape, pictures, data):
+def _comparison_batches(shape, pictures, data, classes):
     """Batches for the comparison, and their description."""
     size = shape[:-1]
     usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
-        batches = comparison.labeled_batches("saved_model", data, shape, size)
+        batches = comparison.labeled_batches("saved_model", data, shape, size, classes)
         words = "labeled pictures"
     elif pictures is not None:
         taken = comparison.take_pictures("saved_model", pictures, 16, shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.export import comparison, exportable, flatbuffer, publish
-from keras_seg.export.litert import LiteRTSegmenter
+from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 
 NUM_CALIBRATION = 100
@@ -38,14 +38,15 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
     """Write a .tflite file of one picture size, with operations built into LiteRT only.
 
     The input is one picture `image` (1, height, width, c), the output `logits`
-    (1, height, width, num_classes):
+    (1, height, width, num_classes), for a classifier (1, num_classes):
     - "fp32", "fp16": float32 pixels 0..255 and float32 logits; "fp16" halves the file.
     - "int8": uint8 pixels 0..255 and int8 logits (their scale and zero point are in the file and
       do not change the argmax); per-channel weights and all computation in 8 bits. Smallest, and
       fastest on CPUs.
     The output is scores rather than labels because GPU delegates and MediaPipe do not support
     argmax. Volumes are not supported: LiteRT has no 3D pooling.
-    `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three.
+    `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three;
+    `LiteRTClassifier` returns class ids.
 
     Before it is kept, the file is run by LiteRT and compared with the Keras model: on `data`, else
     on `calibration`, else on noise. An earlier export of keras_seg of that name is replaced; any
@@ -93,8 +94,9 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
         operations = flatbuffer.require_builtin(draft)
         _require_integer(draft, mode)
         publish.write_notes(draft, notes)
-        segmenter = LiteRTSegmenter(draft)
-        batches, words = _comparison_batches(shape, pictures[-NUM_COMPARED:], data)
+        classes = len(exported.output_shape) == 2
+        segmenter = LiteRTClassifier(draft) if classes else LiteRTSegmenter(draft)
+        batches, words = _comparison_batches(shape, pictures[-NUM_COMPARED:], data, classes)
         functions = _functions(exported)
         found = comparison.compare(
             lambda image: functions("logits", image),
@@ -137,12 +139,13 @@ def _input_shape(model, size):
     fixed = (height, width)
     listed = isinstance(size, tuple | list)
     chosen: tuple = fixed if size is None else tuple(size) if listed else ()
-    whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= 32 for n in chosen)
+    smallest = 32 if len(model.output_shape) > 2 else 1
+    whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= smallest for n in chosen)
     if not whole or any(n is not None and n != m for n, m in zip(fixed, chosen, strict=True)):
         raise ValueError(
-            "`tflite` needs size=(height, width) of at least 32 pixels, equal to that of the "
-            f"model if it is fixed. Received: size={size}, model input={model.input_shape[1:]}. "
-            "For example, pass size=(360, 480)."
+            f"`tflite` needs size=(height, width) of at least {smallest} pixels, equal to that "
+            f"of the model if it is fixed. Received: size={size}, model "
+            f"input={model.input_shape[1:]}. For example, pass size=(360, 480)."
         )
     return (int(chosen[0]), int(chosen[1]), channels)
 
@@ -241,10 +244,11 @@ def _require_integer(file, mode):
         )
 
 
-def _comparison_batches(shape, pictures, data):
+def _comparison_batches(shape, pictures, data, classes):
     """Batches for the comparison, and their description."""
     if data is not None:
-        return comparison.labeled_batches("tflite", data, shape, shape[:2]), "labeled pictures"
+        batches = comparison.labeled_batches("tflite", data, shape, shape[:2], classes)
+        return batches, "labeled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
     return [
         (picture[np.newaxis], None, None) for picture in pictures or comparison.noise(4, shape)

@@ -17,8 +17,8 @@ def logits_model(model: keras.Model) -> keras.Model:
 
     Args:
         model: a functional model whose output is the logits (b, h, w, num_classes), of volumes
-            (b, d, h, w, num_classes), or a dict with these under `logits` beside others named
-            `aux_*`.
+            (b, d, h, w, num_classes), of classifiers (b, num_classes), or a dict with these under
+            `logits` beside others named `aux_*`.
 
     Returns:
         A model of the same name that shares layers and weights with the one given.
@@ -43,7 +43,7 @@ def logits_model(model: keras.Model) -> keras.Model:
     logits = outputs[0] if len(outputs) == 1 else None
     if isinstance(structure, dict):
         logits = structure.get("logits")
-    if logits is None or len(logits.shape) not in (4, 5):
+    if logits is None or len(logits.shape) not in (2, 4, 5):
         named = structure if isinstance(structure, dict) else dict(enumerate(outputs))
         shapes = {name: output.shape for name, output in named.items()}
         raise ValueError(
@@ -162,7 +162,7 @@ def compiled(
     Args:
         network: the result of `logits_model`.
         head: "labels" for uint8 class ids (b, h, w), "logits" or "probabilities" for float32
-            (b, h, w, num_classes).
+            (b, h, w, num_classes). Of a classifier int32 (b,) and float32 (b, num_classes).
         shape: (b, h, w, c) of the batches that the function will receive; on TensorFlow and torch,
             None stands for any length.
         freeze: compile the weights as constants (TensorFlow only); with the other backends the
@@ -179,6 +179,11 @@ def compiled(
     return compilers[keras.backend.backend()](network, head, shape, freeze)
 
 
+def _id_type(network: keras.Model) -> str:
+    """Return the type of class ids: of classifiers one that holds any number of classes."""
+    return "int32" if len(network.output_shape) == 2 else "uint8"
+
+
 def _on_tensorflow(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Callable:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -189,7 +194,7 @@ def _on_tensorflow(network: keras.Model, head: str, shape: tuple, freeze: bool) 
         if head != "labels":
             logits = tf.cast(logits, tf.float32)
             return logits if head == "logits" else tf.nn.softmax(logits)
-        return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
+        return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), _id_type(network))
 
     function = segment.get_concrete_function()  # traces now: errors come here, not at a batch
     if not freeze:
@@ -209,7 +214,7 @@ def _on_jax(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Call
         if head != "labels":
             logits = logits.astype("float32")
             return logits if head == "logits" else jax.nn.softmax(logits)
-        return jax.numpy.argmax(logits, axis=-1).astype("uint8")
+        return jax.numpy.argmax(logits, axis=-1).astype(_id_type(network))
 
     def run(batch):
         trainable = [variable.value for variable in network.trainable_variables]
@@ -231,6 +236,6 @@ def _on_torch(network: keras.Model, head: str, shape: tuple, freeze: bool) -> Ca
                 logits = logits.float()
                 logits = logits if head == "logits" else logits.softmax(dim=-1)
                 return logits.cpu().numpy()
-            return logits.argmax(dim=-1).to(torch.uint8).cpu().numpy()
+            return logits.argmax(dim=-1).cpu().numpy().astype(_id_type(network))
 
     return run

@@ -58,6 +58,12 @@ class Segmenter(Predictor):
         self.model = model
         self.freeze = freeze
         self.network = logits_model(model)
+        if len(self.network.output_shape) == 2:
+            raise ValueError(
+                "A segmentation model needs one output of logits (b, h, w, num_classes). Received: "
+                f"{model.name!r} with output {self.network.output_shape}, one class per picture. "
+                "Use `keras_seg.Classifier`."
+            )
         self.num_classes = self.network.output_shape[-1]
         self.num_channels = self.network.input_shape[-1]
         size = self.network.input_shape[1:-1]

@@ -8,16 +8,24 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_seg.show.figures import NotebookFigure
 
+IOU, ACCURACY = "val_mean_iou", "val_accuracy"
+# The first line's name, the second line's column and its name.
+LINES = {
+    IOU: ("mean IoU", "val_pixel_accuracy", "pixel accuracy"),
+    ACCURACY: ("top-1 accuracy", "val_top5_accuracy", "top-5 accuracy"),
+}
+
 
 def show_curves(history: pd.DataFrame) -> Figure:
-    """Draw how a training went: loss, mean IoU, learning rate and the IoU of each class.
+    """Draw how a training went: loss, mean IoU or accuracy, learning rate, scores by class.
 
     Args:
         history: one row per epoch, with the columns that `fit` writes: epoch, loss,
-            learning_rate, val_mean_iou, and where known val_loss, seconds, `iou/<class name>`.
+            learning_rate, val_mean_iou, and where known val_loss, seconds, `iou/<class name>`; of
+            classifiers val_accuracy, val_top5_accuracy and `accuracy/<class name>`.
 
     Returns:
-        Figure, with the epoch of the best mean IoU marked.
+        Figure, with the epoch of the best mean IoU or accuracy marked.
 
     Raises:
         ValueError: there is no epoch, or no column `loss`.
@@ -33,9 +41,11 @@ def show_curves(history: pd.DataFrame) -> Figure:
         )
     if "epoch" in history:
         history = history.set_index("epoch")
-    classes = history.filter(regex="^iou/").dropna(how="all")
-    classes.columns = classes.columns.str.removeprefix("iou/")
-    top = [name for name in ("loss", "val_mean_iou", "learning_rate") if name in history]
+    monitor = _monitor(history)
+    measure = "accuracy" if monitor == ACCURACY else "IoU"
+    classes = history.filter(regex=f"^{measure.lower()}/").dropna(how="all")
+    classes.columns = classes.columns.str.replace("^[a-z]+/", "", regex=True)
+    top = [name for name in ("loss", monitor, "learning_rate") if name in history]
     below = 0.28 * classes.shape[1] + 1.1 if classes.size else 0
     figure = NotebookFigure(figsize=(12, 3.2 + below), dpi=110, layout="constrained")
     upper, lower = figure, None
@@ -44,30 +54,36 @@ def show_curves(history: pd.DataFrame) -> Figure:
         upper, lower = figure.add_subfigure(parts[0]), figure.add_subfigure(parts[1])
     best = _best_epoch(history)
     for name, axes in zip(top, np.ravel(upper.subplots(1, len(top))), strict=True):
-        {"loss": _draw_loss, "val_mean_iou": _draw_iou, "learning_rate": _draw_rate}[name](
-            axes, history
-        )
+        draw = {"loss": _draw_loss, IOU: _draw_score, ACCURACY: _draw_score}
+        draw.get(name, _draw_rate)(axes, history)
         if best is not None:
             axes.axvline(best, color="0.6", linestyle=":", zorder=0)
         _number_epochs(axes, history.index)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     if lower is not None:
-        _draw_classes(lower, classes, classes.index[-1] if best is None else best)
+        _draw_classes(lower, classes, classes.index[-1] if best is None else best, measure)
     figure.suptitle(_headline(history, best), fontsize=11)
     return figure
 
 
 def _best_epoch(history: pd.DataFrame):
-    """Return the epoch of the best mean IoU, None if it was never measured."""
-    known = history.reindex(columns=["val_mean_iou"]).dropna()
-    return known.index[known["val_mean_iou"].argmax()] if len(known) else None
+    """Return the epoch of the best score, None if it was never measured."""
+    monitor = _monitor(history)
+    known = history.reindex(columns=[monitor]).dropna()
+    return known.index[known[monitor].argmax()] if len(known) else None
+
+
+def _monitor(history: pd.DataFrame) -> str:
+    """Return the column by which the best weights were chosen."""
+    return ACCURACY if ACCURACY in history else IOU
 
 
 def _headline(history: pd.DataFrame, best) -> str:
     words = [f"{len(history)} epoch" + "s" * (len(history) > 1)]
     if best is not None:
-        words.append(f"best mean IoU {history['val_mean_iou'][best]:.4f} in epoch {best}")
+        monitor = _monitor(history)
+        words.append(f"best {LINES[monitor][0]} {history[monitor][best]:.4f} in epoch {best}")
     if "seconds" in history:
         words.append(f"{history['seconds'].median():.3g} s per epoch")
     return "  ·  ".join(words)
@@ -91,16 +107,17 @@ def _draw_loss(axes: Axes, history: pd.DataFrame) -> None:
     axes.set_ylabel("loss")
 
 
-def _draw_iou(axes: Axes, history: pd.DataFrame) -> None:
-    _draw_line(axes, history, "val_mean_iou", label="mean IoU", color="tab:green")
-    if "val_pixel_accuracy" in history:
-        _draw_line(axes, history, "val_pixel_accuracy", label="pixel accuracy", color="tab:gray")
+def _draw_score(axes: Axes, history: pd.DataFrame) -> None:
+    monitor = _monitor(history)
+    name, second, second_name = LINES[monitor]
+    _draw_line(axes, history, monitor, label=name, color="tab:green")
+    if second in history:
+        _draw_line(axes, history, second, label=second_name, color="tab:gray")
         axes.legend(framealpha=1, edgecolor="none", loc="lower right")
     best = _best_epoch(history)
     if best is not None:
-        axes.plot([best], history.loc[[best], "val_mean_iou"], "*", ms=13, color="tab:red")
-    both = "val_pixel_accuracy" in history
-    axes.set(ylabel="mean IoU, pixel accuracy" if both else "mean IoU", ylim=(0, 1))
+        axes.plot([best], history.loc[[best], monitor], "*", ms=13, color="tab:red")
+    axes.set(ylabel=f"{name}, {second_name}" if second in history else name, ylim=(0, 1))
 
 
 def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
@@ -108,8 +125,8 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.set_ylabel("learning rate")
 
 
-def _draw_classes(figure, classes: pd.DataFrame, epoch) -> None:
-    """Draw the IoU of each class by epoch as colors, and that of one epoch as bars."""
+def _draw_classes(figure, classes: pd.DataFrame, epoch, measure: str) -> None:
+    """Draw the score of each class by epoch as colors, and that of one epoch as bars."""
     epoch = epoch if epoch in classes.index else classes.index[-1]
     by_epoch, bars = figure.subplots(1, 2, width_ratios=[2, 1])
     step = 0.5 if len(classes) == 1 else float(np.diff(classes.index).min()) / 2
@@ -118,7 +135,7 @@ def _draw_classes(figure, classes: pd.DataFrame, epoch) -> None:
     shades = by_epoch.imshow(
         values, aspect="auto", vmin=0, vmax=1, extent=extent, interpolation="nearest"
     )
-    figure.colorbar(shades, ax=by_epoch, label="IoU on validation", pad=0.01, fraction=0.05)
+    figure.colorbar(shades, ax=by_epoch, label=f"{measure} on validation", pad=0.01, fraction=0.05)
     by_epoch.axvline(epoch, color="white", linestyle=":")
     by_epoch.set(yticks=range(classes.shape[1]), yticklabels=classes.columns)
     _number_epochs(by_epoch, classes.index)
@@ -128,6 +145,9 @@ def _draw_classes(figure, classes: pd.DataFrame, epoch) -> None:
         text = "never occurs" if np.isnan(value) else f"{value:.2f}"
         bars.text(np.nan_to_num(value) + 0.015, row, text, va="center", fontsize=9)
     bars.set(
-        ylim=(len(chosen) - 0.5, -0.5), xlim=(0, 1.12), xlabel=f"IoU in epoch {epoch}", yticks=[]
+        ylim=(len(chosen) - 0.5, -0.5),
+        xlim=(0, 1.12),
+        xlabel=f"{measure} in epoch {epoch}",
+        yticks=[],
     )
     bars.spines[["top", "right"]].set_visible(False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_seg import _check
+from keras_seg import _check, models, tasks
 from keras_seg.inference.compiled import logits_model
 from keras_seg.run import Run
 from keras_seg.training import lock, recipes, run_folder, same_run, state
@@ -18,7 +18,7 @@ from keras_seg.training.session import Training
 from keras_seg.training.transfer import identity, transfer, weights_file
 
 log = logging.getLogger("keras_seg")
-SMALLEST = 32  # Side of a picture in pixels, as for crops.
+SMALLEST = 32  # Side of a picture in pixels, for networks that say nothing else.
 
 
 def fit(
@@ -32,21 +32,21 @@ def fit(
     weights=None,
     **changes,
 ):
-    """Train a network; the same call again continues a run that was interrupted.
+    """Train a segmentation network or a classifier; called again, it continues where it stopped.
 
     Everything is kept in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
-    IoU on the validation set, the history, pictures, and all settings. After each epoch the whole
-    state is saved, so `Ctrl-C` or a crash costs at most the epoch under way. A call is the same if
-    network, recipe, seed, the content of all pictures and masks are; for a finished run also the
-    first weights of a built model. A folder that holds something else is left alone: `-2`,
-    `-3`, ... is added to the name, and what differs is logged.
+    IoU (of classifiers by top-1 accuracy) on the validation set, the history, pictures, and all
+    settings. After each epoch the whole state is saved, so `Ctrl-C` or a crash costs at most the
+    epoch under way. A call is the same if network, recipe, seed, the content of all pictures and
+    masks are; for a finished run also the first weights of a built model. A folder that holds
+    something else is left alone: `-2`, `-3`, ... is added to the name, and what differs is logged.
 
     Args:
         model: name of an architecture, see `keras_seg.models.names()`, or a `keras.Model` with
             pixels 0..255 in and logits out, which is then trained in place.
         data: a data set of `pipelines`, or (training batches, validation batches) as
             `tf.data.Dataset`s of uint8 pictures (b, h, w, c) and integer labels (b, h, w), 255
-            where ignored; these need a built model.
+            where ignored; of classifiers class ids (b,). These need a built model.
         recipe: a name that `keras_seg.recipes.recipe` knows: "small_data" (a few hundred
             pictures, a laptop), "contextnet", "fc_densenet" (the papers'), ...; a .json or .toml
             file with the fields of one; or a `keras_seg.Recipe`. One with a training `before`
@@ -91,6 +91,7 @@ def fit(
     check_callbacks(more_callbacks, recipe)
     check_used(data, model, changes)
     data = usable(data, model, recipe)
+    tasks.require_fitting(model, data, recipe)
     recipe = used(recipe, data, model)
     lock.check_writable(folder)
     weights = None if weights is None else weights_file(weights)
@@ -132,7 +133,7 @@ class _Call:
 def _trained(call, recipe, tag, first=None, is_first=False):
     """The run of a training, trained to its end; `first` is the run of the training before it."""
     keras.utils.set_random_seed(call.seed)
-    recipe = cropped(recipe, call.data)
+    recipe = cropped(recipe, call.data, call.model)
     network = network_for(call.model, call.data, recipe)
     setup = run_folder.setup(network, call.data, recipe, call.seed, call.weights)
     if call.start is not None:
@@ -300,20 +301,28 @@ def usable(data, model, recipe):
     return PlainData(*data, num_classes=logits_model(model).output_shape[-1])
 
 
-def cropped(recipe, data):
+def cropped(recipe, data, model=None):
     """The recipe with its crop size filled in: that of the first training picture, if it has none.
 
     Args:
         recipe: a `Recipe`.
         data: a data set.
+        model: name of an architecture, or a `keras.Model`, whose smallest size counts.
 
     Returns:
         `Recipe`.
 
     Raises:
-        ValueError: there is no training picture, or the first one is too small.
+        ValueError: there is no training picture, or the first one or a crop is too small.
     """
+    smallest = _smallest(model)
     if recipe.crop_size is not None:
+        if min(recipe.crop_size) < smallest:
+            raise ValueError(
+                f"`fit` needs crop_size=(height, width) of at least {smallest} pixels each. "
+                f"Received: crop_size={tuple(recipe.crop_size)}. Pass None for the pictures' own "
+                "size."
+            )
         return recipe
     size = _first_size(data)
     if size is None:
@@ -322,15 +331,24 @@ def cropped(recipe, data):
             f"'{data.name}' whose split 'train' has none. Look at what leaves them out, such as a "
             "filter."
         )
-    if min(size) < SMALLEST:
+    if min(size) < smallest:
         shown = "x".join(map(str, size))
         raise ValueError(
-            f"`fit` needs pictures of at least {SMALLEST} pixels a side. Received: the first "
+            f"`fit` needs pictures of at least {smallest} pixels a side. Received: the first "
             f"training picture of data '{data.name}' with {shown} pixels. Enlarge the "
-            f"pictures, or pass crop_size=({SMALLEST}, {SMALLEST}) and random_crop in "
+            f"pictures, or pass crop_size=({smallest}, {smallest}) and random_crop in "
             "augmentation, which pads them."
         )
     return dataclasses.replace(recipe, crop_size=size)
+
+
+def _smallest(model):
+    """The smallest side in pixels that a network is trained on."""
+    if isinstance(model, keras.Model):
+        return 1 if tasks.task_of(model) == "classification" else SMALLEST
+    if model is None or models.facts(model).task == "segmentation":
+        return SMALLEST
+    return models.facts(model).smallest
 
 
 def _first_size(data):

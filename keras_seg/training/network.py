@@ -185,6 +185,9 @@ def _check_fits(model, data, size):
             f"as in data set '{data.name}'. Received: a model with {channels} "
             f"channels and {classes} classes. Build it with num_classes={data.num_classes}."
         )
+    if len(model.output_shape) == 2:
+        _check_fixed(model, data, size)
+        return
     known, found = model.input_shape[1:-1], model.output_shape[1:-1]
     if None in known and len(known) == len(size):
         picture = keras.KerasTensor((1, *size, channels), dtype=model.inputs[0].dtype)
@@ -194,6 +197,17 @@ def _check_fits(model, data, size):
             f"`fit` needs a model whose logits have the size of the picture. Received: "
             f"'{model.name}' with logits of {tuple(found)} for a picture of {tuple(known)}. Put "
             "keras_seg.layers.ResizeLike()([logits, image]) behind them."
+        )
+
+
+def _check_fixed(model, data, size):
+    """Raise if a classifier of one size is given pictures of another."""
+    fixed = model.input_shape[1:-1]
+    if any(want not in (None, have) for want, have in zip(fixed, size, strict=False)):
+        raise ValueError(
+            f"`fit` needs pictures of the size that the model takes. Received: '{model.name}' for "
+            f"{tuple(fixed)}, and data '{data.name}' with pictures or crops of {tuple(size)}. "
+            f"Read them with size={tuple(fixed)}, or pass crop_size={tuple(fixed)}."
         )
 
 

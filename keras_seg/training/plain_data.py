@@ -20,8 +20,8 @@ class PlainData:
 
     Args:
         train: batches of (uint8 pictures (b, h, w, c), integer labels (b, h, w)), one epoch long;
-            of volumes (b, d, h, w, c) and (b, d, h, w). An interrupted run continues with it as it
-            is: only as repeatable as it is itself.
+            of volumes (b, d, h, w, c) and (b, d, h, w), of classifiers class ids (b,). An
+            interrupted run continues with it as it is: only as repeatable as it is itself.
         val: the same for validation, or None.
         num_classes: classes, the ignored one not counted.
         ignore_class: label id to ignore.
@@ -37,16 +37,18 @@ class PlainData:
     """
 
     name = "data"
+    task = "segmentation"
 
     def __init__(self, train, val=None, num_classes=2, ignore_class=255):
         self._batches = {"train": train} if val is None else {"train": train, "val": val}
         for split, batches in self._batches.items():
             spec: Any = getattr(batches, "element_spec", None)
             axes = [len(x.shape or ()) for x in spec] if isinstance(spec, tuple) else []
-            if axes not in ([4, 3], [5, 4]):
+            if axes not in ([4, 3], [5, 4], [4, 1], [5, 1]):
                 raise ValueError(
                     "`fit` needs batches of (pictures (b, h, w, c), labels (b, h, w)), or both "
-                    f"with a depth. Received: {split} batches of {spec}. Use .batch(...), and "
+                    "with a depth, or for classification of (pictures (b, h, w, c), class ids "
+                    f"(b,)). Received: {split} batches of {spec}. Use .batch(...), and "
                     "labels without a last axis."
                 )
             if spec[0].dtype != "uint8" or not spec[1].dtype.is_integer:
@@ -62,6 +64,14 @@ class PlainData:
                     f"{split} batches without {end}. Leave out .repeat(), .skip() and the like."
                 )
         self._names = {}
+        axes = {len(batches.element_spec[1].shape) for batches in self._batches.values()}
+        if axes == {1}:
+            self.task, ignore_class = "classification", None
+        elif 1 in axes:
+            raise ValueError(
+                "`fit` needs masks, or one class per picture, in all batches. Received: train "
+                f"{train.element_spec}, val {val.element_spec}. Use the same labels for both."
+            )
         self.splits = tuple(self._batches)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
@@ -106,7 +116,7 @@ class PlainData:
         """A digest of each training picture, and the pixels of each class: one pass for both."""
         digests, pixels = [], np.zeros(self.num_classes, np.int64)
         for image, label in self._batches["train"].unbatch():
-            if label.shape != image.shape[:-1]:
+            if self.task == "segmentation" and label.shape != image.shape[:-1]:
                 raise ValueError(
                     "`fit` needs labels of the size of their pictures. Received: a training label "
                     f"of {tuple(label.shape)} for a picture of {tuple(image.shape)}. Resize it "
@@ -118,11 +128,14 @@ class PlainData:
 
     def _count(self, ids):
         """Pixels of each class, once it is known that all ids are classes or ignored."""
-        ids = ids[ids != self.ignore_class]
+        ids = ids if self.ignore_class is None else ids[ids != self.ignore_class]
         if ids.size and not 0 <= ids.min() <= ids.max() < self.num_classes:
+            ignored = (
+                "" if self.ignore_class is None else f", and {self.ignore_class} where ignored"
+            )
             raise ValueError(
-                f"`fit` needs labels with ids 0..{self.num_classes - 1}, and {self.ignore_class} "
-                f"where ignored. Received: ids {ids.min()}..{ids.max()} in a training label. "
+                f"`fit` needs labels with ids 0..{self.num_classes - 1}{ignored}. "
+                f"Received: ids {ids.min()}..{ids.max()} in a training label. "
                 "Convert them in .map(...), or build the model for more classes."
             )
         return np.bincount(ids, minlength=self.num_classes)

@@ -115,9 +115,9 @@ def _check_crop_size(subject, size):
     if size is None:
         return
     known = isinstance(size, tuple | list) and len(size) in (2, 3)
-    if not known or not all(hasattr(side, "__index__") and side >= 32 for side in size):
+    if not known or not all(hasattr(side, "__index__") and side >= 1 for side in size):
         raise ValueError(
-            f"`{subject}` needs crop_size=(height, width) of at least 32 pixels each, or "
+            f"`{subject}` needs crop_size=(height, width) as whole numbers from 1, or "
             "(depth, height, width) for volumes. "
             f"Received: crop_size={size!r}. Pass None for the pictures' own size."
         )

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_seg import tasks
+from keras_seg.inference.classifier import Classifier
 from keras_seg.inference.compiled import logits_model
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.run_files import pick_examples, picture_size, write_text
@@ -51,6 +53,8 @@ class Training:
         self.environment = run_folder.environment()
         self.history = pd.DataFrame()
         self.average = self.loss = None
+        self.task = tasks.task_of_data(data)
+        self.monitor = tasks.MONITORS[self.task]
 
     @cached_property
     def picture_size(self):
@@ -144,7 +148,7 @@ class Training:
     def _callbacks(self, total, begin):
         """In the order of their work at an epoch's end: average, measure, keep, note down."""
         validated = "val" in self.data.splits
-        monitor = "val_mean_iou"
+        monitor = self.monitor
         # There is no such column before the first measurement.
         scores = self.history[monitor] if monitor in self.history else pd.Series(dtype=float)
         bar = callbacks.ProgressBar(total, self.steps)
@@ -176,6 +180,8 @@ class Training:
 
     def _validation(self, total):
         """Scores after each epoch, and now and then a figure of a few fixed pictures."""
+        if self.task == "classification":
+            return self._validation_of_classes(total)
         data, recipe = self.data, self.recipe
         segmenter = Segmenter(self.twin, data.class_names, data.palette, freeze=False)
         batches = data.eval_batches("val", recipe.batch_size)
@@ -193,6 +199,29 @@ class Training:
                 batches,
                 data.class_names,
                 data.ignore_class,
+                recipe.validate_every,
+                self.loss if recipe.validation_loss else None,
+            ),
+            callbacks.Overlays(draw, self.folder / "figures", max(total // 10, 1)),
+        ]
+
+    def _validation_of_classes(self, total):
+        """The same for a classifier."""
+        data, recipe = self.data, self.recipe
+        classifier = Classifier(self.twin, data.class_names, freeze=False)
+        images, truths = pick_examples(data, "val", 16)
+
+        def draw():
+            from keras_seg.show import show_classified
+
+            found = [classifier.probabilities(image[np.newaxis])[0] for image in images]
+            return show_classified(images, truths, found, data.class_names)
+
+        return [
+            callbacks.ValidationAccuracy(
+                classifier.logits,
+                data.eval_batches("val", recipe.batch_size),
+                data.class_names,
                 recipe.validate_every,
                 self.loss if recipe.validation_loss else None,
             ),
@@ -221,11 +250,12 @@ class Training:
     def write(self):
         """Write run.json."""
         best = {}
-        scores = self.history.get("val_mean_iou", pd.Series(dtype=float)).dropna()
+        scores = self.history.get(self.monitor, pd.Series(dtype=float)).dropna()
         if len(scores):
             row = self.history.loc[scores.idxmax()]
-            best = {"epoch": int(row["epoch"]), "val_mean_iou": float(row["val_mean_iou"])}
+            best = {"epoch": int(row["epoch"]), self.monitor: float(row[self.monitor])}
         settings = {
+            "task": self.task,
             **{
                 key: self.setup[key]
                 for key in ("architecture", "num_classes", "class_names", "palette", "ignore_class")

@@ -56,8 +56,9 @@ def transfer(path, network):
 
     Between networks with the same shapes in the same order all weights are taken. Otherwise a
     weight is taken if layer name, weight name and shape are the same; a classifier of other classes
-    and a first layer of other channels are not. What is left out is named in the log and keeps its
-    initial values.
+    and a first layer of other channels are not. The layers of an encoder have the names that they
+    have in its classifier behind `encoder_`, and are taken in both directions. What is left out is
+    named in the log and keeps its initial values.
 
     Args:
         path: the .keras file.
@@ -80,8 +81,8 @@ def transfer(path, network):
     if [tuple(w.shape) for w in given] == [tuple(w.shape) for w in new]:
         pairs = list(zip(new, given, strict=True))
     else:
-        found = {(w.path, tuple(w.shape)): w for w in given}
-        keys = [(w.path, tuple(w.shape)) for w in new]
+        found = {(_place(w), tuple(w.shape)): w for w in given}
+        keys = [(_place(w), tuple(w.shape)) for w in new]
         pairs = [(w, found[key]) for w, key in zip(new, keys, strict=True) if key in found]
     if not pairs:
         raise ValueError(
@@ -95,3 +96,8 @@ def transfer(path, network):
     more = f" New weights in: {', '.join(left)}." if left else ""
     log.warning("Took %d of %d weights from '%s'.%s", len(pairs), len(new), path, more)
     return list(left)
+
+
+def _place(weight):
+    """The name of a weight's layer and its own, the same in a classifier and as an encoder."""
+    return weight.path.removeprefix("encoder_")

@@ -115,7 +115,7 @@ _SHAPES = {
 def _draw(size, seed, names, num_channels):
     """Draw a picture uint8 (h, w, c), and return it with its class id int32 ()."""
     random = np.random.default_rng(seed)
-    class_id = int(random.integers(len(names)))
+    class_id = seed.spawn_key[-1] % len(names)  # each class equally often
     height, width = size
     rows, columns = np.meshgrid(
         *((np.arange(side * _FINE) + 0.5) / _FINE for side in size), indexing="ij"

@@ -142,7 +142,7 @@ def test_class_weight_points_to_the_loss():
             {"crop_size": 480},
             r"crop_size=\(height, width\) of at least 32.*Received: crop_size=480",
         ),
-        ({"crop_size": (16, 480)}, "at least 32 pixels each"),
+        ({"crop_size": (0, 480)}, "crop_size=.height, width. as whole numbers from 1"),
         ({"l2": -1e-4}, "needs l2 to be a finite number of at least 0"),
         ({"no_decay": "bias"}, r"no_decay as a list of kinds .*Received: no_decay='bias'"),
         ({"no_decay": ["biases"]}, r"some of \['vectors', 'bias', 'depthwise'\].*Pass \[\]"),

@@ -1,5 +1,6 @@
-"""Callbacks for segmentation; plain Keras callbacks that also work with `model.fit`."""
+"""Callbacks of trainings; plain Keras callbacks that also work with `model.fit`."""
 
+from keras_seg.training.callbacks.accuracy import ValidationAccuracy as ValidationAccuracy
 from keras_seg.training.callbacks.averages import AveragedWeights as AveragedWeights
 from keras_seg.training.callbacks.averages import StochasticWeightAverage as StochasticWeightAverage
 from keras_seg.training.callbacks.rates import ExponentialDecay as ExponentialDecay

@@ -55,6 +55,10 @@ class ProgressBar(keras.callbacks.Callback):
             classes = {k[4:]: v for k, v in logs.items() if k.startswith("iou/")}
             words.append(f"mean IoU {logs['val_mean_iou']:.4f} (best {self.best:.4f})")
             words.append(" ".join(f"{name} {iou:.2f}" for name, iou in classes.items()))
+        if "val_top5_accuracy" in logs:
+            self.best = max(self.best, logs["val_accuracy"])
+            words.append(f"accuracy {logs['val_accuracy']:.4f} (best {self.best:.4f})")
+            words.append(f"top-5 {logs['val_top5_accuracy']:.4f}")
         words.append(f"{time.perf_counter() - self._started:.0f} s")
         tqdm.write(" | ".join(words))
 
