@@ -140,7 +140,7 @@ def test_class_weight_points_to_the_loss():
         ({"auxiliary_weight": None}, "needs auxiliary_weight to be a finite"),
         (
             {"crop_size": 480},
-            r"crop_size=\(height, width\) of at least 32.*Received: crop_size=480",
+            r"crop_size=\(height, width\) as whole numbers from 1.*Received: crop_size=480",
         ),
         ({"crop_size": (0, 480)}, "crop_size=.height, width. as whole numbers from 1"),
         ({"l2": -1e-4}, "needs l2 to be a finite number of at least 0"),
