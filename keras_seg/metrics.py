@@ -9,7 +9,7 @@ from keras_seg import _check
 CHUNK = 2**17  # Pixels that are counted at a time.
 
 
-def confusion_matrix(labels, predictions, num_classes, ignore_class=255):
+def confusion_matrix(labels, predictions, num_classes, ignore_class: int | None = 255):
     """Count pixels by true and predicted class.
 
     Args:

@@ -124,7 +124,7 @@ class Classifier:
         Returns:
             list of (name, probability), the most probable first.
         """
-        found = self.probabilities(picture)
+        found = self._run("probabilities", self.read(picture)[None])[0]
         order = np.argsort(-found, kind="stable")[:count]
         return [(self.class_names[i], float(found[i])) for i in order]
 

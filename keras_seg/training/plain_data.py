@@ -70,7 +70,8 @@ class PlainData:
         elif 1 in axes:
             raise ValueError(
                 "`fit` needs masks, or one class per picture, in all batches. Received: train "
-                f"{train.element_spec}, val {val.element_spec}. Use the same labels for both."
+                f"{train.element_spec}, val {getattr(val, 'element_spec', None)}. Use the same "
+                "labels for both."
             )
         self.splits = tuple(self._batches)
         self.num_classes = num_classes
