@@ -87,7 +87,7 @@ SYMMETRIC = ("googlenet", "inception", "xception", "legacy_xception")
 # more, in PyTorch as well; with much smaller ones, the logits no longer depend on the image.
 # Xception's values grow beyond the -30,000 with which our centered poolings fill the border.
 SCALES = {"seresnet": 0.5, "xception": 0.5, "efficientnet_b": 0.9}
-SCALES |= {f"efficientnet_b{number}": 0.85 for number in (5, 6, 7)}
+SCALES |= {"efficientnet_b5": 0.85, "efficientnet_b6": 0.85, "efficientnet_b7": 0.8}
 SCALES = dict(sorted(SCALES.items(), reverse=True))
 
 
