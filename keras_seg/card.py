@@ -5,7 +5,7 @@ import pandas as pd
 from keras_seg.run_files import write_text
 from keras_seg.tasks import SCORES
 
-# What the owners of a data set ask of those who use what was trained on it.
+# Terms of the data sets for networks that were trained on them.
 TERMS = {
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2009; split of SegNet's authors): for "
     "non-commercial research. These weights are derived from it; use them likewise.",
@@ -23,13 +23,13 @@ def write_card(run, notes=""):
 
     Args:
         run: a `Run` that has been evaluated.
-        notes: Markdown to add at the end: limits, comparisons, what was noticed.
+        notes: Markdown to add at the end, such as limitations and comparisons.
 
     Returns:
         The path of the card.
 
     Raises:
-        ValueError: the run has not been evaluated yet.
+        ValueError: if the run has not been evaluated yet.
 
     >>> from keras_seg.run import Run
     >>> write_card(Run("saved_models/contextnet_cn14-mine"), "Seen: nights.")  # doctest: +SKIP

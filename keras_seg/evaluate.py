@@ -15,7 +15,7 @@ from keras_seg import metrics
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Scores:
-    """What one confusion matrix says about a segmentation.
+    """Scores of a segmentation, computed from one confusion matrix.
 
     Args:
         confusion: pixels, int64 (num_classes, num_classes); rows are the truth, columns the
@@ -25,7 +25,7 @@ class Scores:
             the classes that occur in it, and pixel_accuracy, in 0..1. Empty without names.
 
     Raises:
-        ValueError: the matrix is not square, or has not one row per name.
+        ValueError: if the matrix is not square, or does not have one row per name.
 
     >>> scores = Scores(np.array([[6, 2], [0, 2]]), ["road", "sky"])
     >>> scores.mean_iou, scores.pixel_accuracy  # (6 / 8 + 2 / 4) / 2 and 8 / 10
@@ -62,7 +62,7 @@ class Scores:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of all pixels that got their right class, 0..1."""
+        """Share of correctly classified pixels, 0..1."""
         return float(_share(np.trace(self.confusion), self.confusion.sum()))
 
     @property
@@ -75,8 +75,8 @@ class Scores:
     def table(self) -> pd.DataFrame:
         """One row per class: iou, dice, precision and recall in 0..1, and the true pixels.
 
-        Precision is the share of the pixels called so that are so; recall, also named class
-        accuracy, the share of the pixels that are so that are called so.
+        Precision is the share of the pixels predicted as a class that belong to it; recall, or
+        class accuracy, is the share of the pixels of a class that are predicted as it.
         """
         right = np.diag(self.confusion)
         pixels = self.confusion.sum(axis=1)
@@ -90,7 +90,7 @@ class Scores:
         return pd.DataFrame(columns, index=pd.Index(self.class_names, name="class"))
 
     def by_category(self, categories: Mapping[str, str]) -> "Scores":
-        """Scores of coarser classes: a mistake within a category counts as right.
+        """Scores of coarser classes: confusion within a category is not an error.
 
         Args:
             categories: the category of each class, by name.

@@ -24,11 +24,11 @@ log = logging.getLogger("keras_seg")
 
 
 class Run:
-    """A training, finished or under way, and what can be done with it.
+    """A training, finished or interrupted: its network, history, scores and exports.
 
     Args:
         folder: folder of the run, with `run.json`.
-        data: the data set that it was trained on, or another one with the same classes, needed
+        data: the data set that it was trained on, or another one with the same classes; required
             for `evaluate`, `show` and int8 export.
 
     Attributes:
@@ -37,7 +37,7 @@ class Run:
         data: the data set, or None.
 
     Raises:
-        ValueError: there is no run in the folder, or the data set has other classes.
+        ValueError: if there is no run in the folder, or the data set has other classes.
 
     >>> Run(find_run("contextnet_cn14-camvid")).settings["architecture"]
     'contextnet_cn14'
@@ -96,7 +96,7 @@ class Run:
 
     @property
     def input_spec(self):
-        """How files become the pixels that the network takes: as in the training.
+        """How files become the input pixels of the network, as in training.
 
         `pipelines.read.InputSpec`; None for runs older than that, which used the whole range.
         """
@@ -293,14 +293,14 @@ class Run:
         return self._keep(show_curves(self.history), "curves.png")
 
     def export_saved_model(self):
-        """Export for TF Serving, as folder `1` of the run, and prove that it agrees.
+        """Export for TF Serving, as folder `1` of the run, and compare it with the Keras model.
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
             data set is known.
 
         Raises:
-            ValueError: the proof failed; nothing is left behind.
+            ValueError: if the export does not agree with the Keras model; nothing is written.
         """
         from keras_seg import export
 
@@ -314,23 +314,24 @@ class Run:
         )
 
     def export_tflite(self, mode="fp32", size=None, num_calibration=100):
-        """Export for phones, as `model_<mode>.tflite` in the run, and prove that it agrees.
+        """Export for phones, as `model_<mode>.tflite`, and compare it with the Keras model.
 
         A file of another size than the default has that size in its name, such as
         `model_int8_360x480.tflite`.
 
         Args:
             mode: "fp32", "fp16" or "int8".
-            size: (height, width) in pixels of the pictures that the file will take. None for the
-                most common size of the data set's pictures, which run.json holds.
-            num_calibration: training pictures that an int8 file is calibrated on.
+            size: (height, width) in pixels of the file's input. None for the most common size of
+                the data set's pictures, which is stored in run.json.
+            num_calibration: number of training pictures for the calibration of int8.
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
             data set is known.
 
         Raises:
-            ValueError: no data set is known for int8, or the proof failed; nothing is left behind.
+            ValueError: if no data set is known for int8, or the export does not agree with the
+                Keras model; nothing is written.
         """
         from keras_seg import export
 
@@ -366,7 +367,7 @@ class Run:
         if size is None and self.settings.get("crop_size"):
             size = self.settings["crop_size"]
             log.warning(
-                "The size of whole pictures is not known: the TFLite file takes %s, the crop size "
+                "The size of whole pictures is unknown: the TFLite file takes %s, the crop size "
                 "of the training. Pass `size`, or open the run with its data set.",
                 "x".join(map(str, size)),
             )

@@ -13,7 +13,7 @@ MAX_INT8_DROP = 0.02
 
 
 def demo(data, folder, changes, say):
-    """Trains on a data set and proves that every form of the network answers alike.
+    """Train on a data set, and compare the predictions of all exports.
 
     Args:
         data: a data set with splits train, val and test, all pictures of one size.

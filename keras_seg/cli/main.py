@@ -111,7 +111,7 @@ def predict_command(options):
 
 
 def export_command(options):
-    """Writes SavedModel and TFLite files, each proven."""
+    """Write SavedModel and TFLite files, each compared with the Keras model."""
     from keras_seg.run import Run, find_run
 
     folder = find_run(options.run)

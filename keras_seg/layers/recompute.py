@@ -11,7 +11,7 @@ class Recompute(layers.Layer):
     """Runs a block, keeps only what goes in and comes out, and computes the rest again backwards.
 
     Training needs a block's inside twice: going forward, and going backward for the gradient.
-    `keras.remat` (on TensorFlow, `_remat` below) computes it anew in between, which costs one more
+    `keras.remat` (on TensorFlow, `_remat` below) recomputes it in between, which costs one more
     pass through the block and saves the memory of its inside. Dropout draws the same mask both
     times, and moving statistics are updated once. Inference runs the block as it is.
 

@@ -1,4 +1,4 @@
-"""Gradient accumulation: several small batches that together do what one large batch would."""
+"""Gradient accumulation: several small batches with the gradient of one large batch."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_seg.losses.pixels import labels_like, valid_pixels
 
 
 def small_batches(batches, count):
-    """Take each batch apart into `count` smaller ones, each with the labels of the whole.
+    """Split each batch into `count` smaller ones, each with the labels of the whole batch.
 
     Args:
         batches: `tf.data.Dataset` of (pictures (b, ...), labels (b, ...)).

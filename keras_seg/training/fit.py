@@ -32,13 +32,13 @@ def fit(
     weights=None,
     **changes,
 ):
-    """Train a segmentation network or a classifier; called again, it continues where it stopped.
+    """Train a network; calling it again with the same arguments resumes an interrupted run.
 
-    Everything is kept in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
+    The results are saved in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
     IoU (of classifiers by top-1 accuracy) on the validation set, the history, pictures, and all
-    settings. After each epoch the whole state is saved, so `Ctrl-C` or a crash costs at most the
-    epoch under way. A call is the same if network, recipe, seed, the content of all pictures and
-    masks are; for a finished run also the first weights of a built model. A folder that holds
+    settings. The whole state is saved after each epoch, so `Ctrl-C` or a crash costs at most the
+    current epoch. Two calls are the same if network, recipe, seed and the content of all pictures
+    and masks are; for a finished run also the first weights of a built model. A folder that holds
     something else is left alone: `-2`, `-3`, ... is added to the name, and what differs is logged.
 
     Args:
@@ -147,7 +147,7 @@ def _trained(call, recipe, tag, first=None, is_first=False):
         settings = run_folder.read(folder)
         _continue_with(call, setup, settings, folder)
         if same_run.is_trained(settings, more_epochs):
-            log.warning("Already trained: %s. Pass another tag= or seed= to train anew.", folder)
+            log.warning("Already trained: %s. Pass another tag= or seed= to train again.", folder)
         else:
             twin = scored_network(call.model, network, call.data, recipe)
             if call.start is not None and first is None:
@@ -195,7 +195,7 @@ def _folder(stack, path, setup, more_epochs):
 
 
 def check_callbacks(found, recipe):
-    """Refuse callbacks that set the learning rate where a schedule does.
+    """Raise for callbacks that set the learning rate if the recipe has a schedule.
 
     Args:
         found: list of Keras callbacks.

@@ -21,7 +21,7 @@ SMOOTHING = 0.9
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class LearningRates:
-    """What the range test found.
+    """The result of a learning-rate range test.
 
     Attributes:
         table: pandas DataFrame with one row per step: learning_rate, loss, and smoothed, the

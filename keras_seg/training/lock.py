@@ -80,7 +80,7 @@ def holder(folder):
 
 
 def check_writable(folder):
-    """Make a folder and prove that files can be written in it.
+    """Create a folder and check that files can be written to it.
 
     Args:
         folder: a path.

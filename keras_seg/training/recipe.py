@@ -1,4 +1,4 @@
-"""What a training is made of: one object that holds numbers and names."""
+"""The hyperparameters of a training, as one object."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from keras_seg.training.recipe_checks import SCHEDULES as SCHEDULES
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a training is made of.
+    """The hyperparameters of a training.
 
     Attributes:
         name: the recipe's name.

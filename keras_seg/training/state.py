@@ -100,7 +100,7 @@ def _read(path):
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"The state of a training must be readable. Received: '{path}' ({error}). Delete it to "
-            "start this training anew."
+            "start this training again."
         ) from error
 
 

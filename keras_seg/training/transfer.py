@@ -1,4 +1,4 @@
-"""Starting weights from another network: what fits by layer name and shape."""
+"""Starting weights from another network, matched by layer name and shape."""
 
 import hashlib
 import logging

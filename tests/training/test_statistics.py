@@ -1,4 +1,4 @@
-"""Statistics of batch normalization measured anew over a set of pictures."""
+"""Statistics of batch normalization re-estimated over a set of pictures."""
 
 import keras
 import numpy as np

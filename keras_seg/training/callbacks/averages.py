@@ -1,4 +1,4 @@
-"""Callbacks that put averaged weights in the place of the last ones."""
+"""Callbacks that replace the weights by averaged ones between epochs."""
 
 import keras
 import numpy as np
@@ -7,11 +7,11 @@ from keras_seg import _check
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Puts the moving average of the weights into the model between epochs.
+    """Replaces the weights by their moving average between epochs.
 
-    For an optimizer with `use_ema=True`. What follows in the list of callbacks (validation, best
-    weights) sees the averaged weights; training goes on from the raw ones. After the last epoch
-    the averaged weights stay.
+    For an optimizer with `use_ema=True`. Callbacks later in the list (validation, best weights)
+    use the averaged weights; training continues with the raw ones. After the last epoch, the model
+    keeps the averaged weights.
 
     >>> AveragedWeights().raw is None
     True
@@ -48,7 +48,7 @@ class AveragedWeights(keras.callbacks.Callback):
 
 
 class StochasticWeightAverage(AveragedWeights):
-    """Puts the plain mean of the weights at the ends of the later epochs into the model.
+    """Replaces the weights by the mean of those at the end of each later epoch (SWA).
 
     Izmailov et al.: Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018,
     arXiv 1803.05407. Meant for a learning rate that is constant, or cycles, over those epochs.

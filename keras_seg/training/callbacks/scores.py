@@ -1,4 +1,4 @@
-"""Callbacks that measure, and keep what measured best."""
+"""Callbacks for validation scores, the best weights and early stopping."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Callbacks for whoever watches a training: progress, pictures, a stop when it fails."""
+"""Callbacks for monitoring: progress bar, prediction overlays, a stop at a loss of nan."""
 
 import math
 import time
@@ -64,10 +64,10 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class Overlays(keras.callbacks.Callback):
-    """Writes a figure with the model's answers on the same few pictures, every few epochs.
+    """Writes a figure with the model's predictions on the same few pictures, every few epochs.
 
     Args:
-        draw: function without arguments that returns a matplotlib figure of the model's answers.
+        draw: function without arguments that returns a matplotlib figure of the predictions.
         folder: where `epoch_0010.png` and so on are written.
         every: draw every so many epochs.
 
