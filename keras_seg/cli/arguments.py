@@ -168,6 +168,9 @@ def _add_data(command):
     group.add_argument("--labels", help="folder of their masks")
     group.add_argument("--table", help="csv file with a picture and its mask in each row")
     group.add_argument(
+        "--class-folders", help="folder with a folder of pictures per class, for classification"
+    )
+    group.add_argument(
         "--classes",
         help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
         "row; masks with a palette or colors also go without",
@@ -192,6 +195,11 @@ def _add_data(command):
         "--bands", type=_bands, help="channels of the files to take, from 0, such as 3,2,1"
     )
     group.add_argument("--channels", type=int, help="3 for RGB, 1 for gray, 4 with alpha")
+    group.add_argument(
+        "--picture-size",
+        type=_size,
+        help="height and width that pictures of class folders are scaled to, such as 224x224",
+    )
 
 
 def _size(text):

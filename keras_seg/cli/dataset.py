@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-WAYS = ("data", "images", "labels", "table")
+WAYS = ("data", "images", "labels", "table", "class_folders")
 DETAILS = (
     "root", "classes", "ignore", "label_offset", "splits", "group", "value_range", "channels",
-    "bands",
+    "bands", "picture_size",
 )  # fmt: skip
-_OWN = DETAILS[1:]
+_OWN = DETAILS[1:-1]
 # Which details go with which way to name a data set.
 KNOWN = {
     "data": ("root",),
     "images": _OWN,
     "table": ("root", *(name for name in _OWN if name != "group")),  # a column of the table says it
+    "class_folders": ("classes", "splits", "group", "value_range", "channels", "picture_size"),
 }
 
 
@@ -46,17 +47,18 @@ def open_dataset(options, remembered=None):
     if remembered and not names_dataset(options):
         return pipelines.reopen(remembered)
     given, details = _given(options, WAYS), _given(options, DETAILS)
-    if tuple(given) not in (("data",), ("images", "labels"), ("table",)):
-        words = " ".join(f"--{name} {value}" for name, value in given.items()) or "none of them"
+    if tuple(given) not in (("data",), ("images", "labels"), ("table",), ("class_folders",)):
+        words = " ".join(f"{_flag(name)} {value}" for name, value in given.items())
         raise ValueError(
-            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` "
-            f"and `--table FILE`. Received: {words}. Give one of the three."
+            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels "
+            "FOLDER`, `--table FILE` and, for classification, `--class-folders FOLDER`. "
+            f"Received: {words or 'none of them'}. Pass one of the four."
         )
     (way, *_) = given
     for name, value in details.items():
         if name not in KNOWN[way]:
             raise ValueError(
-                f"A data set by `--{way}` takes {' '.join(map(_flag, KNOWN[way]))} and no "
+                f"A data set by `{_flag(way)}` takes {' '.join(map(_flag, KNOWN[way]))} and no "
                 f"`{_flag(name)}`. Received: {_flag(name)} {value}. Leave it out."
             )
     if options.data:
@@ -66,6 +68,9 @@ def open_dataset(options, remembered=None):
     classes = details.pop("classes", None)
     if classes and not Path(classes).is_file():
         classes = [name.strip() for name in classes.split(",")]
+    if options.class_folders:
+        details["size"] = details.pop("picture_size", None)
+        return pipelines.from_class_folders(options.class_folders, classes, **details)
     if options.table:
         return pipelines.from_csv(options.table, classes, **details)
     return pipelines.from_folders(options.images, options.labels, classes, **details)

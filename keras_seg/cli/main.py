@@ -97,11 +97,20 @@ def evaluate_command(options):
 
 
 def predict_command(options):
-    """Writes label maps and overlays for files."""
+    """Writes label maps and overlays for files; for classifiers, a table of classes."""
     import keras_seg
+    from keras_seg.inference.class_files import predict_classes
     from keras_seg.inference.files import predict_files
 
     segmenter = keras_seg.load(options.run)
+    if isinstance(segmenter, keras_seg.Classifier):
+        if options.flip or options.tile:
+            raise ValueError(
+                "`--flip` and `--tile` are for label maps. "
+                f"Received: '{options.run}', which gives one class per picture. Leave them out."
+            )
+        print(predict_classes(segmenter, options.paths, options.out, options.overwrite))
+        return
     if options.flip:
         segmenter = keras_seg.inference.augmented(segmenter, "horizontal")
     if options.tile:
@@ -115,7 +124,7 @@ def export_command(options):
     from keras_seg.run import Run, find_run
 
     folder = find_run(options.run)
-    # 8 bits are calibrated on training pictures; else a data set only makes the proof better.
+    # 8 bits are calibrated on training pictures; else a data set only adds scores to the report.
     remembered = Run(folder).settings.get("opened_by")
     wanted = names_dataset(options) or remembered or "int8" in options.formats
     run = Run(folder, open_dataset(options, remembered) if wanted else None)

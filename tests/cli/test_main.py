@@ -151,7 +151,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["check"], "one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER` and"),
         (["check", "--data", "camvid"], "Give root=, on the command line `--root FOLDER`"),
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
-        (["check", "--data", "camvid", "--images", "x"], "Give one of the three"),
+        (["check", "--data", "camvid", "--images", "x"], "Pass one of the four"),
         (["check", "--images", "x"], "Received: --images x"),
         (["check", "--data", "camvid", "--labels", "x"], "Received: --data camvid --labels x."),
         (["fit", "contextnet_cn14", "--data", "street_scenes", "--epochs", "0"], "epochs=0"),
@@ -264,6 +264,28 @@ def test_a_run_finds_its_data_set_again(plots, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", str(run.folder), "--split", "test"]) == 0
     assert f"mean IoU {expected:.2%}" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_class_folders_are_trained_scored_and_predicted(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("light", 150)):
+        (tmp_path / "shades" / name).mkdir(parents=True)
+        for index in range(8):
+            pixels = random.integers(low, low + 100, (30, 34), "uint8")
+            Image.fromarray(pixels).save(tmp_path / "shades" / name / f"{index}.png")
+    data = ["--class-folders", str(tmp_path / "shades"), "--picture-size", "28x28"]
+    where = ["--folder", str(tmp_path / "runs"), "--epochs", "2", "--batch-size", "4"]
+    assert main(["check", *data]) == 0
+    assert main(["fit", "lenet5_modern", *data, *where]) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "top-1 accuracy" in capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    assert "top-1 accuracy" in capsys.readouterr().out
+    assert main(["predict", str(run), str(tmp_path / "shades"), "--out", str(tmp_path)]) == 0
+    assert len((tmp_path / "classes.csv").read_text().splitlines()) == 17
+    assert main(["predict", str(run), str(tmp_path / "shades"), "--flip"]) == 2
+    assert "are for label maps" in capsys.readouterr().err
 
 
 def test_help_names_every_recipe(capsys):
