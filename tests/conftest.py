@@ -13,6 +13,7 @@ import tensorflow as tf
 tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Keep a file, and in the contract tests a network, in one process: fixtures are made once."""
     for item in items:

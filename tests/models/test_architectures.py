@@ -124,7 +124,8 @@ def test_options_are_keywords_and_documented(name):
 def test_wrong_arguments_are_refused_with_words(name):
     facts = models.facts(name)
     slices = (64,) * (facts.dimensions[0] - 2)
-    small, unknown = (*slices, facts.smallest - 1, 64, 3), (*slices, 64, 64, None)
+    side = max(64, facts.smallest)
+    small, unknown = (*slices, facts.smallest - 1, side, 3), (*slices, side, side, None)
     for arguments, words in (
         ({"num_classes": 0}, f"`{name}` needs num_classes to be a whole number"),
         (
