@@ -134,7 +134,9 @@ def test_size_is_known_to_the_graph_and_depth_is_asked_for(factory):
     spec = graph.map(factory(32, 36, depth=28)).element_spec
     assert spec["image"].shape == (28, 32, 36, 4)
     assert spec["label"].shape == (28, 32, 36)
-    with pytest.raises(ValueError, match=rf"`{names(factory)}` needs depth for volumes.*Give for"):
+    with pytest.raises(
+        ValueError, match=rf"`{names(factory)}` needs depth for volumes.*For example, pass"
+    ):
         graph.map(factory(32, 36))
     picture = {"image": np.zeros((9, 9, 3), "uint8"), "label": np.zeros((9, 9), "uint8")}
     with pytest.raises(ValueError, match=r"Received: depth=28 for an image.*Leave depth out"):

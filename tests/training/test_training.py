@@ -327,9 +327,11 @@ def test_folder_is_named_after_the_encoder(data, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_seg.models.has_option", lambda *_: False)
     monkeypatch.setattr("keras_seg.models.build", lambda name, *_, encoder: tiny(name))
     options = {"encoder": "vgg16"}
-    run = keras_seg.fit("unet", data, folder=tmp_path, options=options, epochs=1, batch_size=2)
-    assert run.folder.name == "unet-vgg16-toy"
-    assert "unet with encoder vgg16, 1 epochs" in repr(run)
+    run = keras_seg.fit(
+        "contextnet_cn14", data, folder=tmp_path, options=options, epochs=1, batch_size=2
+    )
+    assert run.folder.name == "contextnet_cn14-vgg16-toy"
+    assert "contextnet_cn14 with encoder vgg16, 1 epochs" in repr(run)
 
 
 def test_pictures_below_the_smallest_size_are_refused(tmp_path):
