@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 # Where each public name lives; importing one imports no more than it needs.
 _PUBLIC = {
     "fit": "keras_seg.training.fit",
-    "load": "keras_seg.run",
+    "load": "keras_seg.find_run",
     "Run": "keras_seg.run",
     "Recipe": "keras_seg.training.recipe",
     "recipe": "keras_seg.training.recipes",

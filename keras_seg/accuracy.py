@@ -16,7 +16,7 @@ TOP = 5
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Accuracy:
-    """What a confusion matrix says about a classifier.
+    """Scores of a classifier, computed from one confusion matrix.
 
     Args:
         confusion: pictures, int64 (num_classes, num_classes); rows are the truth, columns the
@@ -27,7 +27,7 @@ class Accuracy:
             rank (1 for the most probable class) and probability of the truth. Empty without names.
 
     Raises:
-        ValueError: the matrix is not square, or has not one row per name.
+        ValueError: if the matrix is not square, or does not have one row per name.
 
     >>> scores = Accuracy(np.array([[3, 1], [0, 4]]), ["cat", "dog"], 1.0)
     >>> scores.top_1, scores.table["accuracy"].tolist()  # 7 of 8; 3 of 4 cats, 4 of 4 dogs

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from keras_seg import _check, tasks
+from keras_seg import tasks
 from keras_seg.run_files import (
     calibration_pictures,
     network_of,
@@ -39,6 +38,7 @@ class Run:
     Raises:
         ValueError: if there is no run in the folder, or the data set has other classes.
 
+    >>> from keras_seg.find_run import find_run
     >>> Run(find_run("contextnet_cn14-camvid")).settings["architecture"]
     'contextnet_cn14'
     """
@@ -405,75 +405,3 @@ class Run:
         folder.mkdir(exist_ok=True)
         figure.savefig(folder / name)
         return figure
-
-
-def load(name):
-    """A trained network by the name of its run; the shipped ones work offline.
-
-    Args:
-        name: a run's name in `saved_models/` (of the working folder, then of this project), or
-            the path of a run's folder or of its model.keras. Another .keras file is loaded
-            without class names and colors.
-
-    Returns:
-        `keras_seg.Segmenter`, or `keras_seg.Classifier` for a network with one class per picture.
-
-    Raises:
-        ValueError: there is no such run.
-
-    >>> import numpy as np
-    >>> segmenter = load("contextnet_cn14-camvid")
-    >>> segmenter(np.zeros((40, 60, 3), "uint8")).shape
-    (40, 60)
-    """
-    path = Path(name) if isinstance(name, str | os.PathLike) else Path()
-    if path.suffix == ".keras" and path.is_file() and not (path.parent / "run.json").is_file():
-        from keras_seg.inference.classifier import Classifier
-        from keras_seg.inference.segmenter import Segmenter
-
-        network = read_network(path)
-        kinds = {"segmentation": Segmenter, "classification": Classifier}
-        return kinds[tasks.task_of(network)](network)
-    return Run(find_run(name)).predictor()
-
-
-def find_run(name):
-    """The folder of a run.
-
-    Args:
-        name: a run's name or path.
-
-    Returns:
-        `pathlib.Path`.
-
-    Raises:
-        ValueError: there is no such run.
-
-    >>> find_run("contextnet_cn14-camvid").name
-    'contextnet_cn14-camvid'
-    """
-    if not isinstance(name, str | os.PathLike):
-        raise TypeError(
-            "A run is found by its name or by the path of its folder. "
-            f"Received: name={name!r}. For example, pass 'contextnet_cn14-camvid'."
-        )
-    shipped = Path(__file__).resolve().parent.parent / "saved_models"
-    if Path(name).suffix == ".keras":
-        if (Path(name).parent / "run.json").is_file():
-            return Path(name).parent
-        raise ValueError(
-            "A run is found by its name or by its folder, which holds run.json. Received: "
-            f"name='{name}', without a run.json beside it. Pass the run's folder, or use "
-            "`keras_seg.load` on a .keras file that exists."
-        )
-    places = [Path(name), Path("saved_models") / name, shipped / name]
-    for place in places:
-        if (place / "run.json").is_file():
-            return place
-    found = {
-        run.parent.name
-        for place in ("saved_models", shipped)
-        for run in Path(place).glob("*/run.json")
-    }
-    _check.one_of("run", "name", str(name), found)
-    return shipped / name

@@ -135,7 +135,7 @@ def read_history(folder):
     Raises:
         ValueError: the file is damaged.
 
-    >>> from keras_seg.run import find_run
+    >>> from keras_seg.find_run import find_run
     >>> history = read_history(find_run("contextnet_cn14-camvid"))
     >>> {"epoch", "loss", "val_mean_iou"} <= set(history.columns)
     True
@@ -167,7 +167,7 @@ def read_network(path):
     Raises:
         ValueError: the file is damaged, or holds layers that are not known here.
 
-    >>> from keras_seg.run import find_run
+    >>> from keras_seg.find_run import find_run
     >>> read_network(find_run("contextnet_cn14-camvid") / "model.keras").output_shape[-1]
     11
     """

@@ -9,6 +9,7 @@ from _classifiers import CLASSES, arrays, trained
 import keras_seg
 import pipelines
 from keras_seg.accuracy import Accuracy, evaluate_classifier, ranks_of
+from keras_seg.find_run import find_run
 
 #              found: a  b  c
 CONFUSION = np.array([[3, 1, 0],
@@ -111,7 +112,7 @@ def test_a_run_refuses_the_other_task():
     with pytest.raises(ValueError, match=r"data for classification.*'shapes' for segmentation"):
         run.evaluate("val", masks)
     with pytest.raises(ValueError, match=r"`Run.classifier` is for classification"):
-        keras_seg.Run(keras_seg.run.find_run("contextnet_cn14-camvid")).classifier()
+        keras_seg.Run(find_run("contextnet_cn14-camvid")).classifier()
 
 
 def test_a_run_is_loaded_as_a_classifier():

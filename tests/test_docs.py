@@ -145,7 +145,7 @@ def test_the_code_of_other_pages_runs(page, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_notes_can_be_taken_from_a_tflite_file_as_the_page_says(tmp_path):
-    from keras_seg.run import find_run
+    from keras_seg.find_run import find_run
 
     file = find_run("contextnet_cn14-camvid") / "model_int8.tflite"
     with zipfile.ZipFile(file) as archive:

@@ -10,7 +10,8 @@ from PIL import Image
 
 import keras_seg
 import pipelines
-from keras_seg.run import Run, find_run
+from keras_seg.find_run import find_run
+from keras_seg.run import Run
 from keras_seg.run_files import (
     calibration_pictures,
     pick_examples,

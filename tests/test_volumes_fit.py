@@ -13,7 +13,7 @@ from keras_seg.evaluate import evaluate
 from keras_seg.export import saved_model, tflite
 from keras_seg.inference import augmented, ensemble, mc_dropout, tiled
 from keras_seg.losses.pixels import labels_like
-from keras_seg.run import pick_examples
+from keras_seg.run_files import pick_examples
 from keras_seg.show import show_predictions
 from pipelines import Dataset
 from pipelines.read import InputSpec, as_image

@@ -89,7 +89,8 @@ def fit_command(options):
 
 def evaluate_command(options):
     """Scores a run on a split."""
-    from keras_seg.run import Run, find_run
+    from keras_seg.find_run import find_run
+    from keras_seg.run import Run
 
     run = Run(find_run(options.run))
     data = open_dataset(options, run.settings.get("opened_by"))
@@ -121,7 +122,8 @@ def predict_command(options):
 
 def export_command(options):
     """Write SavedModel and TFLite files, each compared with the Keras model."""
-    from keras_seg.run import Run, find_run
+    from keras_seg.find_run import find_run
+    from keras_seg.run import Run
 
     folder = find_run(options.run)
     # 8 bits are calibrated on training pictures; else a data set only adds scores to the report.

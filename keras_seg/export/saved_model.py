@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.export import comparison, exportable, publish
+from keras_seg.export import comparison, exportable, picture_batches, publish
 from keras_seg.export.report import ExportReport
 
 
@@ -109,20 +109,20 @@ def _comparison_batches(shape, pictures, data, classes):
     size = shape[:-1]
     usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
-        batches = comparison.labeled_batches("saved_model", data, shape, size, classes)
+        batches = picture_batches.labeled_batches("saved_model", data, shape, size, classes)
         words = "labeled pictures"
     elif pictures is not None:
-        taken = comparison.take_pictures("saved_model", pictures, 16, shape)
+        taken = picture_batches.take_pictures("saved_model", pictures, 16, shape)
         batches = ((picture[np.newaxis], None, None) for picture in taken)
         words = "given pictures"
     else:
         standard = [length or default for length, default in zip(size, usual, strict=True)]
-        batches = [(np.stack(comparison.noise(4, (*standard, shape[-1]))), None, None)]
+        batches = [(np.stack(picture_batches.noise(4, (*standard, shape[-1]))), None, None)]
         words = "noise pictures"
     if None in size:
         odd = [length or default for length, default in zip(size, strange, strict=True)]
         batches = itertools.chain(
-            batches, [(np.stack(comparison.noise(1, (*odd, shape[-1]))), None, None)]
+            batches, [(np.stack(picture_batches.noise(1, (*odd, shape[-1]))), None, None)]
         )
         words += f", one of them noise of {'x'.join(map(str, odd))}"
     return batches, words

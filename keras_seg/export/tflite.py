@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.export import comparison, exportable, flatbuffer, publish
+from keras_seg.export import comparison, exportable, flatbuffer, picture_batches, publish
 from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 
@@ -153,7 +153,7 @@ def _input_shape(model, size):
 def _pictures(mode, calibration, shape):
     """Pictures for calibration; the last ones are for the comparison."""
     if calibration is not None:
-        return comparison.take_pictures(
+        return picture_batches.take_pictures(
             "tflite", calibration, NUM_CALIBRATION + NUM_COMPARED, shape
         )
     if mode == "int8":
@@ -207,7 +207,7 @@ def _run(command, num_pictures):
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process,
-        comparison.bar((), "convert", num_pictures) as bar,
+        picture_batches.bar((), "convert", num_pictures) as bar,
     ):
         for line in process.stdout or ():
             bar.update(line == CALIBRATED)
@@ -247,11 +247,11 @@ def _require_integer(file, mode):
 def _comparison_batches(shape, pictures, data, classes):
     """Batches for the comparison, and their description."""
     if data is not None:
-        batches = comparison.labeled_batches("tflite", data, shape, shape[:2], classes)
+        batches = picture_batches.labeled_batches("tflite", data, shape, shape[:2], classes)
         return batches, "labeled pictures"
     words = "calibration pictures" if pictures else "noise pictures"
     return [
-        (picture[np.newaxis], None, None) for picture in pictures or comparison.noise(4, shape)
+        (picture[np.newaxis], None, None) for picture in pictures or picture_batches.noise(4, shape)
     ], words
 
 

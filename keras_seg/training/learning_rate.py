@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from keras_seg import _check
 from keras_seg.training import recipes
-from keras_seg.training.fit import check_used, cropped, usable, used
+from keras_seg.training.arguments import check_used, cropped, usable, used
 from keras_seg.training.network import batches_for, compile_network, network_for
 
 # A loss that is this many times the best one so far will not come back.

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import logging
-import time
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from keras_seg.inference.compiled import logits_model
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.run_files import pick_examples, picture_size, write_text
 from keras_seg.training import callbacks, run_folder, same_run, state
+from keras_seg.training.callbacks import record
 from keras_seg.training.network import batches_for, compile_network, create_loss_metrics
 from keras_seg.training.statistics import inner_layers
 
@@ -157,16 +157,16 @@ class Training:
         since = scores[begin:].dropna().tolist()
         keep_last = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self._save_best())
         return [
-            _Notes(),
+            record.Notes(),
             callbacks.StopOnBadLoss(f"Finished epochs are kept in '{self.folder}'."),
             *([self.average] if self.average else []),
             *self._statistics(),
-            *([_Twin(self.twin)] if self.twin is not self.network else []),
+            *([record.Twin(self.twin)] if self.twin is not self.network else []),
             *(self._validation(total) if validated else []),
             callbacks.BestWeights(self._save_best, monitor, best) if validated else keep_last,
             *([callbacks.EarlyStopping(patience, monitor, since)] if patience else []),
             bar,
-            _Journal(self),
+            record.Journal(self),
         ]
 
     def _statistics(self):
@@ -275,58 +275,6 @@ class Training:
             "setup": self.setup,
         }
         run_folder.write(self.folder, settings)
-
-
-class _Notes(keras.callbacks.Callback):
-    """Adds the learning rate of an epoch's first step and its seconds of training to the logs.
-
-    The logs must not have names that Keras passes beside them, such as `epoch` and `batch`.
-    """
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if batch == 0:  # Before the step: afterwards a schedule is at the next one.
-            self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-
-    def on_epoch_end(self, epoch, logs: dict):
-        seconds = round(time.perf_counter() - self.started, 2)
-        logs.update(learning_rate=self.rate, train_seconds=seconds)
-
-
-class _Journal(keras.callbacks.Callback):
-    """Writes history and state when everything else of an epoch is done."""
-
-    def __init__(self, training):
-        super().__init__()
-        self.training = training
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-        self.seed = self.training.setup["seed"] + epoch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if batch == 0 and keras.backend.backend() == "torch":
-            # Dropout draws from one global stream there, which is no variable of the model.
-            keras.utils.set_random_seed(self.seed)
-
-    def on_epoch_end(self, epoch, logs: dict):
-        seconds = round(time.perf_counter() - self.started, 2)
-        self.training.note({"epoch": epoch + 1, **logs, "seconds": seconds})
-
-
-class _Twin(keras.callbacks.Callback):
-    """Brings the weights into the network that is scored and kept."""
-
-    def __init__(self, twin):
-        super().__init__()
-        self.twin = twin
-
-    def on_epoch_end(self, epoch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()  # During fit, JAX keeps the weights outside the model.
-        self.twin.set_weights(self.model.get_weights())
 
 
 def _average(recipe, begin):

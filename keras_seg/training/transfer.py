@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_seg.run import find_run
+from keras_seg.find_run import find_run
 
 log = logging.getLogger("keras_seg")
 

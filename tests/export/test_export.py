@@ -7,7 +7,7 @@ import tensorflow as tf
 from _export import recomputed
 from keras import layers
 
-from keras_seg.export import ExportReport, comparison, saved_model, tflite
+from keras_seg.export import ExportReport, comparison, picture_batches, saved_model, tflite
 from keras_seg.export import exportable as model_part
 from keras_seg.export import publish as publish_part
 
@@ -184,15 +184,15 @@ def test_pictures_come_from_arrays_batches_and_labeled_batches():
     batch = np.zeros((2, 8, 8, 3), "uint8")
     sources = [batch, list(batch), [batch, batch], [(batch, batch[..., 0])]]
     sources.append(tf.data.Dataset.from_tensors((batch, batch[..., 0])))
-    counts = [len(comparison.take_pictures("f", source, 3, (4, 6, 3))) for source in sources]
+    counts = [len(picture_batches.take_pictures("f", source, 3, (4, 6, 3))) for source in sources]
     assert counts == [2, 2, 3, 2, 2]
-    assert comparison.take_pictures("f", batch, 1, (4, 6, 3))[0].shape == (4, 6, 3)
+    assert picture_batches.take_pictures("f", batch, 1, (4, 6, 3))[0].shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 8, 8, 3)), np.zeros((1, 8, 8, 1), "uint8"), []])
 def test_pictures_of_another_kind_are_refused(wrong):
     with pytest.raises(ValueError, match="needs at least one of uint8 pictures"):
-        comparison.take_pictures("tflite", wrong, 3, (8, 8, 3))
+        picture_batches.take_pictures("tflite", wrong, 3, (8, 8, 3))
 
 
 @pytest.mark.parametrize(
@@ -204,12 +204,12 @@ def test_pictures_of_another_kind_are_refused(wrong):
 )
 def test_data_of_another_kind_is_refused(item, words):
     with pytest.raises(ValueError, match=words):
-        list(comparison.labeled_batches("tflite", [item], (8, 8, 3), (8, 8)))
+        list(picture_batches.labeled_batches("tflite", [item], (8, 8, 3), (8, 8)))
 
 
 def test_resizing_keeps_class_ids():
     label = np.array([[0, 255], [7, 3]], "uint8").reshape(1, 2, 2, 1)
-    assert set(np.unique(comparison.resized(label, (5, 7), nearest=True))) == {0, 3, 7, 255}
+    assert set(np.unique(picture_batches.resized(label, (5, 7), nearest=True))) == {0, 3, 7, 255}
 
 
 def test_published_file_appears_at_the_end_and_replaces_only_ours(tmp_path):

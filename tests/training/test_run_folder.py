@@ -7,7 +7,7 @@ import pytest
 
 import pipelines
 from keras_seg import losses, models
-from keras_seg.run import find_run
+from keras_seg.find_run import find_run
 from keras_seg.training import run_folder
 from keras_seg.training.recipes import recipe
 

@@ -81,18 +81,18 @@ class DynamicSparsity(keras.callbacks.Callback):
         if step % self.every == 0 and step < self.total:
             rate = cosine(self.rate, step / self.total)
             for index, (name, kernel) in enumerate(self.kernels.items()):
-                mask = self._moved(_array(kernel), rate, index, step)
+                mask = self._moved(name, rate, index, step)
                 kernel.assign(np.where(mask & (_array(kernel) == 0), SEED, _array(kernel)))
                 self.masks[name].assign(mask.astype("float32"))
         for name, kernel in self.kernels.items():
             kernel.assign(kernel * self.masks[name])
 
-    def _moved(self, values, rate, index, step):
+    def _moved(self, name, rate, index, step):
         """The mask of a kernel after its smallest weights were exchanged for others."""
+        values = _array(self.kernels[name])
         flat = np.abs(values).ravel()
-        # Weights that an update happened to leave at exactly 0 are active still.
-        active = self.masks[list(self.kernels)[index]]
-        mask = _array(active).ravel() > 0
+        # Weights that an update happened to leave at exactly 0 are still active.
+        mask = _array(self.masks[name]).ravel() > 0
         count = math.ceil(rate * mask.sum())
         smallest = np.argsort(np.where(mask, flat, np.inf), kind="stable")[:count]
         mask[smallest] = False
