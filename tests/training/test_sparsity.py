@@ -69,11 +69,11 @@ def test_density_is_kept_and_zeros_move_only_when_they_should():
 def test_a_move_replaces_the_smallest_weights():
     sparsity = DynamicSparsity(density=0.5, every=1, rate=0.5, seed=1)
     values = np.array([5.0, 0.1, 0.0, -3.0, 0.0, 0.0, 0.2, 0.0])
-    sparsity.kernels = {"a": None}
+    sparsity.kernels = {"a": keras.Variable(values)}
     sparsity.masks = {"a": keras.Variable((values != 0).astype("float32"))}
     for step in range(20):
         # Half of the four active weights go: 0.1 and 0.2; two of the six others come.
-        mask = sparsity._moved(values, 0.5, 0, step)
+        mask = sparsity._moved("a", 0.5, 0, step)
         assert mask.sum() == 4
         assert mask[[0, 3]].all()
 
