@@ -16,6 +16,10 @@ from keras_seg.layers import (
     DilatedPooling2D,
     LayerScale,
     LocalResponseNormalization,
+    MaxPoolingIndices2D,
+    MaxUnpooling2D,
+    MirrorPadding2D,
+    PadChannels,
     PositionAttention,
     RadialBasis,
     ResizeLike,
@@ -54,6 +58,7 @@ POINTWISE = (
     layers.UnitNormalization,
     LayerScale,
     LocalResponseNormalization,
+    PadChannels,
     RadialBasis,
     SelectChannels,
 )
@@ -225,6 +230,25 @@ def _padding(layer, inputs, axis):
 def _cropping(layer, inputs, axis):
     before, after = _pair(layer.cropping, axis)
     return Reach(*(ends[before : len(ends) - after] for ends in inputs[0]))
+
+
+@reach.register
+def _mirror_padding(layer: MirrorPadding2D, inputs, axis):
+    n = len(inputs[0].first)
+    place = (np.arange(layer.padded(n)) - layer.margin) % max(2 * (n - 1), 1)
+    source = (n - 1 - abs(n - 1 - place))[:, None]
+    return _gather(inputs[0], source, np.ones(source.shape, bool))
+
+
+@reach.register
+def _max_pooling_indices(layer: MaxPoolingIndices2D, inputs, axis):
+    return _window(inputs[0], 2, 2, "same", 1)
+
+
+@reach.register
+def _max_unpooling(layer: MaxUnpooling2D, inputs, axis):
+    source = np.arange(len(inputs[2].first))[:, None] // 2
+    return _gather(_merge(inputs[:2]), source, np.ones(source.shape, bool))
 
 
 @reach.register

@@ -1,4 +1,4 @@
-"""Layers across the channels of a map: a choice of them, and normalization by neighbors."""
+"""Layers across the channels of a map: a choice, more of them, normalization by neighbors."""
 
 import keras
 from keras import ops
@@ -35,6 +35,38 @@ class SelectChannels(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class PadChannels(keras.layers.Layer):
+    """Adds channels of zeros behind those of a map.
+
+    Args:
+        count: how many.
+        **kwargs: arguments of every Keras layer.
+
+    Call arguments:
+        inputs: float (b, h, w, c).
+
+    Returns:
+        Tensor (b, h, w, c + count).
+
+    >>> keras.ops.convert_to_numpy(PadChannels(2)(keras.ops.ones((1, 1, 1, 1)))).ravel().tolist()
+    [1.0, 0.0, 0.0]
+    """
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+
+    def call(self, inputs):
+        return ops.pad(inputs, ((0, 0), (0, 0), (0, 0), (0, self.count)))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] + self.count)
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}
 
 
 @keras.saving.register_keras_serializable("keras_seg")

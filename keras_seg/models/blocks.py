@@ -4,7 +4,7 @@ import math
 
 from keras import initializers, layers
 
-from keras_seg.layers import BatchNormalization
+from keras_seg.layers import BatchNormalization, CropLike
 
 # Keras's own 0.99 needs a thousand steps before the moving variance forgets that it began at 1;
 # a few hundred pictures give no more than 50 steps an epoch, and until then the network answers
@@ -99,3 +99,48 @@ def depthwise_bn(x, name, *, strides=1, dilation=1, activation: str | None = "re
 def _bn(x, name, activation):
     x = BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
     return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x
+
+
+def enlarging_conv(x, filters, reference, name):
+    """3x3 transposed convolution to twice the size, or a pixel less, with biases.
+
+    Pixels lie as in PyTorch with padding=1 and output_padding=1: the kernel's middle is on the
+    even ones.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        reference: KerasTensor (b, 2h or 2h - 1, 2w or 2w - 1, any) that gives the size.
+        name: prefix of the layers' names.
+
+    Returns:
+        KerasTensor of the reference's size.
+
+    >>> import keras
+    >>> enlarging_conv(keras.Input((5, 4, 8)), 6, keras.Input((9, 8, 3)), "up1").shape
+    (None, 9, 8, 6)
+    """
+    x = layers.Conv2DTranspose(
+        filters, 3, 2, padding="valid", kernel_initializer="he_normal", name=f"{name}_transposed"
+    )(x)
+    x = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_first")(x)
+    return CropLike(name=f"{name}_crop")([x, reference])
+
+
+def enlarging_logits(x, num_classes, image):
+    """2x2 transposed convolution of stride 2 to the logits, in float32.
+
+    Args:
+        x: KerasTensor (b, ceil(h / 2), ceil(w / 2), c).
+        num_classes: channels out.
+        image: KerasTensor (b, h, w, any) that gives the size.
+
+    Returns:
+        KerasTensor (b, h, w, num_classes).
+
+    >>> import keras
+    >>> enlarging_logits(keras.Input((5, 4, 8)), 6, keras.Input((9, 8, 3))).shape
+    (None, 9, 8, 6)
+    """
+    x = layers.Conv2DTranspose(num_classes, 2, 2, dtype="float32", name="logits_transposed")(x)
+    return CropLike(name="logits", dtype="float32")([x, image])

@@ -1,0 +1,253 @@
+"""Fast-SCNN: a stem that is shared by a branch for context and one for detail.
+
+R. Poudel, S. Liwicki, R. Cipolla: Fast-SCNN: Fast Semantic Segmentation Network, BMVC 2019,
+arXiv 1902.04502.
+
+What the paper leaves open, and what was chosen:
+- Its 1.11 million parameters are those of the kernels: 1,114,096. Normalization and the
+  classifier's biases make 1,137,795.
+- Which head each auxiliary loss has: a 1x1 convolution behind the stem and behind the context.
+- The dropout rate: 0.1.
+"""
+
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.layers import AdaptiveAveragePooling2D, ResizeLike
+from keras_seg.models.blocks import conv_bn, depthwise_bn
+from keras_seg.models.registry import Count, Variant, architecture
+
+PAPER = (
+    "Poudel, Liwicki, Cipolla: Fast-SCNN: Fast Semantic Segmentation Network. BMVC 2019. "
+    "arXiv:1902.04502"
+)
+
+# Table 1. The stem: channels of three convolutions of stride 2, all but the first separable.
+STEM = (32, 48, 64)
+# Bottlenecks with six times the channels inside: channels, repeats, stride.
+BOTTLENECKS = ((64, 3, 2), (96, 3, 2), (128, 3, 1))
+BINS = (1, 2, 3, 6)
+FUSION = 128
+
+
+class Options(NamedTuple):
+    """The options; `fast_scnn` describes them.
+
+    >>> Options().fusion_dilation
+    4
+    """
+
+    width: float = 1.0
+    expansion: int = 6
+    fusion_dilation: int = 4
+    dropout_rate: float = 0.1
+    auxiliary_head: bool = False
+
+
+VARIANTS = (
+    Variant(
+        "fast_scnn",
+        "Fast-SCNN.",
+        {},
+        {
+            # A class more or less is 128 weights and a bias.
+            "counts": (
+                Count(19, folded=1_125_955, trainable=1_137_795, total=1_161_475),
+                Count(11, trainable=1_136_763),
+            ),
+            "scores": (("Cityscapes", "val", 68.6), ("Cityscapes", "test", 68.0)),
+        },
+    ),
+)
+
+
+@architecture(Options(), VARIANTS, paper=PAPER, tiny={"width": 0.125, "expansion": 2})
+def fast_scnn(image, num_classes, options):
+    """Fast-SCNN.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 32 pixels, or None
+            for any size.
+        num_classes: classes to tell apart, the ignored one not counted.
+        width: factor of all numbers of channels.
+        expansion: how many times more channels bottlenecks have inside.
+        fusion_dilation: pixels from tap to tap of the fusion's depthwise kernel; 4 in the paper's
+            table 3, 1 in some of the ports to PyTorch.
+        dropout_rate: share of values dropped before the classifier while training, 0..1.
+        auxiliary_head: whether to return also "aux_detail" and "aux_context", the logits of the
+            stem and of the context branch at an eighth of the size, for training.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> from keras_seg import models
+    >>> models.fast_scnn((64, 96, 3), num_classes=11, width=0.25).output_shape
+    (None, 64, 96, 11)
+    """
+    _check_options(options)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalize")(image)
+    detail = learning_to_downsample(x, [_scaled(channels, options) for channels in STEM])
+    context = detail
+    for stage, (channels, repeats, strides) in enumerate(BOTTLENECKS, start=1):
+        filters = _scaled(channels, options)
+        for repeat in range(1, repeats + 1):
+            step = strides if repeat == 1 else 1
+            name = f"context{stage}_{repeat}"
+            context = bottleneck(context, filters, name, options.expansion, step)
+    context = pyramid_pooling(context, "pyramid")
+    filters = _scaled(FUSION, options)
+    x = fusion(context, detail, filters, options.fusion_dilation)
+    for number in (1, 2):
+        x = separable(x, filters, f"classifier{number}")
+    logits = _classifier(x, image, num_classes, "logits", options.dropout_rate)
+    if not options.auxiliary_head:
+        return logits
+    heads = {"aux_detail": detail, "aux_context": context}
+    return {
+        "logits": logits,
+        **{
+            name: _classifier(head, detail, num_classes, name, options.dropout_rate)
+            for name, head in heads.items()
+        },
+    }
+
+
+def separable(x, filters, name, strides=1):
+    """Depthwise 3x3 and pointwise convolution, without a non-linearity between them.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        name: prefix of the layers' names.
+        strides: step of the depthwise convolution.
+
+    Returns:
+        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters).
+
+    >>> import keras
+    >>> separable(keras.Input((9, 8, 4)), 6, "stem2", strides=2).shape
+    (None, 5, 4, 6)
+    """
+    x = depthwise_bn(x, name, strides=strides, activation=None)
+    return conv_bn(x, filters, 1, f"{name}_pointwise", activation="relu")
+
+
+def learning_to_downsample(x, widths):
+    """The shared stem: one convolution and separable ones, each of stride 2.
+
+    Args:
+        x: KerasTensor (b, h, w, c), normalized pixels.
+        widths: numbers of channels.
+
+    Returns:
+        KerasTensor (b, ceil(h / 8), ceil(w / 8), widths[-1]) for three widths.
+
+    >>> import keras
+    >>> learning_to_downsample(keras.Input((64, 64, 3)), (4, 6, 8)).shape
+    (None, 8, 8, 8)
+    """
+    x = conv_bn(x, widths[0], 3, "stem1", strides=2, activation="relu")
+    for number, filters in enumerate(widths[1:], start=2):
+        x = separable(x, filters, f"stem{number}", strides=2)
+    return x
+
+
+def bottleneck(x, filters, name, expansion, strides):
+    """Inverted residual block (table 2): widen with 1x1, depthwise 3x3, narrow with 1x1.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        name: prefix of the layers' names.
+        expansion: the block works with `expansion * c` channels inside.
+        strides: step of the depthwise convolution.
+
+    Returns:
+        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters); the input is added where
+        the shape stays the same.
+
+    >>> import keras
+    >>> bottleneck(keras.Input((8, 8, 4)), 6, "b", 2, strides=2).shape
+    (None, 4, 4, 6)
+    """
+    inside = conv_bn(x, expansion * x.shape[-1], 1, f"{name}_expand", activation="relu")
+    inside = depthwise_bn(inside, name, strides=strides, activation="relu")
+    inside = conv_bn(inside, filters, 1, f"{name}_project", activation=None)
+    if strides == 1 and filters == x.shape[-1]:
+        return layers.Add(name=f"{name}_add")([x, inside])
+    return inside
+
+
+def pyramid_pooling(x, name):
+    """Means over grids of 1, 2, 3 and 6 cells, enlarged and concatenated with the map itself.
+
+    H. Zhao et al.: Pyramid Scene Parsing Network, arXiv 1612.01105, section 3.2.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        name: prefix of the layers' names.
+
+    Returns:
+        KerasTensor of the input's shape.
+
+    >>> import keras
+    >>> pyramid_pooling(keras.Input((8, 9, 16)), "pyramid").shape
+    (None, 8, 9, 16)
+    """
+    channels, parts = x.shape[-1], [x]
+    for size in BINS:
+        part = AdaptiveAveragePooling2D(size, name=f"{name}{size}_pool")(x)
+        part = conv_bn(
+            part, max(1, channels // len(BINS)), 1, f"{name}{size}", activation="relu"
+        )
+        parts.append(ResizeLike(name=f"{name}{size}_enlarge")([part, x]))
+    x = layers.Concatenate(name=f"{name}_concat")(parts)
+    return conv_bn(x, channels, 1, name, activation="relu")
+
+
+def fusion(context, detail, filters, dilation):
+    """The fusion module (table 3): the context is enlarged, filtered and added to the detail.
+
+    Args:
+        context: KerasTensor (b, h1, w1, c1), the smaller one.
+        detail: KerasTensor (b, h2, w2, c2).
+        filters: channels out.
+        dilation: pixels from tap to tap of the depthwise kernel.
+
+    Returns:
+        KerasTensor (b, h2, w2, filters).
+
+    >>> import keras
+    >>> fusion(keras.Input((2, 3, 8)), keras.Input((8, 11, 4)), 6, 4).shape
+    (None, 8, 11, 6)
+    """
+    context = ResizeLike(name="fusion_enlarge")([context, detail])
+    context = depthwise_bn(context, "fusion", dilation=dilation, activation="relu")
+    context = conv_bn(context, filters, 1, "fusion_context", activation=None)
+    detail = conv_bn(detail, filters, 1, "fusion_detail", activation=None)
+    x = layers.Add(name="fusion_add")([context, detail])
+    return layers.Activation("relu", name="fusion_relu")(x)
+
+
+def _classifier(x, reference, num_classes, name, dropout_rate):
+    """Dropout, a 1x1 convolution, and bilinear enlargement to the reference's size, in float32."""
+    x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
+    x = layers.Conv2D(num_classes, 1, name=f"{name}_conv")(x)
+    return ResizeLike(name=name, dtype="float32")([x, reference])
+
+
+def _scaled(channels, options):
+    return max(1, round(options.width * channels))
+
+
+def _check_options(options):
+    name = "fast_scnn"
+    _check.number(name, "width", options.width, above=0)
+    _check.positive_integer(name, "expansion", options.expansion)
+    _check.positive_integer(name, "fusion_dilation", options.fusion_dilation)
+    _check.share(name, "dropout_rate", options.dropout_rate)
