@@ -32,10 +32,13 @@ class MaxPoolingIndices2D(layers.Layer):
 
     def call(self, inputs):
         x = _even(_even(inputs, 1), 2)
-        left, right = x[:, :, 0::2], x[:, :, 1::2]
-        side, largest = _greater(right, left, 1), ops.maximum(left, right)
-        upper, lower = largest[:, 0::2], largest[:, 1::2]
-        return ops.where(lower > upper, side[:, 1::2] + 2, side[:, 0::2])
+        largest = ops.max_pool(x, 2, 2, "valid", data_format="channels_last")
+        places = [ops.convert_to_tensor(place, "int32") for place in range(4)]
+        indices = places[3]
+        for place in (2, 1, 0):
+            pixels = x[:, place // 2 :: 2, place % 2 :: 2]
+            indices = ops.where(pixels >= largest, places[place], indices)
+        return indices
 
     def compute_output_shape(self, input_shape):
         sides = (None if side is None else -(-side // 2) for side in input_shape[1:3])
@@ -67,11 +70,10 @@ class MaxUnpooling2D(layers.Layer):
 
     def call(self, inputs):
         x, indices, reference = inputs
+        zero = ops.zeros((), x.dtype)
+        parts = [ops.where(indices == place, x, zero) for place in range(4)]
         height, width = _sizes(reference)
-        x, indices = (_doubled(given)[:, :height, :width] for given in (x, indices))
-        rows, columns = (ops.arange(side, dtype="int32") % 2 for side in (height, width))
-        own = (2 * rows[:, None] + columns[None])[None, :, :, None]
-        return ops.where(indices == own, x, ops.zeros((), x.dtype))
+        return _interleaved(parts)[:, :height, :width]
 
     def compute_output_shape(self, input_shape):
         x_shape, _, reference_shape = input_shape
@@ -80,12 +82,6 @@ class MaxUnpooling2D(layers.Layer):
     def compute_output_spec(self, inputs):
         shape = self.compute_output_shape([x.shape for x in inputs])
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-
-def _greater(x, y, value):
-    """int32: the value where x is greater than y, elsewhere 0."""
-    value, zero = (ops.convert_to_tensor(number, "int32") for number in (value, 0))
-    return ops.where(x > y, value, zero)
 
 
 def _sizes(x):
@@ -102,8 +98,13 @@ def _even(x, axis):
     return ops.concatenate([x, x[last]], axis)
 
 
-def _doubled(x):
-    """Each pixel as a block of 2x2: columns side by side in memory, then rows."""
-    (height, width), channels = _sizes(x), x.shape[-1]
-    x = ops.reshape(ops.concatenate([x, x], -1), (-1, height, 2 * width, channels))
-    return ops.reshape(ops.concatenate([x, x], 2), (-1, 2 * height, 2 * width, channels))
+def _interleaved(parts):
+    """Upper left, upper right, lower left and lower right pixels of blocks, as one map."""
+    (height, width), channels = _sizes(parts[0]), parts[0].shape[-1]
+    # In memory, columns lie side by side as channels do, and rows as columns do.
+    upper, lower = (
+        ops.reshape(ops.concatenate(row, -1), (-1, height, 2 * width, channels))
+        for row in (parts[:2], parts[2:])
+    )
+    full = ops.concatenate([upper, lower], 2)
+    return ops.reshape(full, (-1, 2 * height, 2 * width, channels))

@@ -1,0 +1,61 @@
+"""Feature maps of an encoder for the decoder of a segmentation network."""
+
+from keras_seg import _check
+from keras_seg.models import encoders
+from keras_seg.models.registry import facts
+
+
+def encoder_maps(subject, image, options, needed=()):
+    """The feature maps of the encoder that a network's options name.
+
+    Args:
+        subject: name of the network.
+        image: KerasTensor of pixels 0..255 (b, h, w, c).
+        options: has `encoder`, `encoder_weights`, `encoder_options` (a mapping, or None) and
+            `output_stride`.
+        needed: reductions that the decoder cannot do without.
+
+    Returns:
+        dict of KerasTensors by reduction.
+
+    Raises:
+        ValueError: there is no such encoder, it lacks a feature map, or it needs larger images.
+
+    >>> import keras
+    >>> from typing import NamedTuple
+    >>> Options = NamedTuple("Options", encoder=str, encoder_weights=str, encoder_options=dict,
+    ...                      output_stride=int)
+    >>> options = Options("resnet18", None, {"width": 0.25}, 32)
+    >>> list(encoder_maps("unet", keras.Input((64, 64, 3)), options))
+    [2, 4, 8, 16, 32]
+    """
+    name, able = options.encoder, set(encoders.names())
+    _check.one_of(f"encoder of `{subject}`", "encoder", name, able)
+    for reduction in needed:
+        able &= set(encoders.names(reduction))
+    missing = [reduction for reduction in needed if reduction not in facts(name).features]
+    if missing:
+        raise ValueError(
+            f"`{subject}` needs feature maps at 1/{', 1/'.join(map(str, needed))} of the image's "
+            f"size. Received: encoder={name!r}, which has none at 1/{', 1/'.join(map(str, missing))}"
+            f". Choose one of {sorted(able)}."
+        )
+    _require_size(subject, image, name)
+    return encoders.features(
+        name,
+        image,
+        options.output_stride,
+        weights=options.encoder_weights,
+        **(options.encoder_options or {}),
+    )
+
+
+def _require_size(subject, image, name):
+    """Raise where a known size is too small for the encoder's kernels."""
+    smallest = facts(name).smallest
+    if any(side is not None and side < smallest for side in image.shape[1:3]):
+        raise ValueError(
+            f"`{subject}` needs images of {smallest} pixels or more with encoder {name!r}. "
+            f"Received: {image.shape[1]}x{image.shape[2]} pixels. Enlarge them, or choose "
+            "another encoder."
+        )

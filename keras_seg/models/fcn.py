@@ -1,0 +1,212 @@
+"""FCN: a classifier as a convolution, whose scores are enlarged and joined with finer ones.
+
+J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks for Semantic Segmentation, CVPR
+2015, arXiv 1411.4038; TPAMI 2017, arXiv 1605.06211.
+
+What differs from the authors' Caffe files (github.com/shelhamer/fcn.berkeleyvision.org):
+- They pad the image with 100 zeros, so that fc6 may be a 7x7 convolution without padding, and cut
+  the logits out. Here fc6 is padded, and the image is mirrored at the lower right up to a multiple
+  of 32 pixels: every score lies over its own pixels.
+- Their deconvolutions are fixed bilinear kernels (learning rate 0), between different classes
+  zero. They are here, too, and do not count as trainable; `learn_upsampling` lets them learn.
+
+Staged training, as in the paper: train `fcn32s`, build `fcn16s(weights=...)` of it, and so on: the
+scores of a finer map begin at zero, so that each network begins where the last one ended.
+`at_once=True` scales the finer maps in place of it.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.layers import Bilinear, CropLike, MirrorPadding2D, ResizeLike
+from keras_seg.models.encoder_maps import encoder_maps
+from keras_seg.models.registry import Count, Variant, architecture
+
+PAPER = (
+    "Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015. "
+    "arXiv:1411.4038"
+)
+# What the authors multiply the finer maps with when all are trained at once.
+AT_ONCE = {16: 1e-2, 8: 1e-4}
+
+
+class Options(NamedTuple):
+    """The options that all variants share; `fcn` describes them.
+
+    >>> Options().encoder
+    'vgg16'
+    """
+
+    finest: int = 32
+    encoder: str = "vgg16"
+    encoder_weights: str | None = None
+    encoder_options: Mapping | None = None
+    output_stride: int = 32
+    dense_units: int = 4096
+    dropout_rate: float = 0.5
+    at_once: bool = False
+    learn_upsampling: bool = False
+
+
+def _variant(finest, trainable, total, score):
+    """A row of the table; the score is that on VOC 2011's seg11valid in the authors' files."""
+    about = f"FCN-{finest}s: scores of maps down to 1/{finest} of the size."
+    facts = {"counts": (Count(21, trainable, total),), "scores": (("VOC 2011", "val", score),)}
+    return Variant(f"fcn{finest}s", about, {"finest": finest}, facts)
+
+
+VARIANTS = (
+    # The totals have the fixed kernels: 64 * 64 * 21 * 21; 4 * 4 and 32 * 32; 4 * 4 twice, 16 * 16.
+    _variant(32, 134_346_581, 136_152_917, 63.6),
+    _variant(16, 134_357_354, 134_815_994, 65.0),
+    _variant(8, 134_362_751, 134_489_759, 65.5),
+)
+
+
+@architecture(
+    Options(),
+    VARIANTS,
+    paper=PAPER,
+    num_classes=21,
+    tiny={
+        "encoder_options": {"width": 0.125, "blocks": (1, 1, 1, 1, 1)},
+        "dense_units": 16,
+    },
+)
+def fcn(image, num_classes, options):
+    """FCN, any variant.
+
+    The classifier's first two dense layers are those of VGG, as 7x7 and 1x1 convolutions. Other
+    encoders end in a single dense layer, which becomes the convolution of the scores.
+
+    Args:
+        input_shape: (height, width, channels); height and width are at least 32 pixels, or None
+            for any size.
+        num_classes: classes to tell apart, the ignored one not counted.
+        finest: 32, 16 or 8: reduction of the finest map that has scores of its own.
+        encoder: name of a classifier; see `keras_seg.models.names("classification")`.
+        encoder_weights: None for random ones, "imagenet", or the path of a file.
+        encoder_options: options of the encoder in place of its defaults.
+        output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
+        dense_units: channels of the two hidden layers behind VGG.
+        dropout_rate: share of their values dropped while training, 0..1.
+        at_once: whether to scale finer maps, for a training of all scores from the beginning.
+        learn_upsampling: whether to train the deconvolutions, which begin as bilinear.
+
+    Returns:
+        `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
+
+    Raises:
+        ValueError: an argument is out of its range, or the encoder lacks a feature map.
+
+    >>> from keras_seg import models
+    >>> tiny = models.facts("fcn8s").tiny
+    >>> models.fcn8s((64, 96, 3), num_classes=11, **tiny).output_shape
+    (None, 64, 96, 11)
+    """
+    _check_options(options)
+    vgg = options.encoder.startswith("vgg")
+    finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
+    whole = MirrorPadding2D(multiple=32, name="pad")(image)
+    maps = encoder_maps(f"fcn{options.finest}s", whole, options, _needed(vgg, finer))
+    x = dense_convolutions(maps[32], options) if vgg else maps[32]
+    x = _scores(x, num_classes, "score32", "he_normal")
+    reached = min(32, options.output_stride)
+    for reduction in finer:
+        skip = maps[reduction]
+        if vgg:  # Its last map of a size lies before a pooling, the paper's behind it.
+            step = 2 if reduction <= options.output_stride else 1
+            skip = layers.MaxPooling2D(2, step, padding="same", name=f"pool{reduction}")(
+                maps[reduction // 2]
+            )
+        if options.at_once:
+            skip = layers.Rescaling(AT_ONCE[reduction], name=f"scale{reduction}")(skip)
+        skip = _scores(skip, num_classes, f"score{reduction}", "zeros")
+        aim = min(reduction, options.output_stride)
+        x = deconvolution(x, reached // aim, f"enlarge{reduction}", options)
+        # Some encoders' maps are a pixel smaller than the image's share.
+        x = ResizeLike(name=f"fit{reduction}")([x, skip])
+        x, reached = layers.Add(name=f"add{reduction}")([x, skip]), aim
+    x = deconvolution(x, reached, "enlarge", options, dtype="float32")
+    x = ResizeLike(name="fit", dtype="float32")([x, whole])
+    return CropLike(name="logits", dtype="float32")([x, image])
+
+
+def dense_convolutions(x, options):
+    """VGG's two hidden dense layers as convolutions, each with ReLU and dropout.
+
+    Args:
+        x: KerasTensor (b, h, w, c), the last pooling.
+        options: `Options`.
+
+    Returns:
+        KerasTensor (b, h, w, dense_units).
+
+    >>> import keras
+    >>> dense_convolutions(keras.Input((2, 3, 8)), Options(dense_units=16)).shape
+    (None, 2, 3, 16)
+    """
+    for name, kernel_size in (("fc6", 7), ("fc7", 1)):
+        x = layers.Conv2D(
+            options.dense_units,
+            kernel_size,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=name,
+        )(x)
+        if options.dropout_rate:
+            x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
+    return x
+
+
+def deconvolution(x, stride, name, options, dtype=None):
+    """A transposed convolution that begins as bilinear interpolation; nothing for a stride of 1.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        stride: how many times larger the map becomes.
+        name: the layer's name.
+        options: `Options`.
+        dtype: data type of the layer; None for the policy's.
+
+    Returns:
+        KerasTensor (b, stride * h, stride * w, c).
+
+    >>> import keras
+    >>> deconvolution(keras.Input((2, 3, 5)), 8, "enlarge", Options()).shape
+    (None, 16, 24, 5)
+    """
+    if stride == 1:
+        return x
+    return layers.Conv2DTranspose(
+        x.shape[-1],
+        2 * stride - stride % 2,
+        stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=Bilinear(),
+        trainable=options.learn_upsampling,
+        dtype=dtype,
+        name=name,
+    )(x)
+
+
+def _scores(x, num_classes, name, kernel_initializer):
+    return layers.Conv2D(num_classes, 1, kernel_initializer=kernel_initializer, name=name)(x)
+
+
+def _needed(vgg, finer):
+    """Reductions of the maps that a variant reads; VGG's lie before the poolings."""
+    before = [reduction // 2 for reduction in finer] if vgg else []
+    return sorted({32, *finer, *before}, reverse=True)
+
+
+def _check_options(options):
+    name = "fcn"
+    _check.one_of(f"finest reduction of `{name}`", "finest", options.finest, (32, 16, 8))
+    _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.positive_integer(name, "dense_units", options.dense_units)
