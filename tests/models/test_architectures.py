@@ -4,7 +4,6 @@ Counts and facts are tested at full size; everything else on small networks of t
 (`tiny` in the facts): one structure of each family, the others in `make test-slow`.
 """
 
-import contextlib
 import functools
 import inspect
 import re
@@ -13,8 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from _architectures import each, sides, structures
-from keras.src.backend.common import global_state
+from _architectures import each, sides, structures, without_values
 
 from keras_seg import analyse, export, models, recipes
 from keras_seg.export.litert import labels_from_scores
@@ -54,16 +52,6 @@ def pixels(name, height=37, width=51, batch=1):
     random = np.random.default_rng(0)
     size = (batch, *shape(name, height, width))
     return random.integers(0, 256, size).astype("uint8")
-
-
-@contextlib.contextmanager
-def without_values():
-    """Build networks whose variables have shapes but no values: a seventh of the time."""
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:  # Keras would give them values in the next scope.
-        global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def check_count(name, count):
