@@ -4,7 +4,7 @@ from keras import layers
 
 from keras_seg.analyse.reach import POINTWISE
 from keras_seg.analyse.walk import Walk
-from keras_seg.layers import PositionAttention
+from keras_seg.layers import MaxUnpooling2D, PositionAttention
 
 # What the gradient of a layer needs, beside its kernel; layers not listed need nothing, as a sum,
 # a concatenation or a resize.
@@ -30,6 +30,7 @@ NEEDS_INPUT = (
     layers.SeparableConv1D,
     layers.SeparableConv2D,
     layers.UnitNormalization,
+    MaxUnpooling2D,
     PositionAttention,
 )
 NEEDS_OUTPUT = (

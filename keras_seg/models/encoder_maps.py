@@ -36,9 +36,8 @@ def encoder_maps(subject, image, options, needed=()):
     missing = [reduction for reduction in needed if reduction not in facts(name).features]
     if missing:
         raise ValueError(
-            f"`{subject}` needs feature maps at 1/{', 1/'.join(map(str, needed))} of the image's "
-            f"size. Received: encoder={name!r}, which has none at 1/{', 1/'.join(map(str, missing))}"
-            f". Choose one of {sorted(able)}."
+            f"`{subject}` needs feature maps of {_sizes(needed)} of the image's size. Received: "
+            f"encoder={name!r}, which has none of {_sizes(missing)}. Choose one of {sorted(able)}."
         )
     _require_size(subject, image, name)
     return encoders.features(
@@ -59,3 +58,7 @@ def _require_size(subject, image, name):
             f"Received: {image.shape[1]}x{image.shape[2]} pixels. Enlarge them, or choose "
             "another encoder."
         )
+
+
+def _sizes(reductions):
+    return ", ".join(f"1/{reduction}" for reduction in reductions)

@@ -1,6 +1,5 @@
 """U-Net against figure 1 of its paper, and on other encoders."""
 
-import keras
 import numpy as np
 import pytest
 from _architectures import sides, without_values
