@@ -14,42 +14,61 @@ class AdaptiveAveragePooling2D(layers.Layer):
 
     Args:
         size: height and width of the grid.
+        enlarge: whether a map smaller than the grid is repeated to its size; otherwise the grid
+            is no larger than the map.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
         inputs: float (b, h, w, c).
 
     Returns:
-        Tensor (b, size, size, c).
+        Tensor (b, size, size, c); with `enlarge=False` (b, min(size, h), min(size, w), c).
 
     >>> x = keras.ops.reshape(keras.ops.arange(4.0), (1, 1, 4, 1))
     >>> keras.ops.convert_to_numpy(AdaptiveAveragePooling2D(2)(x))[0, 0].ravel().tolist()
     [0.5, 2.5]
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size, enlarge=True, **kwargs):
         super().__init__(**kwargs)
-        self.size = size
+        self.size, self.enlarge = size, enlarge
 
     def call(self, inputs):
-        height, width = ops.shape(inputs)[1:3]
-        x = ops.einsum("ih,bhwc->biwc", self._means(height), inputs)
-        return ops.einsum("jw,biwc->bijc", self._means(width), x)
+        return self._pooled(self._pooled(inputs, 1, "ih,bhwc->biwc"), 2, "jw,biwc->bijc")
+
+    def _grid(self, side):
+        """Cells along an axis of so many pixels, None for an unknown number."""
+        return self.size if self.enlarge else side and min(self.size, side)
+
+    def _pooled(self, x, axis, equation):
+        """The map with one axis on the grid."""
+        side = x.shape[axis]
+        if side is None:
+            return ops.einsum(equation, self._means(ops.shape(x)[axis]), x)
+        grid, parts = self._grid(side), []
+        if side == grid:
+            return x
+        for cell in range(grid):
+            begin, end = cell * side // grid, -(-(cell + 1) * side // grid)
+            part = x[(slice(None),) * axis + (slice(begin, end),)]
+            parts.append(part if end - begin == 1 else ops.mean(part, axis, keepdims=True))
+        return ops.concatenate(parts, axis) if len(parts) > 1 else parts[0]
 
     def _means(self, side):
-        """Matrix (size, side) whose rows average the pixels of one row of the grid."""
-        grid = ops.arange(self.size, dtype="int32")[:, None]
+        """Matrix (grid, side) whose rows average the pixels of one row of the grid."""
+        size = self.size if self.enlarge else ops.minimum(self.size, side)
+        grid = ops.arange(size, dtype="int32")[:, None]
         pixel = ops.arange(side, dtype="int32")[None]
-        begin, end = grid * side // self.size, ((grid + 1) * side + self.size - 1) // self.size
+        begin, end = grid * side // size, ((grid + 1) * side + size - 1) // size
         inside = ops.logical_and(pixel >= begin, pixel < end)
         return ops.cast(inside, self.compute_dtype) / ops.cast(end - begin, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.size, self.size, input_shape[-1])
+        return (input_shape[0], *map(self._grid, input_shape[1:3]), input_shape[-1])
 
     def compute_output_spec(self, inputs):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size}
+        return {**super().get_config(), "size": self.size, "enlarge": self.enlarge}

@@ -186,6 +186,8 @@ def bottleneck(x, filters, name, expansion, strides):
 def pyramid_pooling(x, name):
     """Means over grids of 1, 2, 3 and 6 cells, enlarged and concatenated with the map itself.
 
+    Grids are no larger than the map.
+
     H. Zhao et al.: Pyramid Scene Parsing Network, arXiv 1612.01105, section 3.2.
 
     Args:
@@ -201,7 +203,7 @@ def pyramid_pooling(x, name):
     """
     channels, parts = x.shape[-1], [x]
     for size in BINS:
-        part = AdaptiveAveragePooling2D(size, name=f"{name}{size}_pool")(x)
+        part = AdaptiveAveragePooling2D(size, False, name=f"{name}{size}_pool")(x)
         part = conv_bn(part, max(1, channels // len(BINS)), 1, f"{name}{size}", activation="relu")
         parts.append(ResizeLike(name=f"{name}{size}_enlarge")([part, x]))
     x = layers.Concatenate(name=f"{name}_concat")(parts)

@@ -2,6 +2,8 @@
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from keras_seg.layers import AdaptiveAveragePooling2D
 
@@ -28,3 +30,23 @@ def test_sizes_may_be_unknown_and_the_layer_is_saved(tmp_path):
     x = np.random.default_rng(0).normal(size=(1, 8, 5, 2)).astype("float32")
     np.testing.assert_array_equal(model(x), again(x))
     assert model.output_shape == (None, 3, 3, 2)
+
+
+def test_a_grid_may_be_kept_as_small_as_the_map():
+    x = np.random.default_rng(0).normal(size=(1, 2, 9, 3)).astype("float32")
+    layer = AdaptiveAveragePooling2D(6, enlarge=False)
+    # Both rows stay; 9 columns on 6 places: floor(9i / 6) to ceil(9(i + 1) / 6), ends excluded.
+    ends = [(0, 2), (1, 3), (3, 5), (4, 6), (6, 8), (7, 9)]
+    expected = np.stack([x[:, :, a:b].mean(2) for a, b in ends], axis=2)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-6)
+    function = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    np.testing.assert_allclose(function(x), expected, atol=1e-6)
+    assert layer(keras.Input((None, 4, 3))).shape == (None, None, 4, 3)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_known_and_unknown_sizes_give_the_same_means(size):
+    x = np.random.default_rng(0).normal(size=(2, 5, 11, 3)).astype("float32")
+    layer = AdaptiveAveragePooling2D(size)
+    function = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    np.testing.assert_allclose(layer(x), function(x), atol=1e-6)
