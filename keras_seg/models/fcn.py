@@ -207,6 +207,10 @@ def _needed(vgg, finer):
 
 def _check_options(options):
     name = "fcn"
-    _check.one_of(f"finest reduction of `{name}`", "finest", options.finest, (32, 16, 8))
+    if options.finest not in (32, 16, 8):
+        raise ValueError(
+            f"`{name}` needs finest to be 32, 16 or 8, the reduction of the finest map with scores "
+            f"of its own. Received: finest={options.finest!r}."
+        )
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.positive_integer(name, "dense_units", options.dense_units)

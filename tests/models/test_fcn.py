@@ -112,7 +112,7 @@ def test_other_encoders_and_output_strides(encoder, output_stride):
     [
         ({"dense_units": 0}, "`fcn` needs dense_units"),
         ({"dropout_rate": 1.0}, "`fcn` needs dropout_rate from 0 below 1"),
-        ({"finest": 4}, "finest reduction of `fcn`"),
+        ({"finest": 4}, r"`fcn` needs finest to be 32, 16 or 8.* Received: finest=4"),
         (
             {"encoder": "squeezenet1_0"},
             r"`fcn8s` needs feature maps of 1/32, 1/16, 1/8 .* none of 1/32\. Choose one of .*'re",
