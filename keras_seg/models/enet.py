@@ -93,7 +93,7 @@ def enet(image, num_classes, options):
         ValueError: an argument is out of its range.
 
     >>> from keras_seg import models
-    >>> models.enet((64, 96, 3), num_classes=11, width=0.5).output_shape
+    >>> models.build("enet", (64, 96, 3), num_classes=11, width=0.5).output_shape
     (None, 64, 96, 11)
     """
     _check_options(options)

@@ -89,7 +89,7 @@ def erfnet(image, num_classes, options):
         ValueError: an argument is out of its range.
 
     >>> from keras_seg import models
-    >>> models.erfnet((64, 96, 3), num_classes=11, width=0.25).output_shape
+    >>> models.build("erfnet", (64, 96, 3), num_classes=11, width=0.25).output_shape
     (None, 64, 96, 11)
     """
     _check_options(options)

@@ -101,7 +101,7 @@ def segnet(image, num_classes, options):
 
     >>> from keras_seg import models
     >>> options = {"blocks": (1, 1), "filters": (8, 16)}
-    >>> models.segnet((64, 96, 3), num_classes=11, **options).output_shape
+    >>> models.build("segnet", (64, 96, 3), num_classes=11, **options).output_shape
     (None, 64, 96, 11)
     """
     _check_options(options)

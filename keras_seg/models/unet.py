@@ -106,10 +106,10 @@ def unet(image, num_classes, options):
         ValueError: an argument is out of its range.
 
     >>> from keras_seg import models
-    >>> models.unet((64, 96, 1), num_classes=2, filters=(8, 16, 32)).output_shape
+    >>> models.build("unet", (64, 96, 1), num_classes=2, filters=(8, 16, 32)).output_shape
     (None, 64, 96, 2)
     >>> small = {"encoder": "mobilenet_v2", "encoder_options": {"width": 0.35}}
-    >>> models.unet((64, 96, 3), num_classes=11, **small).output_shape
+    >>> models.build("unet", (64, 96, 3), num_classes=11, **small).output_shape
     (None, 64, 96, 11)
     """
     _check_options(options)
