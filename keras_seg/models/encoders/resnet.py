@@ -39,6 +39,7 @@ class Options(NamedTuple):
     group_width: int = 64
     squeeze_ratio: int = 0
     stride_on: str = "1x1"
+    deep_stem: bool = False
     width: float = 1.0
     bn_epsilon: float = 1e-5
     dropout_rate: float = 0.0
@@ -76,6 +77,20 @@ VARIANTS = (
         "ResNet with 152 layers.",
         {"blocks": (3, 8, 36, 3)},
         {"counts": dense_counts(60_192_808, 151_424, 2048), "imagenet": "ResNet152"},
+    ),
+    # 123,776 more than above: three 3x3 kernels for one 7x7 (112,320 - 9,408), 128 channels where
+    # the first block expects 64 (64 * 64 + 64 * 256), and 2 * 192 of normalization.
+    Variant(
+        "resnet50_deep",
+        "ResNet with 50 layers that begins with three 3x3 convolutions, as PSPNet's.",
+        {"deep_stem": True},
+        {"counts": dense_counts(25_680_808, 53_504, 2048)},
+    ),
+    Variant(
+        "resnet101_deep",
+        "ResNet with 101 layers that begins with three 3x3 convolutions, as PSPNet's.",
+        {"blocks": (3, 4, 23, 3), "deep_stem": True},
+        {"counts": dense_counts(44_672_936, 105_728, 2048)},
     ),
     Variant(
         "wrn_50_2",
@@ -131,6 +146,8 @@ def resnet(image, name, strides, options):
         group_width: channels of each group in the first stage; they double with every stage.
         squeeze_ratio: reduction of squeeze-and-excite; 0 for none.
         stride_on: "1x1" or "3x3": the convolution of a bottleneck that makes the map smaller.
+        deep_stem: whether three 3x3 convolutions of 64, 64 and 128 channels take the place of the
+            first one of 7x7, as in PSPNet's.
         width: factor of all numbers of channels.
         bn_epsilon: what batch normalization adds to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
@@ -151,8 +168,7 @@ def resnet(image, name, strides, options):
     _check_options(options)
     maps = {}
     x = normalized(image, options.input_range, name)
-    x = conv(x, _scaled(64, options), 7, f"{name}conv1_conv", strides.step())
-    x = maps[2] = batch_norm(x, f"{name}conv1", epsilon=options.bn_epsilon)
+    x = maps[2] = _stem(x, f"{name}conv1", strides, options)
     x = pool(x, 3, f"{name}pool1_pool", strides.step())
     for stage, count in enumerate(options.blocks):
         step = strides.step() if stage else (1, strides.dilation)
@@ -164,6 +180,18 @@ def resnet(image, name, strides, options):
             step = (1, strides.dilation)  # The others of the stage lie behind the stride.
         maps[4 * 2**stage] = x
     return maps
+
+
+def _stem(x, name, strides, options):
+    """The convolutions before the first pooling."""
+    if not options.deep_stem:
+        x = conv(x, _scaled(64, options), 7, f"{name}_conv", strides.step())
+        return batch_norm(x, name, epsilon=options.bn_epsilon)
+    for number, filters in enumerate((64, 64, 128), start=1):
+        step = strides.step() if number == 1 else (1, strides.dilation)
+        x = conv(x, _scaled(filters, options), 3, f"{name}_{number}_conv", step)
+        x = batch_norm(x, f"{name}_{number}", epsilon=options.bn_epsilon)
+    return x
 
 
 def _block(x, name, options, channels, steps):

@@ -1,0 +1,172 @@
+"""What the segmentation networks with an encoder share: its feature maps, and the last layers."""
+
+from keras import layers
+
+from keras_seg import _check
+from keras_seg.layers import ResizeLike
+from keras_seg.models import encoders
+from keras_seg.models.encoders.blocks import batch_norm, conv
+from keras_seg.models.registry import facts
+
+
+def encoder_maps(subject, image, options, reductions):
+    """The feature maps of the encoder that a network's options name.
+
+    Args:
+        subject: the network's name.
+        image: KerasTensor of pixels 0..255 (b, h, w, c).
+        options: has `encoder`, `encoder_weights`, `encoder_options` (a dict or None) and
+            `output_stride`.
+        reductions: the reductions of the maps that the decoder reads, such as (4, 32).
+
+    Returns:
+        dict of KerasTensors by reduction.
+
+    Raises:
+        ValueError: the encoder is not known, lacks one of the maps, cannot keep them larger, or
+            needs larger images.
+
+    >>> import keras
+    >>> from keras_seg.models.deeplab_v2 import Options
+    >>> maps = encoder_maps("deeplab_v2", keras.Input((64, 64, 3)), Options("resnet18"), (32,))
+    >>> maps[32].shape
+    (None, 8, 8, 512)
+    """
+    name = options.encoder
+    _check.one_of("encoder", "encoder", name, encoders.names())
+    known = facts(name)
+    missing = [reduction for reduction in reductions if reduction not in known.features]
+    if missing:
+        able = [n for n in encoders.names() if set(reductions) <= set(facts(n).features)]
+        raise ValueError(
+            f"`{subject}` needs feature maps of reduction {tuple(reductions)} of its encoder; "
+            f"`{name}` has {known.features} and lacks {tuple(missing)}. Received: "
+            f"encoder={name!r}. Choose one of {able}."
+        )
+    sizes = [size for size in image.shape[1:-1] if size is not None]
+    if sizes and min(sizes) < known.smallest:
+        raise ValueError(
+            f"`{subject}` needs images of at least {known.smallest} pixels for encoder `{name}`. "
+            f"Received: input_shape={tuple(image.shape[1:])}. Enlarge or pad smaller images."
+        )
+    return encoders.features(
+        name,
+        image,
+        output_stride=options.output_stride,
+        weights=options.encoder_weights,
+        **dict(options.encoder_options or {}),
+    )
+
+
+def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu"):
+    """Convolution without bias, batch normalization, activation; zeros alike on both sides.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        kernel_size: side of the kernel in pixels, odd.
+        name: prefix of the layers' names.
+        step: (stride, dilation rate), one of which is 1.
+        activation: name of a Keras activation, or None.
+
+    Returns:
+        KerasTensor (b, ceil(h / stride), ceil(w / stride), filters).
+
+    >>> import keras
+    >>> conv_bn(keras.Input((33, 32, 3)), 8, 3, "stem", (2, 1)).shape
+    (None, 17, 16, 8)
+    """
+    x = conv(x, filters, kernel_size, f"{name}_conv", step)
+    return batch_norm(x, name, activation)
+
+
+def bottleneck(x, inside, filters, name, stride=1, dilation=1):
+    """ResNet's block of 1x1, 3x3 and 1x1 convolutions; the first one has the stride.
+
+    K. He et al.: Deep Residual Learning for Image Recognition, arXiv 1512.03385, figure 5.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        inside: channels of the first two convolutions.
+        filters: channels out.
+        name: prefix of the layers' names.
+        stride: step in pixels.
+        dilation: distance between the taps of the 3x3 kernel in pixels.
+
+    Returns:
+        KerasTensor (b, ceil(h / stride), ceil(w / stride), filters). The shortcut has a 1x1
+        convolution where the shape changes.
+
+    >>> import keras
+    >>> bottleneck(keras.Input((33, 32, 16)), 8, 32, "block", stride=2).shape
+    (None, 17, 16, 32)
+    """
+    shortcut = x
+    if stride > 1 or x.shape[-1] != filters:
+        shortcut = conv_bn(x, filters, 1, f"{name}_project", (stride, 1), None)
+    x = conv_bn(x, inside, 1, f"{name}_reduce", (stride, 1))
+    x = conv_bn(x, inside, 3, f"{name}_middle", (1, dilation))
+    x = conv_bn(x, filters, 1, f"{name}_increase", (1, 1), None)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1):
+    """Dropout, a convolution with bias, and bilinear enlargement to the image's size, in float32.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        image: KerasTensor that gives the size.
+        num_classes: classes to tell apart.
+        dropout_rate: share of values dropped while training; 0 adds no layer.
+        kernel_size: side of the kernel in pixels.
+
+    Returns:
+        KerasTensor of logits with the image's height and width.
+
+    >>> import keras
+    >>> classifier(keras.Input((4, 4, 16)), keras.Input((33, 32, 3)), 5).shape
+    (None, 33, 32, 5)
+    """
+    if dropout_rate:
+        x = layers.Dropout(dropout_rate, name="logits_dropout")(x)
+    x = layers.Conv2D(num_classes, kernel_size, padding="same", name="logits_conv")(x)
+    return ResizeLike(name="logits", dtype="float32")([x, image])
+
+
+def auxiliary_classifier(x, num_classes, name):
+    """A 1x1 convolution to logits at the map's own size, in float32, for training.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        num_classes: classes to tell apart.
+        name: key of the output, "aux_...".
+
+    Returns:
+        KerasTensor (b, h, w, num_classes).
+
+    >>> import keras
+    >>> auxiliary_classifier(keras.Input((4, 4, 16)), 5, "aux_stage4").shape
+    (None, 4, 4, 5)
+    """
+    return layers.Conv2D(num_classes, 1, dtype="float32", name=name)(x)
+
+
+def check_encoder_options(subject, options):
+    """Raise unless the options of an encoder are a dict, and the dropout rate is in its range.
+
+    Args:
+        subject: the network's name.
+        options: the network's options.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if options.encoder_options is not None and not isinstance(options.encoder_options, dict):
+        raise ValueError(
+            f"`{subject}` needs encoder_options to be a dict of the encoder's own options, or "
+            f"None. Received: encoder_options={options.encoder_options!r}. For example, pass "
+            '{"width": 0.5}.'
+        )
+    if hasattr(options, "dropout_rate"):
+        _check.share(subject, "dropout_rate", options.dropout_rate)
