@@ -1,61 +1,12 @@
-"""What the segmentation networks with an encoder share: its feature maps, and the last layers."""
+"""Layers that several decoders share: convolutions of ResNets, and the last layers."""
+
+from collections.abc import Mapping
 
 from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models import encoders
 from keras_seg.models.encoders.blocks import batch_norm, conv
-from keras_seg.models.registry import facts
-
-
-def encoder_maps(subject, image, options, reductions):
-    """The feature maps of the encoder that a network's options name.
-
-    Args:
-        subject: the network's name.
-        image: KerasTensor of pixels 0..255 (b, h, w, c).
-        options: has `encoder`, `encoder_weights`, `encoder_options` (a dict or None) and
-            `output_stride`.
-        reductions: the reductions of the maps that the decoder reads, such as (4, 32).
-
-    Returns:
-        dict of KerasTensors by reduction.
-
-    Raises:
-        ValueError: the encoder is not known, lacks one of the maps, cannot keep them larger, or
-            needs larger images.
-
-    >>> import keras
-    >>> from keras_seg.models.deeplab_v2 import Options
-    >>> maps = encoder_maps("deeplab_v2", keras.Input((64, 64, 3)), Options("resnet18"), (32,))
-    >>> maps[32].shape
-    (None, 8, 8, 512)
-    """
-    name = options.encoder
-    _check.one_of("encoder", "encoder", name, encoders.names())
-    known = facts(name)
-    missing = [reduction for reduction in reductions if reduction not in known.features]
-    if missing:
-        able = [n for n in encoders.names() if set(reductions) <= set(facts(n).features)]
-        raise ValueError(
-            f"`{subject}` needs feature maps of reduction {tuple(reductions)} of its encoder; "
-            f"`{name}` has {known.features} and lacks {tuple(missing)}. Received: "
-            f"encoder={name!r}. Choose one of {able}."
-        )
-    sizes = [size for size in image.shape[1:-1] if size is not None]
-    if sizes and min(sizes) < known.smallest:
-        raise ValueError(
-            f"`{subject}` needs images of at least {known.smallest} pixels for encoder `{name}`. "
-            f"Received: input_shape={tuple(image.shape[1:])}. Enlarge or pad smaller images."
-        )
-    return encoders.features(
-        name,
-        image,
-        output_stride=options.output_stride,
-        weights=options.encoder_weights,
-        **dict(options.encoder_options or {}),
-    )
 
 
 def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu"):
@@ -162,7 +113,7 @@ def check_encoder_options(subject, options):
     Raises:
         ValueError: they are not.
     """
-    if options.encoder_options is not None and not isinstance(options.encoder_options, dict):
+    if options.encoder_options is not None and not isinstance(options.encoder_options, Mapping):
         raise ValueError(
             f"`{subject}` needs encoder_options to be a dict of the encoder's own options, or "
             f"None. Received: encoder_options={options.encoder_options!r}. For example, pass "

@@ -11,13 +11,15 @@ those of its VGG network. What the paper adds around the network is not part of 
 scales, whose largest logits are taken, and the dense CRF behind it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from keras import initializers, layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options, encoder_maps
+from keras_seg.models.decoding import check_encoder_options
+from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.registry import Count, architecture
 
 PAPER = (
@@ -35,7 +37,7 @@ class Options(NamedTuple):
 
     encoder: str = "resnet101"
     encoder_weights: str | None = None
-    encoder_options: dict | None = None
+    encoder_options: Mapping | None = None
     output_stride: int = 8
     atrous_rates: tuple = (6, 12, 18, 24)
 

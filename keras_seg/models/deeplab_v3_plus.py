@@ -14,13 +14,15 @@ implementations are other networks in places:
 The authors enlarge maps with their corners aligned; here pixel centers lie at half-integers.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options, classifier, conv_bn, encoder_maps
+from keras_seg.models.decoding import check_encoder_options, classifier, conv_bn
+from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.xception_aligned import separable_conv
 from keras_seg.models.registry import Count, architecture
 
@@ -39,7 +41,7 @@ class Options(NamedTuple):
 
     encoder: str = "xception65"
     encoder_weights: str | None = None
-    encoder_options: dict | None = None
+    encoder_options: Mapping | None = None
     output_stride: int = 16
     atrous_rates: tuple = (6, 12, 18)
     filters: int = 256

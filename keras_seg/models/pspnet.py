@@ -15,6 +15,7 @@ The authors' later PyTorch code (hszhao/semseg) has the stride of a bottleneck o
 convolution; the prototxt files have it on the first 1x1, as here.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from keras import layers
@@ -26,8 +27,8 @@ from keras_seg.models.decoding import (
     check_encoder_options,
     classifier,
     conv_bn,
-    encoder_maps,
 )
+from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.registry import Count, architecture
 
 PAPER = "Zhao, Shi, Qi, Wang, Jia: Pyramid Scene Parsing Network. CVPR 2017. arXiv:1612.01105"
@@ -42,7 +43,7 @@ class Options(NamedTuple):
 
     encoder: str = "resnet101_deep"
     encoder_weights: str | None = None
-    encoder_options: dict | None = None
+    encoder_options: Mapping | None = None
     output_stride: int = 8
     bins: tuple = (1, 2, 3, 6)
     filters: int = 512

@@ -17,13 +17,15 @@ places:
 The port enlarges maps with their corners aligned; here pixel centers lie at half-integers.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options, classifier, encoder_maps
+from keras_seg.models.decoding import check_encoder_options, classifier
+from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.blocks import conv
 from keras_seg.models.registry import Count, architecture
 
@@ -43,7 +45,7 @@ class Options(NamedTuple):
 
     encoder: str = "resnet101"
     encoder_weights: str | None = None
-    encoder_options: dict | None = None
+    encoder_options: Mapping | None = None
     output_stride: int = 32
     filters: int = 256
     pooling_stages: int = 4
