@@ -24,7 +24,7 @@ def test_v2_sums_four_dilated_classifiers(output_stride, expected):
     assert rates(model, names) == expected
     for name in names:
         layer = model.get_layer(name)
-        assert layer.kernel.shape[:2] + (layer.filters,) == (3, 3, 5)
+        assert (*layer.kernel.shape[:2], layer.filters) == (3, 3, 5)
         assert layer.use_bias
     assert len(model.get_layer("aspp_add").input) == 4
 
