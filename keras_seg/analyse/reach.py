@@ -258,7 +258,8 @@ def _crop_like(layer: CropLike, inputs, axis):
 
 @reach.register
 def _resize_like(layer: ResizeLike, inputs, axis):
-    return _resized(inputs[0], len(inputs[1].first), layer.interpolation)
+    made, aligned = len(inputs[1].first), layer.align_corners
+    return _resized(inputs[0], made, layer.interpolation, aligned)
 
 
 @_register((layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D))
@@ -292,10 +293,12 @@ def _spread(given, size, stride, padding, dilation):
     return _gather(given, source // stride, inside)
 
 
-def _resized(given, made, interpolation):
-    """Bilinear or nearest, pixel centers at half-integers."""
+def _resized(given, made, interpolation, aligned=False):
+    """Bilinear or nearest, pixel centers at half-integers or corner pixels on each other."""
     n = len(given.first)
     center = (np.arange(made) + 0.5) * n / made - 0.5
+    if aligned:
+        center = np.arange(made) * (n - 1) / max(made - 1, 1)
     if interpolation == "nearest":
         source = np.floor(center + 0.5)[:, None]
     else:

@@ -10,11 +10,13 @@ class ResizeLike(layers.Layer):
 
     Works while sizes are unknown, which `keras.layers.UpSampling2D("bilinear")` and
     `keras.ops.image.resize` do not in a TensorFlow graph of Keras 3.15. Pixel centers lie at
-    half-integers, as in `tf.image.resize`. With known sizes the TFLite converter turns it into
-    one RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR.
+    half-integers, as in `tf.image.resize`, or the first and last pixels of both maps lie on each
+    other, as in Caffe. With known sizes the TFLite converter turns it into one RESIZE_BILINEAR or
+    RESIZE_NEAREST_NEIGHBOR.
 
     Args:
         interpolation: "bilinear" or "nearest".
+        align_corners: whether the corner pixels lie on each other; for "bilinear" only.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -24,21 +26,27 @@ class ResizeLike(layers.Layer):
         Tensor (b, h2, w2, c) in the layer's compute dtype.
 
     Raises:
-        ValueError: `interpolation` is neither of the two.
+        ValueError: `interpolation` is neither of the two, or corners cannot be aligned.
 
     >>> small, large = keras.ops.ones((1, 2, 2, 5)), keras.ops.ones((1, 7, 9, 3))
     >>> tuple(ResizeLike()([small, large]).shape)
     (1, 7, 9, 5)
     """
 
-    def __init__(self, interpolation="bilinear", **kwargs):
+    def __init__(self, interpolation="bilinear", align_corners=False, **kwargs):
         super().__init__(**kwargs)
         if interpolation not in ("bilinear", "nearest"):
             raise ValueError(
                 "`ResizeLike` needs interpolation 'bilinear' or 'nearest'. "
                 f"Received: interpolation={interpolation!r}."
             )
-        self.interpolation = interpolation
+        if align_corners and interpolation != "bilinear":
+            raise ValueError(
+                "`ResizeLike` aligns corners for interpolation 'bilinear' only. Received: "
+                f"interpolation={interpolation!r}, align_corners={align_corners!r}. Choose one of "
+                "them."
+            )
+        self.interpolation, self.align_corners = interpolation, bool(align_corners)
 
     def call(self, inputs):
         x, reference = inputs
@@ -49,13 +57,26 @@ class ResizeLike(layers.Layer):
             size = tf.shape(reference)[1:3]
             if None not in reference.shape[1:3]:
                 size = reference.shape[1:3]
-            resized = tf.image.resize(x, size, method=self.interpolation)
+            if self.align_corners:
+                resized = tf.compat.v1.image.resize_bilinear(x, size, align_corners=True)
+            else:
+                resized = tf.image.resize(x, size, method=self.interpolation)
+        elif self.align_corners:
+            (height, width), (rows, columns) = ops.shape(x)[1:3], ops.shape(reference)[1:3]
+            resized = ops.einsum("ih,bhwc->biwc", self._aligned(height, rows), x)
+            resized = ops.einsum("jw,biwc->bijc", self._aligned(width, columns), resized)
         else:
             size = tuple(ops.shape(reference))[1:3]
             resized = ops.image.resize(
                 x, size, interpolation=self.interpolation, data_format="channels_last"
             )
         return ops.cast(resized, self.compute_dtype)
+
+    def _aligned(self, side, made):
+        """Matrix (made, side) whose rows interpolate between the pixels of one axis."""
+        place = ops.arange(made, dtype="float32")[:, None] * ((side - 1) / max(made - 1, 1))
+        distance = ops.abs(place - ops.arange(side, dtype="float32")[None])
+        return ops.cast(ops.maximum(1.0 - distance, 0.0), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         x_shape, reference_shape = input_shape
@@ -66,7 +87,8 @@ class ResizeLike(layers.Layer):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {**super().get_config(), "interpolation": self.interpolation}
+        own = {"interpolation": self.interpolation, "align_corners": self.align_corners}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("keras_seg")

@@ -62,7 +62,7 @@ def bottleneck(x, inside, filters, name, stride=1, dilation=1):
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1):
+def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1, align_corners=False):
     """Dropout, a convolution with bias, and bilinear enlargement to the image's size, in float32.
 
     Args:
@@ -71,6 +71,7 @@ def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1):
         num_classes: classes to tell apart.
         dropout_rate: share of values dropped while training; 0 adds no layer.
         kernel_size: side of the kernel in pixels.
+        align_corners: whether the enlargement puts corner pixels on each other, see `ResizeLike`.
 
     Returns:
         KerasTensor of logits with the image's height and width.
@@ -82,7 +83,8 @@ def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1):
     if dropout_rate:
         x = layers.Dropout(dropout_rate, name="logits_dropout")(x)
     x = layers.Conv2D(num_classes, kernel_size, padding="same", name="logits_conv")(x)
-    return ResizeLike(name="logits", dtype="float32")([x, image])
+    enlarge = ResizeLike(align_corners=align_corners, name="logits", dtype="float32")
+    return enlarge([x, image])
 
 
 def auxiliary_classifier(x, num_classes, name):

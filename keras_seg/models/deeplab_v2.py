@@ -7,7 +7,8 @@ arXiv 1606.00915.
 The layers are those of the authors' Caffe network with ResNet-101 and of its PyTorch port
 (github.com/kazuto1011/deeplab-pytorch): each branch of the atrous spatial pyramid pooling is one
 3x3 convolution to the classes, with a bias; the fc6, fc7, fc8 branches of the paper's figure 7 are
-those of its VGG network. What the paper adds around the network is not part of it: images at three
+those of its VGG network. The port enlarges the logits with pixel centers at half-integers:
+`align_corners=False`. What the paper adds around the network is not part of it: images at three
 scales, whose largest logits are taken, and the dense CRF behind it.
 """
 
@@ -40,6 +41,7 @@ class Options(NamedTuple):
     encoder_options: Mapping | None = None
     output_stride: int = 8
     atrous_rates: tuple = (6, 12, 18, 24)
+    align_corners: bool = True
 
 
 @architecture(
@@ -69,6 +71,8 @@ def deeplab_v2(image, num_classes, options):
             or 32.
         atrous_rates: dilation rates of the classifiers for output stride 8; half of them for 16, a
             quarter for 32, rounded up, so that they see the same part of the image.
+        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
+            as in the authors' Caffe code; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -99,4 +103,5 @@ def deeplab_v2(image, num_classes, options):
         for number, rate in enumerate(rates, start=1)
     ]
     x = layers.Add(name="aspp_add")(branches)
-    return ResizeLike(name="logits", dtype="float32")([x, image])
+    enlarge = ResizeLike(align_corners=options.align_corners, name="logits", dtype="float32")
+    return enlarge([x, image])

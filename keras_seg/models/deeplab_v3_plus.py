@@ -10,8 +10,8 @@ implementations are other networks in places:
 - The authors' MobileNetV2 has neither dilated branches nor a decoder: `atrous_rates=()` and
   `decoder=False`.
 - VainF/DeepLabV3Plus-Pytorch has ordinary 3x3 convolutions in place of separable ones, and one of
-  them in the decoder: `separable=False` and `decoder_convolutions=1`.
-The authors enlarge maps with their corners aligned; here pixel centers lie at half-integers.
+  them in the decoder, and pixel centers at half-integers: `separable=False`,
+  `decoder_convolutions=1` and `align_corners=False`.
 """
 
 from collections.abc import Mapping
@@ -50,6 +50,7 @@ class Options(NamedTuple):
     low_level_filters: int = 48
     decoder_convolutions: int = 2
     dropout_rate: float = 0.1
+    align_corners: bool = True
 
 
 _MOBILE = {"encoder": "mobilenet_v2", "atrous_rates": (), "decoder": False}
@@ -97,6 +98,8 @@ def deeplab_v3_plus(image, num_classes, options):
         low_level_filters: channels that this map is narrowed to.
         decoder_convolutions: number of 3x3 convolutions of the decoder.
         dropout_rate: share of values dropped behind the branches while training, 0..1.
+        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
+            as in the authors' code; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -116,11 +119,12 @@ def deeplab_v3_plus(image, num_classes, options):
         x = layers.Dropout(options.dropout_rate, name="aspp_dropout")(x)
     if options.decoder:
         low = conv_bn(maps[4], options.low_level_filters, 1, "decoder_low")
-        x = ResizeLike(name="decoder_enlarge")([x, low])
+        enlarge = ResizeLike(align_corners=options.align_corners, name="decoder_enlarge")
+        x = enlarge([x, low])
         x = layers.Concatenate(name="decoder_concat")([x, low])
         for number in range(1, options.decoder_convolutions + 1):
             x = _convolution(x, f"decoder{number}", 1, options)
-    return classifier(x, image, num_classes)
+    return classifier(x, image, num_classes, align_corners=options.align_corners)
 
 
 def spatial_pyramid(x, options):

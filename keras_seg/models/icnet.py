@@ -12,8 +12,7 @@ differs from the paper's text and figure 2 in places:
 - The pyramid has no convolutions: its averages are added to the map.
 - The cascade's heads are a 1x1 convolution each, and read the maps after their enlargement; the
   authors' training file is not public, and ports agree on that.
-The authors enlarge maps with their corners aligned; here pixel centers lie at half-integers, and
-images have any size.
+The authors' images have 32n + 1 pixels; here they have any size.
 """
 
 from typing import NamedTuple
@@ -43,6 +42,7 @@ class Options(NamedTuple):
 
     blocks: tuple = (3, 4, 6, 3)
     width: float = 0.5
+    align_corners: bool = True
     auxiliary_head: bool = False
 
 
@@ -68,6 +68,8 @@ def icnet(image, num_classes, options):
             is halved.
         width: factor of all numbers of channels: 0.5 as published, after pruning; 1 is the
             network that was pruned.
+        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
+            as in the authors' code; False for pixel centers at half-integers.
         auxiliary_head: whether to return also the cascade's "aux_sub4" and "aux_sub24", logits at
             a 16th and an eighth of the image's size, for training.
 
@@ -85,13 +87,13 @@ def icnet(image, num_classes, options):
     x = normalized(image, "caffe", "")
     medium, small = deep_branch(halved(x, "sub2_image"), options)
     quarter, full = detail_branch(x, options.width)
-    small = ResizeLike(name="conv5_4_enlarge")([small, medium])
+    small = enlarged(small, medium, "conv5_4", options)
     filters = _scaled(256, options)
     fused = cascade_fusion(small, medium, "sub24", filters)
-    fused = ResizeLike(name="sub24_enlarge")([fused, full])
+    fused = enlarged(fused, full, "sub24", options)
     last = cascade_fusion(fused, full, "sub12", filters)
-    last = ResizeLike(name="sub12_enlarge")([last, quarter])
-    logits = classifier(last, image, num_classes)
+    last = enlarged(last, quarter, "sub12", options)
+    logits = classifier(last, image, num_classes, align_corners=options.align_corners)
     if not options.auxiliary_head:
         return logits
     return {
@@ -116,6 +118,26 @@ def halved(x, name):
     (None, 17, 16, 3)
     """
     return layers.MaxPooling2D(1, 2, name=name)(x)
+
+
+def enlarged(x, reference, name, options):
+    """A map at the size of another one.
+
+    Args:
+        x: KerasTensor (b, h1, w1, c).
+        reference: KerasTensor that gives the size.
+        name: prefix of the layer's name.
+        options: `Options`.
+
+    Returns:
+        KerasTensor (b, h2, w2, c).
+
+    >>> import keras
+    >>> enlarged(keras.Input((4, 4, 8)), keras.Input((7, 8, 3)), "up", Options()).shape
+    (None, 7, 8, 8)
+    """
+    resize = ResizeLike(align_corners=options.align_corners, name=f"{name}_enlarge")
+    return resize([x, reference])
 
 
 def deep_branch(x, options):
@@ -145,27 +167,28 @@ def deep_branch(x, options):
             if (stage, number) == (3, 1):
                 medium = x
                 x = halved(x, "conv3_1_half")
-    x = summed_pyramid(x)
+    x = summed_pyramid(x, options)
     return medium, conv_bn(x, _scaled(512, options), 1, "conv5_4")
 
 
-def summed_pyramid(x):
+def summed_pyramid(x, options):
     """The map plus its averages over grids, enlarged to the map's size.
 
     Args:
         x: KerasTensor (b, h, w, c).
+        options: `Options`.
 
     Returns:
         KerasTensor of the input's shape.
 
     >>> import keras
-    >>> summed_pyramid(keras.Input((8, 12, 64))).shape
+    >>> summed_pyramid(keras.Input((8, 12, 64)), Options()).shape
     (None, 8, 12, 64)
     """
     found = [x]
     for side in BINS:
         pooled = AdaptiveAveragePooling2D(side, name=f"pyramid{side}_pool")(x)
-        found.append(ResizeLike(name=f"pyramid{side}_enlarge")([pooled, x]))
+        found.append(enlarged(pooled, x, f"pyramid{side}", options))
     return layers.Add(name="pyramid_add")(found)
 
 

@@ -8,11 +8,12 @@ paper:
   the encoders `resnet50_deep` and `resnet101_deep`. The paper's text does not mention it.
 - The convolution behind the pyramid is 3x3 to 512 channels, with dropout 0.1 behind it.
 - The auxiliary head has a 3x3 convolution to 256 channels and reads the map of reduction 16.
-The authors take images of 8n + 1 pixels, and enlarge maps with their corners aligned; here images
-have any size, and pixel centers lie at half-integers. Their pyramid's windows for the published
-size divide the map evenly, and are those of adaptive pooling.
-The authors' later PyTorch code (hszhao/semseg) has the stride of a bottleneck on its 3x3
-convolution; the prototxt files have it on the first 1x1, as here.
+The authors take images of 8n + 1 pixels; here they have any size. Their pyramid's windows for the
+published sizes divide the map evenly, and are those of adaptive pooling.
+Public implementations are other networks in places. The authors' later PyTorch code
+(hszhao/semseg) has the stride of a bottleneck on its 3x3 convolution (`stride_on` of the encoder),
+where the prototxt files have it on the first 1x1, as here. It concatenates the averages from the
+smallest grid to the largest, as here; the prototxt files from the largest to the smallest.
 """
 
 from collections.abc import Mapping
@@ -48,6 +49,7 @@ class Options(NamedTuple):
     bins: tuple = (1, 2, 3, 6)
     filters: int = 512
     dropout_rate: float = 0.1
+    align_corners: bool = True
     auxiliary_head: bool = False
 
 
@@ -89,6 +91,8 @@ def pspnet(image, num_classes, options):
         bins: sides of the grids that the map is averaged to.
         filters: channels of the convolution behind the pyramid; half of it in the auxiliary head.
         dropout_rate: share of values dropped before the classifiers while training, 0..1.
+        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
+            as in the authors' code; False for pixel centers at half-integers.
         auxiliary_head: whether to return also "aux_stage4", logits of the map of reduction 16 at
             its own size, for training.
 
@@ -105,9 +109,11 @@ def pspnet(image, num_classes, options):
     _check_options(options)
     reductions = (16, 32) if options.auxiliary_head else (32,)
     maps = encoder_maps("pspnet", image, options, reductions)
-    x = pyramid_pooling(maps[32], options.bins)
+    x = pyramid_pooling(maps[32], options.bins, options.align_corners)
     x = conv_bn(x, options.filters, 3, "head")
-    logits = classifier(x, image, num_classes, options.dropout_rate)
+    logits = classifier(
+        x, image, num_classes, options.dropout_rate, align_corners=options.align_corners
+    )
     if not options.auxiliary_head:
         return logits
     x = conv_bn(maps[16], max(1, options.filters // 2), 3, "aux_stage4_head")
@@ -116,13 +122,14 @@ def pspnet(image, num_classes, options):
     return {"logits": logits, "aux_stage4": auxiliary_classifier(x, num_classes, "aux_stage4")}
 
 
-def pyramid_pooling(x, bins):
+def pyramid_pooling(x, bins, align_corners=True):
     """The pyramid pooling module (figure 3): the map, and its averages over grids.
 
     Args:
         x: KerasTensor (b, h, w, c).
         bins: sides of the grids. Each is followed by a 1x1 convolution to c / len(bins) channels,
             so that all averages together have as many channels as the map.
+        align_corners: how the averages are enlarged, see `ResizeLike`.
 
     Returns:
         KerasTensor (b, h, w, about 2c).
@@ -133,11 +140,12 @@ def pyramid_pooling(x, bins):
     """
     filters = max(1, x.shape[-1] // len(bins))
     found = [x]
-    for side in sorted(bins, reverse=True):  # The order of the prototxt files.
+    for side in bins:
         name = f"pyramid{side}"
         pooled = AdaptiveAveragePooling2D(side, name=f"{name}_pool")(x)
         pooled = conv_bn(pooled, filters, 1, name)
-        found.append(ResizeLike(name=f"{name}_enlarge")([pooled, x]))
+        enlarge = ResizeLike(align_corners=align_corners, name=f"{name}_enlarge")
+        found.append(enlarge([pooled, x]))
     return layers.Concatenate(name="pyramid_concat")(found)
 
 

@@ -14,7 +14,7 @@ places:
 - The convolution in front of a sum is a single 3x3 of the finer map; that of the coarser one ends
   its own block.
 - Dropout of one half on the two coarsest maps of the encoder and before the classifier.
-The port enlarges maps with their corners aligned; here pixel centers lie at half-integers.
+The port gives logits at a quarter of the image's size; here they are enlarged.
 """
 
 from collections.abc import Mapping
@@ -50,6 +50,7 @@ class Options(NamedTuple):
     filters: int = 256
     pooling_stages: int = 4
     dropout_rate: float = 0.5
+    align_corners: bool = True
 
 
 @architecture(
@@ -83,6 +84,8 @@ def refinenet(image, num_classes, options):
         filters: channels of the blocks; twice as many in the coarsest one.
         pooling_stages: poolings of chained residual pooling.
         dropout_rate: share of values dropped while training, 0..1.
+        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
+            as in the port; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -105,7 +108,7 @@ def refinenet(image, num_classes, options):
         if number <= 2 and options.dropout_rate:
             finer = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(finer)
         coarser = refine(finer, coarser, name, options)
-    return classifier(coarser, image, num_classes, options.dropout_rate, kernel_size=3)
+    return classifier(coarser, image, num_classes, options.dropout_rate, 3, options.align_corners)
 
 
 def refine(finer, coarser, name, options):
@@ -131,7 +134,8 @@ def refine(finer, coarser, name, options):
     if coarser is not None:
         x = conv(x, filters, 3, f"{name}_fuse")
         coarser = conv(coarser, filters, 3, f"{name}_coarser")
-        coarser = ResizeLike(name=f"{name}_enlarge")([coarser, x])
+        enlarge = ResizeLike(align_corners=options.align_corners, name=f"{name}_enlarge")
+        coarser = enlarge([coarser, x])
         x = layers.Add(name=f"{name}_add")([x, coarser])
     x = layers.Activation("relu", name=f"{name}_relu")(x)
     x = chained_pooling(x, options.pooling_stages, f"{name}_pool")

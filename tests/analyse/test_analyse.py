@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_seg import analyse, models
 from keras_seg.analyse import Reach, reach
-from keras_seg.layers import PositionAttention
+from keras_seg.layers import PositionAttention, ResizeLike
 
 
 def field(*sequence, axis="height"):
@@ -36,6 +36,22 @@ def test_fields_of_single_layers_worked_out_by_hand():
     assert field(layers.MaxPooling2D(2), same) == [2, 6]
     assert field(layers.ZeroPadding2D(1), layers.Conv2D(4, 3), layers.Cropping2D(1)) == [1, 3, 3]
     assert field(layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()) == [3, np.inf]
+
+
+def test_resizing_with_aligned_corners_mixes_two_cells_but_at_the_ends():
+    image = keras.Input((16, 16, 3))
+    pooled = layers.MaxPooling2D(4)(image)
+    found = analyse.receptive_field(
+        keras.Model(image, ResizeLike(align_corners=True)([pooled, image]))
+    )
+    # Position 3 / 15 of 4 cells of 4 pixels lies between two of them: 8 pixels.
+    assert found["height"].iloc[-1] == 8
+    # From 5 cells to 3 every second one is taken.
+    cells = Reach(4.0 * np.arange(5), 4.0 * np.arange(5) + 3)
+    size = Reach(np.zeros(3), np.zeros(3))
+    found = reach(ResizeLike(align_corners=True), [cells, size], axis=0)
+    assert found.first.tolist() == [0, 8, 16]
+    assert (found.last - found.first + 1).tolist() == [4, 4, 4]
 
 
 @pytest.mark.parametrize("mixing", [layers.GroupNormalization(2), PositionAttention()])

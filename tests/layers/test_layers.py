@@ -28,6 +28,26 @@ def test_bilinear_by_hand():
     assert np.array(found).ravel().tolist() == [0, 1, 3, 4]
 
 
+def test_bilinear_with_aligned_corners_by_hand():
+    # Outputs lie at 0, 1/3, 2/3, 1 of the input: ends keep their values.
+    x = np.array([0.0, 3.0], "float32").reshape(1, 1, 2, 1)
+    found = ResizeLike(align_corners=True)([x, np.zeros((1, 1, 4, 1))])
+    np.testing.assert_allclose(np.array(found).ravel(), [0, 1, 2, 3], atol=1e-6)
+    # From 2n + 1 to n + 1 pixels: every second one.
+    x = np.arange(5.0, dtype="float32").reshape(1, 1, 5, 1)
+    found = ResizeLike(align_corners=True)([x, np.zeros((1, 1, 3, 1))])
+    np.testing.assert_allclose(np.array(found).ravel(), [0, 2, 4], atol=1e-6)
+
+
+def test_aligned_corners_while_sizes_are_unknown():
+    layer = ResizeLike(align_corners=True)
+    shapes = [tf.TensorSpec((None, None, None, 4)), tf.TensorSpec((None, None, None, None))]
+    function = tf.function(lambda x, reference: layer([x, reference]), input_signature=shapes)
+    for small, large in SHAPES:
+        inputs = some((1, *small, 4)), some((1, *large, 3))
+        np.testing.assert_array_equal(function(*inputs), layer(inputs))
+
+
 def test_resize_like_works_while_sizes_are_unknown():
     layer = ResizeLike()
     shapes = [tf.TensorSpec((None, None, None, 4)), tf.TensorSpec((None, None, None, None))]
@@ -57,6 +77,17 @@ def test_resize_like_survives_saving():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
     assert again.interpolation == "nearest"
+
+
+def test_aligned_corners_survive_saving():
+    layer = ResizeLike(align_corners=True)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.align_corners
+
+
+def test_aligned_corners_are_for_bilinear_interpolation_only():
+    with pytest.raises(ValueError, match=r"for interpolation 'bilinear' only.*='nearest'"):
+        ResizeLike("nearest", align_corners=True)
 
 
 def test_unknown_interpolation_is_refused():

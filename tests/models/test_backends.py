@@ -59,6 +59,11 @@ for kind, sizes in (("bilinear", ((37, 51), (5, 7))), ("nearest", ((36, 48), (4,
         answers[f"{kind} to {size}"] = ops.convert_to_numpy(
             resize([logits, np.zeros((2, *size, 1), "float32")])
         )
+for size in ((37, 51), (5, 7), (1, 9)):
+    resize = layers.ResizeLike(align_corners=True)
+    answers[f"aligned corners to {size}"] = ops.convert_to_numpy(
+        resize([logits, np.zeros((2, *size, 1), "float32")])
+    )
 bn = layers.BatchNormalization(momentum=0.8)
 answers["batch normalization"] = ops.convert_to_numpy(bn(logits, training=True))
 answers["moving variance"] = ops.convert_to_numpy(bn.moving_variance)

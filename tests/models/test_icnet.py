@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_seg import models
-from keras_seg.models.icnet import halved, summed_pyramid
+from keras_seg.models.icnet import Options, halved, summed_pyramid
 
 TINY = models.facts("icnet").tiny
 
@@ -64,7 +64,7 @@ def test_halving_takes_every_second_pixel():
 
 def test_pyramid_adds_the_averages_to_the_map():
     image = keras.Input((6, 6, 2))
-    model = keras.Model(image, summed_pyramid(image))
+    model = keras.Model(image, summed_pyramid(image, Options()))
     assert not model.weights
     # Of a constant map all four averages are the constant.
     assert np.array(model(np.full((1, 6, 6, 2), 3.0))).ravel() == pytest.approx([15] * 72)
