@@ -132,8 +132,17 @@ def _options(name, package, units):
         **({"wide_kernel": 3, "last_pool": 2} if package == "torchvision" else {}),
         **({"padding": "same" if tensorflow else "symmetric"} if small else {}),
     }
+    return _taken(name, wanted)
+
+
+def _taken(name, wanted):
+    """Those of the wanted options that a network takes; those of its encoder as one option."""
     known = inspect.signature(builders()[name]).parameters
-    return {key: value for key, value in wanted.items() if key in known}
+    found = {key: value for key, value in wanted.items() if key in known}
+    if "encoder_options" in known:
+        inside = inspect.signature(builders()[known["encoder"].default]).parameters
+        found["encoder_options"] = {key: value for key, value in wanted.items() if key in inside}
+    return found
 
 
 def _large_epsilon(name, package):

@@ -79,6 +79,7 @@ CASES = (
     ("inception_resnet_v1", "pytorchcv", "inceptionresnetv1"),
     ("inception_resnet_v2", "pytorchcv", "inceptionresnetv2"),
     ("wrn_28_10", "pytorchcv", "wrn28_10_cifar10"),
+    ("pspnet", "pytorchcv", "pspnet_resnetd101b_cityscapes"),
 )
 # Networks whose images become -1..1.
 SYMMETRIC = ("googlenet", "inception", "xception", "legacy_xception")
@@ -104,6 +105,8 @@ def network(package, theirs):
         return timm.create_model(theirs, pretrained=False, num_classes=10)
     from pytorchcv.model_provider import get_model
 
+    if theirs.startswith("pspnet"):  # Its logits are as many as the image's pixels.
+        return get_model(theirs, num_classes=3, pretrained_backbone=False, fixed_size=False)
     return get_model(theirs, pretrained=False, num_classes=10)
 
 
@@ -125,7 +128,10 @@ def case(package, theirs, side):
         mean = deviation = np.array([0.5, 0.5, 0.5])
     x = torch.from_numpy((image / 255 - mean) / deviation).permute(0, 3, 1, 2)
     with torch.no_grad():
-        logits = model.double()(x).numpy()
+        logits = model.double()(x)
+    # Segmentation networks return their auxiliary logits as well.
+    logits = logits[0].permute(0, 2, 3, 1) if isinstance(logits, tuple) else logits
+    logits = logits.numpy()
     return {"shapes": shapes, "scale": scale, "side": side, "logits": logits.tolist()}
 
 
@@ -143,6 +149,7 @@ if __name__ == "__main__":
         side = 96 if large else 64
         if package == "pytorchcv":
             side = 32 if ours.startswith("wrn") else 299 if large or ours == "xception" else 224
+            side = 41 if ours == "pspnet" else side
         found = {"ours": ours, "package": package, "theirs": theirs, **case(package, theirs, side)}
         path = folder / f"{package}-{theirs}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
