@@ -74,6 +74,24 @@ DEEPLAB_V2 = (
     (r"layer(\d)\.block(\d)\.increase\.(conv|bn)", r"encoder_conv\1_block\2_3_\3"),
     (r"aspp\.c(\d)", r"aspp<\1>"),
 )
+_CLASSIFIER = r"classifier\."
+DEEPLAB_V3_PLUS = (
+    *((f"backbone\\.{theirs}", ours) for theirs, ours in REFINENET if "encoder" in ours),
+    (_CLASSIFIER + r"project\.0", "decoder_low_conv"),
+    (_CLASSIFIER + r"project\.1", "decoder_low_bn"),
+    (_CLASSIFIER + r"aspp\.convs\.([0-3])\.0", r"aspp\1_conv"),
+    (_CLASSIFIER + r"aspp\.convs\.([0-3])\.1", r"aspp\1_bn"),
+    (_CLASSIFIER + r"aspp\.convs\.4\.1", "aspp_mean_conv"),
+    (_CLASSIFIER + r"aspp\.convs\.4\.2", "aspp_mean_bn"),
+    (_CLASSIFIER + r"aspp\.project\.0", "aspp_project_conv"),
+    (_CLASSIFIER + r"aspp\.project\.1", "aspp_project_bn"),
+    (_CLASSIFIER + r"classifier\.0", "decoder1_conv"),
+    (_CLASSIFIER + r"classifier\.1", "decoder1_bn"),
+    (_CLASSIFIER + r"classifier\.3", "logits_conv"),
+)
+# Channels by which kernels behind a concatenation are turned: there the image's mean is the last
+# of five maps and here the first; there the decoder's 48 channels are the first and here the last.
+TURNED = {"aspp_project_conv": 256, "decoder1_conv": -48}
 
 
 def resnet(blocks, stride_on):
@@ -90,6 +108,18 @@ CASES = {
     ),
     "refinenet": ("refinenet", {"encoder_options": resnet(1, "3x3")}, REFINENET, "logits_conv"),
     "deeplab_v2": ("deeplab_v2", {"encoder_options": resnet(2, "1x1")}, DEEPLAB_V2, "aspp_add"),
+    "deeplab_v3_plus": (
+        "deeplab_v3_plus",
+        {
+            "encoder": "resnet50",
+            "encoder_options": {"stride_on": "3x3", "input_range": "torch"},
+            "separable": False,
+            "decoder_convolutions": 1,
+            "align_corners": False,
+        },
+        DEEPLAB_V3_PLUS,
+        "logits_conv",
+    ),
 }
 # Of a batch normalization.
 PARTS = {
@@ -118,7 +148,8 @@ def fill(model, weights, patterns):
         if isinstance(layer, keras.layers.BatchNormalization):
             part = PARTS[part]
         elif part == "weight":
-            part, value = "kernel", value.transpose(2, 3, 1, 0)
+            value = np.roll(value.transpose(2, 3, 1, 0), TURNED.get(layer.name, 0), axis=2)
+            part = "kernel"
         variable = getattr(layer, part)
         left.remove(variable.path)
         variable.assign(value)

@@ -1,8 +1,9 @@
 """Write the shapes and logits of networks in their authors' code: `python make.py FOLDER`.
 
-Needs torch, and clones of three repositories in FOLDER: HRNet/HRNet-Semantic-Segmentation,
-DrSleep/refinenet-pytorch (the port with the authors' weights) and kazuto1011/deeplab-pytorch (the
-same for DeepLab-v2). The tests need none of them. The weights follow from the rule of ../ports.
+Needs torch, and clones of four repositories in FOLDER: HRNet/HRNet-Semantic-Segmentation,
+DrSleep/refinenet-pytorch (the port with the authors' weights), kazuto1011/deeplab-pytorch (the
+same for DeepLab-v2) and VainF/DeepLabV3Plus-Pytorch (a network of its own in places, which ours
+has as options). The tests need none of them. The weights follow from the rule of ../ports.
 The logits are those of the networks' own size, before they are enlarged to the image's.
 """
 
@@ -72,6 +73,14 @@ def deeplab_v2(folder):
     return code.DeepLabV2(CLASSES, [2, 2, 2, 2], [6, 12, 18, 24])
 
 
+def deeplab_v3_plus(folder):
+    """DeepLab v3+ with ResNet-50, up to the enlargement to the image's size."""
+    code = module(folder / "DeepLabV3Plus-Pytorch/network", "modeling")
+    model = code.deeplabv3plus_resnet50(CLASSES, output_stride=16, pretrained_backbone=False)
+    model.forward = lambda x: model.classifier(model.backbone(x))
+    return model
+
+
 def case(model):
     """Names and shapes in order, and logits in float64."""
     shapes = {
@@ -91,7 +100,7 @@ def case(model):
 
 
 if __name__ == "__main__":
-    for build in (hrnet, refinenet, deeplab_v2):
+    for build in (hrnet, refinenet, deeplab_v2, deeplab_v3_plus):
         found = case(build(Path(sys.argv[1])))
         path = Path(__file__).parent / f"{build.__name__}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
