@@ -39,6 +39,7 @@ class Options(NamedTuple):
     encoder: str = "resnet101"
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 8
     atrous_rates: tuple = (6, 12, 18, 24)
     align_corners: bool = True
@@ -67,6 +68,8 @@ def deeplab_v2(image, num_classes, options):
         encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 8 as published, 16
             or 32.
         atrous_rates: dilation rates of the classifiers for output stride 8; half of them for 16, a

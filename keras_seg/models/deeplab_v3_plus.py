@@ -42,6 +42,7 @@ class Options(NamedTuple):
     encoder: str = "xception65"
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 16
     atrous_rates: tuple = (6, 12, 18)
     filters: int = 256
@@ -88,6 +89,8 @@ def deeplab_v3_plus(image, num_classes, options):
         encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 16 as published
             for training, 8 for inference, or 32.
         atrous_rates: dilation rates of the branches for output stride 16; twice as large for 8,

@@ -37,7 +37,8 @@ def encoder_maps(subject, image, options, needed=()):
     if missing:
         raise ValueError(
             f"`{subject}` needs feature maps of {_sizes(needed)} of the image's size. Received: "
-            f"encoder={name!r}, which has none of {_sizes(missing)}. Choose one of {sorted(able)}."
+            f"encoder={name!r}, which has none of {_sizes(missing)}. Encoders that have them: "
+            f"{', '.join(sorted(able))}."
         )
     _require_size(subject, image, name)
     return encoders.features(

@@ -44,6 +44,7 @@ class Options(NamedTuple):
     encoder: str = "vgg16"
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 32
     dense_units: int = 4096
     dropout_rate: float = 0.5
@@ -90,6 +91,8 @@ def fcn(image, num_classes, options):
         encoder: name of a classifier; see `keras_seg.models.names("classification")`.
         encoder_weights: None for random ones, "imagenet", or the path of a file.
         encoder_options: options of the encoder in place of its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
         dense_units: channels of the two hidden layers behind VGG.
         dropout_rate: share of their values dropped while training, 0..1.

@@ -45,6 +45,7 @@ class Options(NamedTuple):
     encoder: str = "resnet101_deep"
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 8
     bins: tuple = (1, 2, 3, 6)
     filters: int = 512
@@ -86,6 +87,8 @@ def pspnet(image, num_classes, options):
         encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 8 as published, 16
             or 32.
         bins: sides of the grids that the map is averaged to.

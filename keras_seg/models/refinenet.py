@@ -46,6 +46,7 @@ class Options(NamedTuple):
     encoder: str = "resnet101"
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 32
     filters: int = 256
     pooling_stages: int = 4
@@ -79,6 +80,8 @@ def refinenet(image, num_classes, options):
         encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 32 as published, or
             16 or 8.
         filters: channels of the blocks; twice as many in the coarsest one.

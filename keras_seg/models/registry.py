@@ -10,6 +10,7 @@ import keras
 from keras_seg import _check
 
 TASKS = ("segmentation", "classification")
+ENCODER_PREFIX = "encoder_"  # of the names of an encoder's layers in segmentation networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +144,8 @@ def _builder(function, facts, options, changes):
         _check.input_shape(facts.name, input_shape, facts.dimensions, facts.smallest)
         _check.positive_integer(facts.name, "num_classes", num_classes)
         for option in given:
+            if option == "freeze" and option not in known:
+                _refuse_to_freeze(facts.name, given[option])
             _check.one_of(f"option of `{facts.name}`", "option", option, known)
         given = (
             {**changes, **given} if defaults is None else {"options": defaults._replace(**given)}
@@ -150,11 +153,38 @@ def _builder(function, facts, options, changes):
         image = keras.Input(tuple(input_shape), name="image")
         outputs = function(image, int(num_classes), **given)
         _check_outputs(facts, image, outputs, int(num_classes))
-        return keras.Model(image, outputs, name=facts.name)
+        model = keras.Model(image, outputs, name=facts.name)
+        if getattr(given.get("options"), "freeze", None) is not None:
+            _freeze(model, given["options"].freeze)
+        return model
 
     build.__name__ = build.__qualname__ = facts.name
     build.__signature__ = _public_signature(any_size, facts.num_classes, known)  # pyright: ignore
     return build
+
+
+def _freeze(model, part):
+    """Keep the weights and the batch statistics of a network's encoder as they are."""
+    _check.one_of(f"part of `{model.name}` to freeze", "freeze", part, ("encoder",))
+    encoder = [layer for layer in model.layers if layer.name.startswith(ENCODER_PREFIX)]
+    if not encoder:
+        _refuse_to_freeze(model.name, part)
+    for layer in encoder:
+        layer.trainable = False
+
+
+def _refuse_to_freeze(name, part):
+    """Raise for a network that has no encoder."""
+    able = [
+        other
+        for other, build in _BUILDERS.items()
+        if "encoder" in inspect.signature(build).parameters
+    ]
+    advice = "Pass encoder='resnet50', for example" if name in able else "Leave freeze out"
+    raise ValueError(
+        f"`{name}` is built without an encoder that could be frozen. Received: freeze={part!r}. "
+        f"{advice}. Networks with an encoder: {', '.join(sorted(able))}."
+    )
 
 
 def _check_outputs(facts, image, outputs, num_classes):

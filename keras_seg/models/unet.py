@@ -44,6 +44,7 @@ class Options(NamedTuple):
     encoder: str | None = None
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
+    freeze: str | None = None
     output_stride: int = 32
     decoder_filters: tuple = (256, 128, 64, 32, 16)
 
@@ -95,6 +96,8 @@ def unet(image, num_classes, options):
             are then not used.
         encoder_weights: None for random ones, "imagenet", or the path of a file.
         encoder_options: options of the encoder in place of its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
         output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
         decoder_filters: channels of the decoder behind an encoder at 1/16, 1/8, 1/4, 1/2 of the
             size and at the image's own.

@@ -48,7 +48,7 @@ def check_used(data, model, changes):
 
     Raises:
         ValueError: plain tf.data datasets with a batch size, a crop size or an augmentation; or a
-            built model with options.
+            built model with options or with something to freeze.
     """
     plain = not hasattr(data, "train_batches")
     for name in ("batch_size", "crop_size", "augmentation") if plain else ():
@@ -63,6 +63,12 @@ def check_used(data, model, changes):
             "`fit` passes options to the builder of a network that is given by name. Received: "
             f"options={changes['options']!r} and the built model '{model.name}'. Pass them to "
             "`keras_seg.models.build`, or pass the name of the network."
+        )
+    if isinstance(model, keras.Model) and changes.get("freeze"):
+        raise ValueError(
+            "`fit` freezes the encoder of a network that is given by name. Received: "
+            f"freeze={changes['freeze']!r} and the built model '{model.name}'. Build it with "
+            "freeze='encoder', or set `trainable = False` of its layers, which `fit` keeps."
         )
 
 

@@ -48,7 +48,8 @@ def scored_network(model, network, data, recipe):
 
 
 def _built(name, data, recipe, policy):
-    options = dict(recipe.options)
+    options = {"freeze": recipe.freeze} if recipe.freeze else {}
+    options |= recipe.options
     shape = (*(None,) * len(recipe.crop_size), data.num_channels)
     if recipe.auxiliary_weight and models.has_option(name, "auxiliary_head"):
         options["auxiliary_head"] = True

@@ -68,6 +68,9 @@ class Recipe:
             with its class weights, without augmentation, auxiliary heads and weight decay.
         patience: stop after so many measurements without a better mean IoU; None never.
         options: arguments of the architecture's builder.
+        freeze: "encoder" to leave the encoder's weights and batch statistics as they are, for
+            networks with an encoder that are given by name; None to train all. With
+            before={"freeze": "encoder"} a training of the decoder alone comes first.
         before: fields of a training that comes first and is otherwise the same, such as
             {"crop_size": (224, 224), "learning_rate": 1e-3}. This one starts from its best
             weights.
@@ -107,6 +110,7 @@ class Recipe:
     validation_loss: bool = False
     patience: int | None = None
     options: dict = dataclasses.field(default_factory=dict)
+    freeze: str | None = None
     before: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

@@ -68,6 +68,8 @@ def check(recipe):
     if not isinstance(recipe.optimizer, dict):
         _check.one_of("optimizer", "optimizer", recipe.optimizer, OPTIMIZERS)
         _check.one_of("schedule", "schedule", recipe.schedule, SCHEDULES)
+    if recipe.freeze is not None:
+        _check.one_of(f"part to freeze in {subject}", "freeze", recipe.freeze, ("encoder",))
     _check.one_of("precision", "precision", recipe.precision, PRECISIONS)
     for name in ("label_smoothing", "averaging", "swa"):
         _check.share(subject, name, getattr(recipe, name))

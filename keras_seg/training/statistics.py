@@ -19,7 +19,8 @@ def reestimate_statistics(model, batches):
     Moving averages look back over a few batches only, and lag behind the weights; with small
     batches, or after the weights were averaged or loaded, they are wrong and the network with
     them. This pass runs the pictures once, normalized by their own batch and without dropout, as
-    FC-DenseNet's authors evaluate, and keeps the mean and the variance over all pixels.
+    FC-DenseNet's authors evaluate, and keeps the mean and the variance over all pixels. Layers that
+    are not trainable keep theirs.
 
     Y. Wu, J. Johnson: Rethinking "Batch" in BatchNorm, 2021, arXiv 2105.07576, section 3.
 
@@ -65,6 +66,8 @@ def reestimate_statistics(model, batches):
             variable.assign(value)
     means, squares, num_batches = found
     for layer, mean, square in zip(normalizing, means, squares, strict=True):
+        if not layer.trainable:  # It kept its statistics, of which these are copies.
+            continue
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(np.maximum(square - mean**2, 0))
     return num_batches

@@ -48,7 +48,7 @@ def test_output_stride_is_that_of_the_coarsest_map(name):
     ids=str,
 )
 def test_an_encoder_without_a_feature_map_is_refused(name, options, missing):
-    words = rf"`{name}` needs feature maps.*none at 1/{missing}\. Choose one of .*'resnet50'"
+    words = rf"`{name}` needs feature maps.*none of 1/{missing}\. Encoders that .*, resnet50, "
     with pytest.raises(ValueError, match=words):
         models.build(name, (64, 64, 3), 3, **options)
 

@@ -115,7 +115,7 @@ def test_other_encoders_and_output_strides(encoder, output_stride):
         ({"finest": 4}, r"`fcn` needs finest to be 32, 16 or 8.* Received: finest=4"),
         (
             {"encoder": "squeezenet1_0"},
-            r"`fcn8s` needs feature maps of 1/32, 1/16, 1/8 .* none of 1/32\. Choose one of .*'re",
+            r"`fcn8s` needs feature maps of 1/32, 1/16, 1/8 .* none of 1/32\. Encoders that .*re",
         ),
         ({"encoder": "no_such"}, "encoder of `fcn8s`"),
         ({"encoder": "resnet18", "output_stride": 4}, "needs an output stride"),

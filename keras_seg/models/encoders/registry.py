@@ -8,7 +8,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.encoders.strides import Strides
-from keras_seg.models.registry import Count, architecture, facts
+from keras_seg.models.registry import ENCODER_PREFIX, Count, architecture, facts
 from keras_seg.models.weights import donor_of, fill, units_of
 
 
@@ -112,7 +112,7 @@ def names(reduction=None):
     return sorted(n for n in _ENCODERS if reduction is None or reduction in facts(n).features)
 
 
-def features(name, image, output_stride=32, prefix="encoder_", weights=None, **options):
+def features(name, image, output_stride=32, prefix=ENCODER_PREFIX, weights=None, **options):
     """The feature maps of an encoder, as layers of the network that is being built.
 
     Args:
@@ -145,7 +145,8 @@ def features(name, image, output_stride=32, prefix="encoder_", weights=None, **o
         able = [n for n, other in _ENCODERS.items() if "output_stride" in other.options._fields]
         raise ValueError(
             f"Encoder `{name}` cannot keep its maps larger. Received: "
-            f"output_stride={output_stride}. Leave it at 32, or take one of {sorted(able)}."
+            f"output_stride={output_stride}. Leave it at 32, or take one of these: "
+            f"{', '.join(sorted(able))}."
         )
     donor = None if weights is None else donor_of(name, weights, options, top=False)
     if donor is not None:

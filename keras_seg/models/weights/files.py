@@ -7,15 +7,13 @@ import keras
 import numpy as np
 
 from keras_seg.models.pixel_ranges import range_of
-from keras_seg.models.registry import builders
+from keras_seg.models.registry import ENCODER_PREFIX, builders
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.imagenet import imagenet_donor
 from keras_seg.models.weights.state_dicts import read_state_dict
 from keras_seg.models.weights.torch_layouts import torch_donor
 from keras_seg.models.weights.units import units_of
 from keras_seg.run_files import read_network
-
-PREFIX = "encoder_"  # of an encoder's layers in segmentation networks
 
 
 def donor_of(name, weights, options, top=True):
@@ -57,7 +55,7 @@ def donor_of(name, weights, options, top=True):
 def _keras_donor(name, path):
     """The encoder of a segmentation network, or a whole classifier."""
     model = read_network(path)
-    prefix = PREFIX if units_of(model, PREFIX) else ""
+    prefix = ENCODER_PREFIX if units_of(model, ENCODER_PREFIX) else ""
     known = inspect.signature(builders()[name]).parameters
     options = {
         key: value
