@@ -6,7 +6,15 @@ import pkgutil
 
 from keras_seg import _check
 from keras_seg.models.registry import TASKS, Count, Facts, builders, facts
-from keras_seg.models.weights import donor_of, fill, port, units_of
+from keras_seg.models.weights import (
+    donor_of,
+    fill,
+    known_settings,
+    own_network,
+    port,
+    take_by_name,
+    units_of,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -50,7 +58,10 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
             classifiers that exist there; or the path of a .keras file, of a run's folder, or of a
             PyTorch file (.safetensors, .pth). Options in which the weights' network differs from
             ours are set to its. For other classes the last layer stays random; for other than
-            three channels the first kernel's slices are taken in turn.
+            three channels the first kernel's slices are taken in turn. Segmentation networks take
+            from a .keras file what fits by layer name and shape, from a classifier's the encoder;
+            the log names the layers that stay random. Their ImageNet weights are those of the
+            encoder: pass encoder_weights="imagenet".
         **options: the builder's own keyword arguments, see `help(keras_seg.models.<name>)`.
 
     Returns:
@@ -70,10 +81,26 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
     given = {key: value for key, value in given.items() if value is not None}
     if weights is None:
         return builders()[name](**given, **options)
+    if facts(name).task == "segmentation" and (own := own_network(weights)) is not None:
+        model = builders()[name](**given, **_with_settings(name, options, own[0]))
+        take_by_name(model, own[0], f"'{own[1]}'")
+        return model
     donor = donor_of(name, weights, options)
     model = builders()[name](**given, **{**donor.options, **options})
     fill(units_of(model), donor)
     return model
+
+
+def _with_settings(name, options, network):
+    """The options of a segmentation network, with the settings of another one's encoder."""
+    parameters = inspect.signature(builders()[name]).parameters
+    if "encoder" not in parameters:
+        return options
+    encoder = options.get("encoder", parameters["encoder"].default)
+    if encoder not in builders():  # None; of other names the builder says that they are unknown.
+        return options
+    own = {**known_settings(encoder, network), **(options.get("encoder_options") or {})}
+    return {**options, "encoder_options": own}
 
 
 def has_option(name, option):

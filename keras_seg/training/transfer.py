@@ -1,15 +1,13 @@
 """Starting weights from another network, matched by layer name and shape."""
 
 import hashlib
-import logging
 import zipfile
 from pathlib import Path
 
 import keras
 
 from keras_seg.find_run import find_run
-
-log = logging.getLogger("keras_seg")
+from keras_seg.models.weights import take_by_name
 
 
 def weights_file(weights):
@@ -52,13 +50,7 @@ def identity(path):
 
 
 def transfer(path, network):
-    """Give a network the weights of another where they fit.
-
-    Between networks with the same shapes in the same order all weights are taken. Otherwise a
-    weight is taken if layer name, weight name and shape are the same; a classifier of other classes
-    and a first layer of other channels are not. The layers of an encoder have the names that they
-    have in its classifier behind `encoder_`, and are taken in both directions. What is left out is
-    named in the log and keeps its initial values.
+    """Give a network the weights of another where they fit, see `models.weights.take_by_name`.
 
     Args:
         path: the .keras file.
@@ -71,33 +63,10 @@ def transfer(path, network):
         ValueError: the file is damaged, or no weight fits.
     """
     try:
-        given = keras.saving.load_model(path, compile=False).weights
+        given = keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"`fit` needs weights that Keras can load. Received: '{path}' ({error}). Import the "
             "modules of its own layers first, or take the file from a copy."
         ) from error
-    new = network.weights
-    if [tuple(w.shape) for w in given] == [tuple(w.shape) for w in new]:
-        pairs = list(zip(new, given, strict=True))
-    else:
-        found = {(_place(w), tuple(w.shape)): w for w in given}
-        keys = [(_place(w), tuple(w.shape)) for w in new]
-        pairs = [(w, found[key]) for w, key in zip(new, keys, strict=True) if key in found]
-    if not pairs:
-        raise ValueError(
-            "`fit` takes starting weights by the names of layers and by shape. Received: "
-            f"'{path}', of which nothing fits '{network.name}'. Take a run of the same network."
-        )
-    for weight, value in pairs:
-        weight.assign(value)
-    taken = {id(weight) for weight, _ in pairs}
-    left = dict.fromkeys(w.path.rpartition("/")[0] for w in new if id(w) not in taken)
-    more = f" New weights in: {', '.join(left)}." if left else ""
-    log.warning("Took %d of %d weights from '%s'.%s", len(pairs), len(new), path, more)
-    return list(left)
-
-
-def _place(weight):
-    """The name of a weight's layer and its own, the same in a classifier and as an encoder."""
-    return weight.path.removeprefix("encoder_")
+    return take_by_name(network, given, f"'{path}'")

@@ -3,13 +3,10 @@
 import inspect
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from keras_seg.models.pixel_ranges import range_of
-from keras_seg.models.registry import ENCODER_PREFIX, builders
+from keras_seg.models.registry import builders
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.imagenet import imagenet_donor
+from keras_seg.models.weights.own import has_encoder_settings, prefix_of, settings_of
 from keras_seg.models.weights.state_dicts import read_state_dict
 from keras_seg.models.weights.torch_layouts import torch_donor
 from keras_seg.models.weights.units import units_of
@@ -52,29 +49,45 @@ def donor_of(name, weights, options, top=True):
     return torch_donor(name, read_state_dict(path), about=f"'{path}'")
 
 
-def _keras_donor(name, path):
-    """The encoder of a segmentation network, or a whole classifier."""
-    model = read_network(path)
-    prefix = ENCODER_PREFIX if units_of(model, ENCODER_PREFIX) else ""
+def own_network(weights):
+    """The network in a .keras file.
+
+    Args:
+        weights: what `build` got: the path of a .keras file or of a run's folder, or others.
+
+    Returns:
+        (`keras.Model`, path of its file); None for weights of another kind.
+
+    >>> own_network("imagenet") is None
+    True
+    """
+    path = Path(weights)
+    path = path / "model.keras" if path.is_dir() else path
+    return (read_network(path), path) if path.suffix == ".keras" and path.is_file() else None
+
+
+def known_settings(name, model):
+    """The settings of a network's encoder, or of a classifier, that are options of a builder.
+
+    Args:
+        name: name of the builder of the classifier.
+        model: `keras.Model` of ours.
+
+    Returns:
+        dict of options; empty for a segmentation network without an encoder.
+    """
+    if not has_encoder_settings(model):
+        return {}
     known = inspect.signature(builders()[name]).parameters
-    options = {
+    return {
         key: value
-        for key, value in _options(model, prefix).items()
+        for key, value in settings_of(model).items()
         # AlexNet's `padding` is a number of pixels.
         if key in known and isinstance(value, type(known[key].default))
     }
-    return Donor(f"'{path}'", units_of(model, prefix), options)
 
 
-def _options(model, prefix):
-    """The options with which a network of ours was built that its weights do not tell."""
-    found = {x.name.removeprefix(prefix): x for x in model.layers if x.name.startswith(prefix)}
-    options: dict = {"padding": "symmetric" if "conv1_conv_pad" in found else "same"}
-    if (first := found.get("normalize")) is not None:
-        options["input_range"] = range_of(np.ravel(first.scale), np.ravel(first.offset))
-    norms = [x for x in found.values() if isinstance(x, keras.layers.BatchNormalization)]
-    if norms:
-        options["bn_epsilon"] = norms[0].epsilon
-    if (strided := found.get("conv3_block1_1_conv")) is not None:
-        options["stride_on"] = "1x1" if strided.strides[0] > 1 else "3x3"
-    return options
+def _keras_donor(name, path):
+    """The encoder of a segmentation network, or a whole classifier."""
+    model = read_network(path)
+    return Donor(f"'{path}'", units_of(model, prefix_of(model)), known_settings(name, model))

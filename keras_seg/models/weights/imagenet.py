@@ -38,8 +38,9 @@ def imagenet_donor(name, options, top=True, source=None):
     if known.imagenet is None:
         raise ValueError(
             f"`{name}` has no ImageNet weights in `keras.applications`. Received: "
-            "weights='imagenet'. Leave them out, or pass the path of a file: .keras, or "
-            ".safetensors or .pth from PyTorch."
+            "weights='imagenet'. Leave them out, pass encoder_weights='imagenet' to a segmentation "
+            "network with an encoder, or pass the path of a file: .keras, or .safetensors or .pth "
+            "from PyTorch."
         )
     source = source or _downloaded(name, options.get("width", 1.0), top)
     return Donor(
