@@ -58,7 +58,8 @@ class ResizeLike(layers.Layer):
             if None not in reference.shape[1:3]:
                 size = reference.shape[1:3]
             if self.align_corners:
-                resized = tf.compat.v1.image.resize_bilinear(x, size, align_corners=True)
+                # `tf.image.resize` has no such option; this is the operation behind it.
+                resized = tf.raw_ops.ResizeBilinear(images=x, size=size, align_corners=True)
             else:
                 resized = tf.image.resize(x, size, method=self.interpolation)
         elif self.align_corners:

@@ -48,6 +48,7 @@ class Options(NamedTuple):
 @architecture(
     Options(),
     paper=PAPER,
+    recipe="deeplab_v2",
     # The moving statistics are those of ResNet-101: 105,344.
     counts=(
         Count(19, trainable=43_901_068, total=44_006_412),

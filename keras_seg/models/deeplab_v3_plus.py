@@ -69,6 +69,7 @@ COUNTS = (
 @architecture(
     Options(),
     paper=PAPER,
+    recipe="deeplab_v3_plus",
     counts=COUNTS,
     output_stride=16,
     scores=(("Pascal VOC 2012", "test", 89.0), ("Cityscapes", "test", 82.1)),

@@ -67,6 +67,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="enet",
     output_stride=8,
     tiny={"width": 0.5, "blocks": (1, 1, 1, 1)},
 )

@@ -62,6 +62,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="erfnet",
     output_stride=8,
     tiny={"width": 0.25, "blocks": (1, 1, 1, 1), "dilations": (2, 4)},
 )

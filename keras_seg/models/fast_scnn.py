@@ -64,7 +64,9 @@ VARIANTS = (
 
 
 # Not width 0.125 with expansion 2: LiteRT 2.3 corrupts its memory when it loads that int8 file.
-@architecture(Options(), VARIANTS, paper=PAPER, tiny={"width": 0.25, "expansion": 2})
+@architecture(
+    Options(), VARIANTS, paper=PAPER, recipe="fast_scnn", tiny={"width": 0.25, "expansion": 2}
+)
 def fast_scnn(image, num_classes, options):
     """Fast-SCNN.
 

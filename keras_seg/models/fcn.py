@@ -71,6 +71,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="fcn",
     num_classes=21,
     tiny={
         "encoder_options": {"width": 0.125, "blocks": (1, 1, 1, 1, 1)},

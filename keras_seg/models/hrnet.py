@@ -108,6 +108,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="hrnet",
     tiny={
         "width": 4,
         "modules": (1, 1, 1),

@@ -49,6 +49,7 @@ class Options(NamedTuple):
 @architecture(
     Options(),
     paper=PAPER,
+    recipe="icnet",
     counts=(
         Count(19, folded=6_685_715),
         # The classifier has 128 inputs and a bias for each class.

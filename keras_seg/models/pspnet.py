@@ -70,6 +70,7 @@ COUNTS = (
 @architecture(
     Options(),
     paper=PAPER,
+    recipe="pspnet",
     counts=COUNTS,
     output_stride=8,
     scores=(("Cityscapes", "test", 78.4), ("Cityscapes", "val", 79.7)),

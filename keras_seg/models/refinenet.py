@@ -57,6 +57,7 @@ class Options(NamedTuple):
 @architecture(
     Options(),
     paper=PAPER,
+    recipe="refinenet",
     # The moving statistics are those of ResNet-101: 105,344.
     counts=(
         Count(19, trainable=118_047_827, total=118_153_171),

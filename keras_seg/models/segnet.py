@@ -73,6 +73,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="segnet",
     num_classes=11,
     tiny={"blocks": (2, 1, 1), "filters": (8, 12, 16)},
 )

@@ -74,6 +74,7 @@ VARIANTS = (
     Options(),
     VARIANTS,
     paper=PAPER,
+    recipe="unet",
     output_stride=16,
     num_classes=2,
     channels=1,

@@ -5,21 +5,17 @@ from pathlib import Path
 from keras_seg import _check, losses
 from keras_seg.training.optimizers import learning_rate as learning_rate
 from keras_seg.training.optimizers import optimizer as optimizer
+from keras_seg.training.paper_recipes import PAPERS, STREET_AUGMENTATION
 from keras_seg.training.recipe import OPTIMIZERS as OPTIMIZERS
 from keras_seg.training.recipe import SCHEDULES as SCHEDULES
 from keras_seg.training.recipe import Recipe as Recipe
 from keras_seg.training.recipe import changed
 from keras_seg.training.recipe_files import read_recipe
 
-STREET_AUGMENTATION = (
-    ("random_scale_crop", {"low": 0.5, "high": 2.0}),
-    ("random_flip", {}),
-    ("color_jitter", {}),
-)
-
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        *PAPERS,
         # Poudel et al. 2018, section 3.1. Batch size: "16 or more" (section 2.2.3). Their weight
         # decay, of no depthwise kernel, is L2 in the loss, as in MobileNet, which they follow. How
         # strong they do not say; MobileNet's in TF-Slim is 4e-5 / 2 * sum(w**2).
@@ -120,8 +116,10 @@ def recipe(name, **changes):
     """A named recipe, with some of its fields changed.
 
     Args:
-        name: "small_data" (a few hundred pictures on a laptop), "contextnet", "fc_densenet" (the
-            papers' own), "fc_densenet_short" (for half an hour of a GPU), "tiramisu_guide" (what
+        name: "small_data" (a few hundred pictures on a laptop); those of papers, by the names of
+            their networks: "contextnet", "fc_densenet", "fast_scnn", "enet", "erfnet", "unet",
+            "segnet", "fcn", "deeplab_v2", "deeplab_v3_plus", "pspnet", "icnet", "hrnet",
+            "refinenet"; "fc_densenet_short" (for half an hour of a GPU), "tiramisu_guide" (what
             a well-known guide to FC-DenseNet recommends); the path of a .json or .toml file with
             fields of a recipe, or of a run's run.json; or a `Recipe`.
         **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
