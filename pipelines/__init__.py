@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipelines.datasets.shapes import shapes
     from pipelines.datasets.street_scenes import street_scenes
     from pipelines.download import download
+    from pipelines.object_borders import touching_weights
     from pipelines.open.class_folders import from_class_folders
     from pipelines.open.folders import from_folders
     from pipelines.open.reopen import reopen
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset", "download", "from_class_folders", "from_csv", "from_folders", "load", "names", "ops",
-    "reopen", "shapes", "street_scenes",
+    "reopen", "shapes", "street_scenes", "touching_weights",
 ]  # fmt: skip
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
@@ -34,6 +35,7 @@ _HOMES = {
     "reopen": "pipelines.open.reopen",
     "shapes": "pipelines.datasets.shapes",
     "street_scenes": "pipelines.datasets.street_scenes",
+    "touching_weights": "pipelines.object_borders",
 }
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_seg import _check
-from keras_seg.losses.pixels import labels_like, valid_pixels
+from keras_seg.losses.pixels import labels_like, valid_pixels, weighted_mean
 
 
 class PixelLoss(keras.losses.Loss):
@@ -33,14 +33,26 @@ class PixelLoss(keras.losses.Loss):
         self.class_weights = _weights(subject, class_weights, num_classes)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """The loss of a batch: labels (b, h, w) and logits (b, h, w, num_classes) in."""
-        if sample_weight is not None:
+        """The loss of a batch: labels (b, h, w) and logits (b, h, w, num_classes) in.
+
+        Losses that are means over pixels also take `sample_weight`, a weight for each of them,
+        float (b, h, w).
+        """
+        if sample_weight is None:
+            return super().__call__(y_true, y_pred)
+        if type(self).pixel_weights is PixelLoss.pixel_weights:
             raise ValueError(
                 f"`{type(self).__name__}` has no weights of single pixels or pictures. Received: "
                 "sample_weight. Mark pixels to ignore with ignore_class="
                 f"{self.ignore_class}, or weigh classes with class_weights=[...]."
             )
-        return super().__call__(y_true, y_pred)
+        if tuple(sample_weight.shape[1:]) != tuple(y_true.shape[1:]):
+            raise ValueError(
+                f"`{type(self).__name__}` needs one weight for each pixel of the labels. Received: "
+                f"sample_weight {tuple(sample_weight.shape)} for labels {tuple(y_true.shape)}. Of "
+                "pictures, repeat their weights over height and width."
+            )
+        return self.call(y_true, y_pred, sample_weight)
 
     def __repr__(self):
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
@@ -80,6 +92,23 @@ class PixelLoss(keras.losses.Loss):
         if self.class_weights is None:
             return counts
         return counts * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), label)
+
+    def mean_over_pixels(self, values, label, counts, sample_weight=None):
+        """Mean of one value per pixel, weighted by class and pixel.
+
+        Args:
+            values: float32 (b, h, w).
+            label: int32 ids (b, h, w), as `read` gives them.
+            counts: float32 (b, h, w), 0 where ignored, else 1.
+            sample_weight: float (b, h1, w1), a weight for each pixel of the labels, or None.
+
+        Returns:
+            float32 scalar, 0 when every pixel is ignored.
+        """
+        weights = self.pixel_weights(label, counts)
+        if sample_weight is not None:
+            weights = weights * ops.cast(labels_like(sample_weight, values), "float32")
+        return weighted_mean(values, weights)
 
     def pixel_weights(self, label, counts):
         """Return the weight of each pixel, for losses that are means over pixels.

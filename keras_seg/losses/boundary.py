@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 from keras_seg.losses.base import PixelLoss, check_at_least_0, cross_entropy
-from keras_seg.losses.pixels import weighted_mean
 
 FAR = 1e9  # Squared distance without a border within reach; its exp(-...) is exactly 0.
 
@@ -26,7 +25,8 @@ class BoundaryCrossEntropy(PixelLoss):
 
     The distance is exact as far as 2 sigma, where the second term is below 0.0004 w0, and the term
     is 0 beyond. It is computed from the labels inside the loss; ignored pixels and the picture's
-    edge are not borders. With smaller logits, distances are in their pixels.
+    edge are not borders. With smaller logits, distances are in their pixels. Weights by the paper's
+    d1 and d2, of single cells, come from `pipelines.touching_weights`.
 
     Args:
         num_classes: classes, without the ignored one.
@@ -73,9 +73,9 @@ class BoundaryCrossEntropy(PixelLoss):
         self.border_weight = border_weight
         self.sigma = sigma
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true, y_pred, sample_weight=None):
         logits, label, counts = self.read(y_true, y_pred)
-        return weighted_mean(cross_entropy(label, logits), self.pixel_weights(label, counts))
+        return self.mean_over_pixels(cross_entropy(label, logits), label, counts, sample_weight)
 
     def pixel_weights(self, label, counts):
         squared = border_distance(label, counts, reach=math.ceil(2 * self.sigma))

@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_seg import _check
 from keras_seg.losses.base import PixelLoss, check_at_least_0, cross_entropy
-from keras_seg.losses.pixels import weighted_mean
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -51,14 +50,14 @@ class SparseCrossEntropy(PixelLoss):
         _check.share("SparseCrossEntropy", "label_smoothing", label_smoothing)
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true, y_pred, sample_weight=None):
         logits, label, counts = self.read(y_true, y_pred)
         loss = cross_entropy(label, logits)
         if self.label_smoothing:
             # Cross-entropy against the uniform distribution: -mean over classes of log softmax.
             uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
             loss = (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
-        return weighted_mean(loss, self.pixel_weights(label, counts))
+        return self.mean_over_pixels(loss, label, counts, sample_weight)
 
     def pixel_weights(self, label, counts):
         return self.weigh(label, counts)
@@ -104,13 +103,13 @@ class FocalLoss(PixelLoss):
         check_at_least_0("FocalLoss", gamma=gamma)
         self.gamma = gamma
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true, y_pred, sample_weight=None):
         logits, label, counts = self.read(y_true, y_pred)
         loss = cross_entropy(label, logits)
         # expm1 keeps 1 - p exact near p = 1. Below 1, the slope of a power is infinite at 0.
         missing = ops.maximum(-ops.expm1(-loss), 1e-7)
         loss = ops.power(missing, self.gamma) * loss
-        return weighted_mean(loss, self.pixel_weights(label, counts))
+        return self.mean_over_pixels(loss, label, counts, sample_weight)
 
     def pixel_weights(self, label, counts):
         return self.weigh(label, counts)

@@ -20,8 +20,9 @@ class PlainData:
 
     Args:
         train: batches of (uint8 pictures (b, h, w, c), integer labels (b, h, w)), one epoch long;
-            of volumes (b, d, h, w, c) and (b, d, h, w), of classifiers class ids (b,). An
-            interrupted run continues with it as it is: only as repeatable as it is itself.
+            of volumes (b, d, h, w, c) and (b, d, h, w), of classifiers class ids (b,). Masks may
+            be followed by weights of their pixels in the loss, float (b, h, w). An interrupted
+            run continues with it as it is: only as repeatable as it is itself.
         val: the same for validation, or None.
         num_classes: classes, the ignored one not counted.
         ignore_class: label id to ignore.
@@ -44,6 +45,8 @@ class PlainData:
         for split, batches in self._batches.items():
             spec: Any = getattr(batches, "element_spec", None)
             axes = [len(x.shape or ()) for x in spec] if isinstance(spec, tuple) else []
+            if split == "train" and axes in ([4, 3, 3], [5, 4, 4]) and spec[2].dtype.is_floating:
+                axes = axes[:2]
             if axes not in ([4, 3], [5, 4], [4, 1], [5, 1]):
                 raise ValueError(
                     "`fit` needs batches of (pictures (b, h, w, c), labels (b, h, w)), or both "
@@ -116,14 +119,14 @@ class PlainData:
     def _seen(self):
         """A digest of each training picture, and the pixels of each class: one pass for both."""
         digests, pixels = [], np.zeros(self.num_classes, np.int64)
-        for image, label in self._batches["train"].unbatch():
+        for image, label, *weights in self._batches["train"].unbatch():
             if self.task == "segmentation" and label.shape != image.shape[:-1]:
                 raise ValueError(
                     "`fit` needs labels of the size of their pictures. Received: a training label "
                     f"of {tuple(label.shape)} for a picture of {tuple(image.shape)}. Resize it "
                     "with nearest neighbor."
                 )
-            digests.append(_digest(image, label))
+            digests.append(_digest(image, label, *weights))
             pixels += self._count(label.numpy().ravel())
         return digests, pixels
 
@@ -166,7 +169,7 @@ class PlainData:
             `Recipe` with the size of the first batch, no crop size and no augmentation.
         """
         own = {"crop_size": None, "augmentation": ()}
-        for images, _ in self._batches["train"].take(1):
+        for images, *_ in self._batches["train"].take(1):
             own["batch_size"] = int(images.shape[0])
         before = {name: value for name, value in recipe.before.items() if name not in own}
         return dataclasses.replace(recipe, before=before, **own)
@@ -184,7 +187,7 @@ class PlainData:
         Raises:
             ValueError: there is no such split.
         """
-        batches = self._split(split)
+        batches = self._split(split).map(lambda image, label, *_: (image, label))
         return batches.unbatch().batch(1) if batch_size == 1 else batches
 
     def class_weights(self, method="enet", c=1.02):
@@ -209,7 +212,7 @@ class PlainData:
         return self._batches[split]
 
 
-def _digest(image, label):
-    """A short digest of a picture with its label."""
-    content = image.numpy().tobytes() + label.numpy().tobytes()
+def _digest(*parts):
+    """A short digest of a picture with its label and, where there are any, its weights."""
+    content = b"".join(part.numpy().tobytes() for part in parts)
     return hashlib.blake2b(content, digest_size=8).hexdigest()

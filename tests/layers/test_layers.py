@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from keras_seg.layers import AveragePooling2D, BatchNormalization, ResizeLike
 
@@ -37,6 +38,24 @@ def test_bilinear_with_aligned_corners_by_hand():
     x = np.arange(5.0, dtype="float32").reshape(1, 1, 5, 1)
     found = ResizeLike(align_corners=True)([x, np.zeros((1, 1, 3, 1))])
     np.testing.assert_allclose(np.array(found).ravel(), [0, 2, 4], atol=1e-6)
+
+
+@pytest.mark.export
+def test_aligned_corners_are_one_builtin_operation_of_tflite():
+    x, reference = some((1, 5, 7, 3)), np.zeros((1, 33, 31, 1), "float32")
+    layer = ResizeLike(align_corners=True)
+    function = tf.function(
+        lambda x: layer([x, reference]), input_signature=[tf.TensorSpec(x.shape)]
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    interpreter = Interpreter(model_content=converter.convert())
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert "RESIZE_BILINEAR" in {x["op_name"] for x in interpreter._get_ops_details()}
+    np.testing.assert_allclose(found, layer([x, reference]), atol=1e-5)
 
 
 def test_aligned_corners_while_sizes_are_unknown():
