@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import keras_seg
 import pipelines
-from keras_seg import recipes
+from keras_seg import models, recipes
 
 DOCS = Path(__file__).parents[1] / "docs"
 RANDOM = np.random.default_rng(0)
@@ -119,8 +120,9 @@ def test_the_code_about_training_runs(tmp_path, monkeypatch, capsys):
         exec(block, names)
     folders = sorted(path.name for path in (tmp_path / "saved_models").iterdir())
     start = "contextnet_cn14_160-shapes"
-    assert folders == [start, f"{start}-mine", f"{start}-two", f"{start}-two-before"]
-    assert names["run"].settings["setup"]["recipe"]["swa"] == 0.5
+    others = [f"{start}-mine", f"{start}-two", f"{start}-two-before"]
+    assert folders == [start, *others, "unet-data"]
+    assert keras_seg.Run(f"saved_models/{others[1]}").settings["setup"]["recipe"]["swa"] == 0.5
     assert f"{start}-two-before': 1 epochs" in capsys.readouterr().out
     assert 1e-6 < names["found"].suggestion < 1
 
@@ -134,13 +136,27 @@ def test_every_field_on_the_page_about_training_exists():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["deploy.md", "own_code.md"])
+@pytest.mark.parametrize("page", ["deploy.md", "own_code.md", "migration.md"])
 def test_the_code_of_other_pages_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks(page):
         exec(block, names)
     assert names["data"].num_classes == 4
+
+
+def test_names_on_the_page_about_other_libraries_exist():
+    page = (DOCS / "migration.md").read_text()
+    built = re.findall(r"`models\.(\w+)\(", page)
+    assert set(built) - {"build"} <= set(models.names())
+    table = page[page.index("| encoder of smp |") : page.index("Weights of torchvision")]
+    columns = re.findall(r"^\|.*\| (.*) \|$", table, re.M)
+    ours = {name for column in columns[2:] for name in re.findall(r"`([a-z]\w+)`", column)}
+    assert len(ours) >= 10
+    assert ours <= set(models.encoders.names())
+    for option in ("freeze", "decoder_filters", "encoder_weights", "output_stride"):
+        assert f"`{option}" in page or f"{option}=" in page
+        assert models.has_option("unet", option)
 
 
 @pytest.mark.slow
