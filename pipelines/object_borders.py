@@ -113,7 +113,7 @@ def _check(label, objects, w0, sigma):
             f"label {label.dtype} {label.shape} and objects {objects.dtype} {objects.shape}. Pass "
             "one picture at a time."
         )
-    if not all(isinstance(x, Real) and 0 <= x < np.inf for x in (w0, sigma)) or sigma == 0:
+    if not all(isinstance(x, Real) and 0 <= float(x) < np.inf for x in (w0, sigma)) or sigma == 0:
         raise ValueError(
             "`touching_weights` needs w0 from 0 and sigma above 0 pixels. Received: "
             f"w0={w0!r}, sigma={sigma!r}. The paper has 10 and 5."
