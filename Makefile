@@ -8,15 +8,15 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo docs notebooks test-notebooks test-slow test-backends format readme clean
+.PHONY: help install test demo docs notebooks test-long test-slow test-backends format readme clean
 
 help:
 	@echo "make install        make or update .venv"
 	@echo "make demo           train on drawn street scenes, score, export (4 minutes on 2 cores)"
 	@echo "make test           lint, types, layers, tests"
-	@echo "make test-notebooks every notebook, with less to do"
+	@echo "make test-long      every family of networks, every notebook, trainings that are killed"
 	@echo "make notebooks      run every notebook in full and store it with its pictures"
-	@echo "make test-slow      the long tests"
+	@echo "make test-slow      repetitions on more networks, files and kills: hours"
 	@echo "make test-backends  install JAX and compare the backends"
 	@echo "make docs           write the API reference to build/docs"
 	@echo "make format         lay out the code"
@@ -46,8 +46,8 @@ test: .venv/installed-dev
 demo: .venv/installed
 	.venv/bin/python -m keras_seg demo
 
-test-notebooks: .venv/installed-dev
-	.venv/bin/python -m pytest -n 2 -m slow tests/test_notebooks.py
+test-long: .venv/installed-dev
+	.venv/bin/python -m pytest -n 2 --dist loadgroup -m long
 
 notebooks: .venv/installed-dev
 	.venv/bin/python notebooks/store.py

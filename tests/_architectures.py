@@ -9,7 +9,10 @@ from keras.src.backend.common import global_state
 
 from keras_seg import models
 
-# Built of the blocks of a family that is tested by default.
+# The families of which one network is tested by default; the others by `make test-long`.
+BY_DEFAULT = ("contextnet", "fc_densenet", "resnet", "unet")
+
+# Built of the blocks of another family, whose test covers them.
 RELATIVES = {
     "all_cnn_imagenet": "all_cnn",
     "inception_v2": "inception_v3",
@@ -37,13 +40,14 @@ def sides(name, *pixels):
 
 
 def each(names):
-    """Run a test for every name: one of each family by default, its other structures if slow."""
+    """Run a test for every name: the first one of each family is `long`, the others are `slow`."""
     families, params = {(family, 2) for family in RELATIVES}, []
     for name in names:
         facts = models.facts(name)
-        first = (facts.family, facts.dimensions[0]) not in families
-        families.add((facts.family, facts.dimensions[0]))
-        params.append(pytest.param(name, marks=() if first else pytest.mark.slow))
+        family = (facts.family, facts.dimensions[0])
+        first = pytest.mark.long if facts.family not in BY_DEFAULT else ()
+        params.append(pytest.param(name, marks=pytest.mark.slow if family in families else first))
+        families.add(family)
     return pytest.mark.parametrize("name", params)
 
 

@@ -18,13 +18,6 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def slow_but_for_the_first(path):
-    # The others train one to four networks, and compiling alone takes most of a minute.
-    return pytest.param(
-        path, id=path.stem, marks=[] if path.stem == "quickstart" else pytest.mark.slow
-    )
-
-
 @every_notebook
 def test_notebook_is_short_and_defines_nothing(path):
     cells = nbformat.read(path, as_version=4).cells
@@ -65,7 +58,8 @@ def test_stored_outputs_hold_no_error_and_no_path_of_a_machine(path):
             assert not re.search(r"/(home|root|tmp|work|Users)/", text), text
 
 
-@pytest.mark.parametrize("path", [slow_but_for_the_first(path) for path in NOTEBOOKS])
+@pytest.mark.long
+@every_notebook
 def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("NOTEBOOK_QUICK", "1")
     monkeypatch.setenv("NOTEBOOK_FOLDER", str(tmp_path))

@@ -98,6 +98,7 @@ def test_every_command_on_the_pages_is_understood(page):
             parser().parse_args(shlex.split(command))
 
 
+@pytest.mark.long
 def test_ten_lines_of_the_readme_run(tmp_path, monkeypatch):
     (code,) = [block for block in python_of("README.md") if "keras_seg.fit" in block]
     draw_camvid(tmp_path / "path/to/CamVid")

@@ -251,6 +251,7 @@ def test_trained_network_is_loaded_by_name_or_path(run, monkeypatch):
     assert keras_seg.load("tiny-toy")(picture).shape == (37, 51)
 
 
+@pytest.mark.long
 def test_keras_itself_opens_the_file_once_it_knows_our_layers():
     code = """
 import sys, keras, keras_seg.layers

@@ -226,6 +226,7 @@ def test_nifti_files_are_turned_upright(tmp_path):
     assert np.argwhere(found == 2).tolist() == [[3, 0, 0]]
 
 
+@pytest.mark.long
 def test_tiles_of_a_volume_make_the_whole(tmp_path):
     keras.utils.set_random_seed(0)
     segment = Segmenter(network(1))
@@ -257,6 +258,7 @@ def test_tiles_of_a_network_of_one_size(tmp_path):
         Segmenter(model).tiles(values(40, 20, 32))
 
 
+@pytest.mark.long
 def test_mirror_images_of_a_volume_are_averaged():
     keras.utils.set_random_seed(0)
     segment, volume = Segmenter(network(1)), values(32, 34, 36)

@@ -315,6 +315,7 @@ def test_fingerprints_differ_for_different_pictures():
     assert bin(fingerprint(scene(3)) ^ fingerprint(scene(3, (128, 96)))).count("1") <= 6
 
 
+@pytest.mark.long
 def test_check_reads_the_real_camvid(camvid):
     import pipelines
 

@@ -154,7 +154,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["check", "--data", "camvid", "--images", "x"], "Pass one of the four"),
         (["check", "--images", "x"], "Received: --images x"),
         (["check", "--data", "camvid", "--labels", "x"], "Received: --data camvid --labels x."),
-        (["fit", "contextnet_cn14", "--data", "street_scenes", "--epochs", "0"], "epochs=0"),
+        (["fit", "contextnet_cn14", "--data", "shapes", "--epochs", "0"], "epochs=0"),
         (["predict", "no_such_run", "a.png"], "Unknown run"),
         (["evaluate", "no_such_run"], "Unknown run"),
         (["evaluate", "contextnet_cn14-camvid"], "Received: none of them"),
@@ -169,7 +169,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["check", "--data", "street_scenes", "--classes", "a,b"], "--root and no `--classes`."),
         (["check", "--data", "camvid", "--label-offset", "0"], "Received: --label-offset 0."),
         (
-            ["fit", "contextnet_cn14", "--data", "street_scenes", "--set", "loss=3"],
+            ["fit", "contextnet_cn14", "--data", "shapes", "--set", "loss=3"],
             "needs a name, a Keras loss, or a list of pairs",
         ),
     ],
@@ -254,6 +254,7 @@ def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys
     ] * 3
 
 
+@pytest.mark.long
 def test_a_run_finds_its_data_set_again(plots, tmp_path, monkeypatch, capsys):
     image = keras.Input((None, None, 3))
     model = keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="plain")

@@ -32,6 +32,7 @@ KINDS = {
     ),
 }  # fmt: skip
 every_kind = pytest.mark.parametrize("name", KINDS)
+pytestmark = pytest.mark.long
 
 
 def arrays(data, split):

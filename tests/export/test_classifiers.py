@@ -14,6 +14,7 @@ def pictures():
     return shades(6, seed=1)
 
 
+@pytest.mark.long
 def test_a_saved_model_gives_labels_and_probabilities():
     run = trained()
     report = run.export_saved_model()

@@ -24,6 +24,7 @@ def pixels(*shape):
     return RANDOM.integers(0, 256, shape).astype("float32")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [{}, {"attention": True}, {"compression": 1.0}, {"bn_mode": "batch"}, {"recompute": True}],
@@ -60,6 +61,7 @@ def test_maps_may_be_put_together_last_and_by_other_layers():
     np.testing.assert_allclose(found, model(picture, training=False), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.long
 def test_small_maps_beside_large_ones_outlive_8_bits(tmp_path):
     # The first map reaches 1000, the second 1: on one scale of 256 steps, the second is all 0.
     image = keras.Input((32, 32, 3), name="image")

@@ -94,6 +94,7 @@ def test_names_and_palette_stand_in_the_folder(exported):
     assert notes["palette"] == [list(color) for color in PALETTE]
 
 
+@pytest.mark.long
 def test_answers_where_keras_cannot_be_imported(exported, tmp_path):
     model, folder, _ = exported
     image = np.random.default_rng(3).integers(0, 256, (1, 37, 51, 3)).astype("uint8")
@@ -112,6 +113,7 @@ np.save({str(tmp_path / "labels.npy")!r}, labels.numpy())
     assert np.mean(np.load(tmp_path / "labels.npy") == expected) >= 0.999
 
 
+@pytest.mark.long
 def test_saved_model_cli_runs_it(exported, tmp_path):
     _, folder, _ = exported
     np.save(tmp_path / "image.npy", np.full((1, 40, 48, 3), 128, "uint8"))

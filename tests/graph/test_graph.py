@@ -163,6 +163,7 @@ def test_ops_on_batches_come_after_batching():
         np.testing.assert_array_equal(label.numpy(), np.where(void, before, expected))
 
 
+@pytest.mark.long
 def test_ops_on_batches_keep_their_promises_in_a_pipeline():
     data, many = numbered(), [*AUGMENT, ops.mosaic(), ops.cutmix(), ops.multi_scale(multiple=8)]
     whole = bytes_of(data.train_batches(5, many, epochs=3))
@@ -180,6 +181,7 @@ def test_pairs_of_name_and_arguments_are_ops():
     assert bytes_of(data.train_batches(5, named)) == bytes_of(data.train_batches(5, made))
 
 
+@pytest.mark.long
 def test_pictures_are_drawn_as_often_as_their_weights_say():
     data = numbered(count=8)
     data._sources["train"].weights = np.array([4.0, 1, 1, 1, 1, 1, 1, 2])

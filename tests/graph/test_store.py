@@ -61,17 +61,20 @@ def test_memory_disk_and_files_give_the_same_batches(pairs):
     assert same_everywhere(pairs)._plain.usable
 
 
+@pytest.mark.long
 def test_jpeg_files_give_the_same_batches(tmp_path):
     save_pairs(tmp_path, ".jpg")
     assert same_everywhere(tmp_path)._plain.usable
 
 
+@pytest.mark.long
 def test_ids_that_are_no_positions_give_the_same_batches(tmp_path):
     save_pairs(tmp_path, ids=[7, 30, 255, 2, 11])
     classes = {30: "a", 7: "b", 2: "c", 11: "d"}
     assert same_everywhere(tmp_path, classes)._plain.usable
 
 
+@pytest.mark.long
 def test_palette_masks_are_read_in_python(pairs):
     mask = Image.open(pairs / "3_mask.png").convert("P")
     mask.putpalette([0, 0, 0, 255, 0, 0, 9, 9, 9, 0, 255, 0])

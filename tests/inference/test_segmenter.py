@@ -274,6 +274,7 @@ def test_batch_statistics_and_dropout_stay_off():
     np.testing.assert_array_equal(model.get_layer("bn").moving_mean, np.zeros(3))
 
 
+@pytest.mark.long
 def test_a_contextnet_can_be_trained_and_validated_in_turn():
     from keras_seg import models
 

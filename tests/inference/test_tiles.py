@@ -78,6 +78,7 @@ def compare_tiles(name):
     return whole(segmenter, image, tile=128), segmenter.probabilities(image)
 
 
+@pytest.mark.long
 def test_the_default_of_a_large_network_is_near_the_whole_picture():
     """A deep network sees further than the overlap, but most of what it sees is near."""
     found, expected = compare_tiles("fc_densenet_mobile")
@@ -85,6 +86,7 @@ def test_the_default_of_a_large_network_is_near_the_whole_picture():
     assert np.abs(found - expected).max() < 0.1
 
 
+@pytest.mark.long
 def test_tiles_of_a_network_with_global_context_show_no_edges():
     """ContextNet averages the whole picture: tiles differ, but steps between pixels stay small."""
     found, expected = compare_tiles("contextnet_cn14_160")

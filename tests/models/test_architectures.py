@@ -1,7 +1,8 @@
 """The contract that every network keeps. All are found by scan; nothing is listed here.
 
 Counts and facts are tested at full size; everything else on small networks of the same structure
-(`tiny` in the facts): one structure of each family, the others in `make test-slow`.
+(`tiny` in the facts): four families by default, one structure of each family in `make test-long`,
+all in `make test-slow`.
 """
 
 import functools

@@ -28,6 +28,7 @@ def test_a_run_of_a_classifier_is_complete():
     assert sorted(path.name for path in (run.folder / "figures").glob("epoch*")) != []
 
 
+@pytest.mark.long
 def test_stopped_as_if_never_stopped(tmp_path):
     data = arrays()
     whole = keras_seg.fit(tiny(), data, folder=tmp_path / "a", **QUICK)
@@ -110,6 +111,7 @@ def test_the_loss_is_the_mean_over_pictures():
     assert float(loss(np.array([2, 1]), logits)) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.long
 def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
     # Without normalization and dropout, 3 batches of 4 make the update of one of 12.
     image = keras.Input((None, None, 3))

@@ -49,6 +49,7 @@ def test_every_callback_of_keras_is_tried(tmp_path):
     assert set(names()) <= set(made(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", names())
 def test_callback_of_keras_works(name, data, tmp_path):
     make = made(tmp_path)[name]

@@ -31,6 +31,7 @@ def test_rates_rise_by_the_same_factor_until_the_loss_runs_away(data):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 def test_suggestion_learns_faster_than_one_far_below_it(data, tmp_path):
     options = {"optimizer": "sgd", "batch_size": 2, "averaging": 0.0, "schedule": "constant"}
     start = tiny()
@@ -45,6 +46,7 @@ def test_suggestion_learns_faster_than_one_far_below_it(data, tmp_path):
     assert losses[0] < losses[1]
 
 
+@pytest.mark.long
 def test_running_mean_is_corrected_for_its_start(data):
     table = keras_seg.find_learning_rate(tiny(), data, batch_size=2, steps=10).table
     # 0.1 * loss / (1 - 0.9), and for the second (0.09 * first + 0.1 * second) / (1 - 0.81).
@@ -53,6 +55,7 @@ def test_running_mean_is_corrected_for_its_start(data):
     assert table["smoothed"][1] == pytest.approx((0.09 * first + 0.1 * second) / 0.19)
 
 
+@pytest.mark.long
 def test_figure_marks_the_suggestion(data):
     found = keras_seg.find_learning_rate(tiny(), data, batch_size=2, steps=10)
     axes = found.show().axes[0]
@@ -70,6 +73,7 @@ def test_ranges_that_cannot_be_are_refused(data, wrong):
         keras_seg.find_learning_rate(tiny(), data, **wrong)
 
 
+@pytest.mark.long
 def test_loss_that_is_never_finite_is_said_so(data):
     model = tiny()
     model.layers[-1].bias.assign([np.nan] * 3)

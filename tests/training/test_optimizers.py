@@ -167,6 +167,7 @@ json.dump([losses, dense.kernel.numpy().tolist()], open(sys.argv[1], "w"))
 """
 
 
+@pytest.mark.long
 @pytest.mark.backends
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 @pytest.mark.parametrize(

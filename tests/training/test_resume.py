@@ -33,6 +33,7 @@ def data():
     return arrays()
 
 
+@pytest.mark.long
 def test_changed_data_and_first_weights_are_another_run(data, tmp_path, caplog):
     first = keras_seg.fit(linear(), data, folder=tmp_path, **ONE)
     again = [
@@ -55,6 +56,7 @@ def test_finished_run_is_recognized_without_decoding_the_pictures(data, tmp_path
     assert keras_seg.fit(linear(), fresh, folder=tmp_path, **ONE).folder.name == "linear-toy"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", [lambda text: text.split("\n")[0], lambda text: "\udcff\0half"])
 def test_edited_history_changes_nothing_of_the_training(data, tmp_path, damage):
     changes = {**ONE, "epochs": 3}
@@ -69,6 +71,7 @@ def test_edited_history_changes_nothing_of_the_training(data, tmp_path, damage):
     check_same(whole, again)
 
 
+@pytest.mark.long
 def test_kill_before_the_first_score_can_be_continued(data, tmp_path, monkeypatch):
     changes = {**ONE, "epochs": 3, "validate_every": 2}
     save = state.save
@@ -99,6 +102,7 @@ BETWEEN = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [BETWEEN[0], *(pytest.param(*point, marks=pytest.mark.slow) for point in BETWEEN[1:])],
@@ -129,6 +133,7 @@ def test_kill_between_two_trainings_of_a_built_model(
     check_same(whole, again)
 
 
+@pytest.mark.long
 def test_more_epochs_at_a_constant_rate_are_the_longer_training(data, tmp_path):
     constant = {**ONE, "schedule": "constant", "warmup_epochs": 0, "learning_rate": 0.01}
     whole = keras_seg.fit(linear(), data, folder=tmp_path / "a", **{**constant, "epochs": 3})

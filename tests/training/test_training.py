@@ -120,6 +120,7 @@ def test_interrupted_training_continues_and_ends_with_the_same_weights(
     check_same(run, again)
 
 
+@pytest.mark.long
 def test_training_interrupted_after_its_last_epoch_is_finished_by_the_same_call(
     data, run, tmp_path
 ):
@@ -182,6 +183,7 @@ def test_killed_process_loses_only_the_epoch_under_way(tmp_path):
     check_same(*runs)
 
 
+@pytest.mark.long
 def test_kill_between_history_and_state_repeats_that_epoch(data, run, tmp_path, monkeypatch):
     from keras_seg.training import state
 
@@ -231,6 +233,7 @@ def test_folder_of_that_name_without_a_run_is_left_alone(data, tmp_path):
     assert [path.name for path in (tmp_path / "tiny-toy-mine").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.long
 def test_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_weights(data, tmp_path):
     model = tiny()
     ruin = Breaks(2, 2, lambda: model.set_weights([w * np.nan for w in model.get_weights()]))
@@ -383,6 +386,7 @@ def test_first_step_of_a_network_with_two_outputs_is_traced_once(data, tmp_path,
     assert CountTraces.traces == 1
 
 
+@pytest.mark.long
 def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
     gray = pipelines.Dataset.from_arrays("gray", ["a", "b"], None, {"train": (images, labels)})
@@ -393,6 +397,7 @@ def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     assert run.model.input_shape == (None, None, None, 1)
 
 
+@pytest.mark.long
 def test_damaged_state_is_named(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         keras_seg.fit(tiny(), data, folder=tmp_path, callbacks=[Breaks(2, 1)], **QUICK)

@@ -36,6 +36,7 @@ def data():
     return pipelines.Dataset.from_arrays("toy", CLASSES, None, splits)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [
@@ -192,6 +193,7 @@ def policies(layer):
     return {layer.dtype_policy.name}.union(*(policies(x) for x in layer._layers))
 
 
+@pytest.mark.long
 def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_shapes, tmp_path):
     changes = {"epochs": 1, "batch_size": 2, "crop_size": (32, 32)}
     options = {"growth_rate": 4, "layers_per_block": (2, 2, 2), "recompute": True}
@@ -226,6 +228,7 @@ def test_mixed_precision_of_a_built_model_is_its_own_affair(data, tmp_path):
         keras_seg.fit(linear(), data, folder=tmp_path, precision="mixed_float16")
 
 
+@pytest.mark.long
 def test_second_training_starts_from_the_best_weights_of_the_first(data, tmp_path):
     model = tiny()
     run = keras_seg.fit(
@@ -274,6 +277,7 @@ def test_what_comes_before_must_be_fields():
         keras_seg.recipe("small_data", before={"rate": 1.0})
 
 
+@pytest.mark.long
 def test_pictures_can_be_scored_now_and_then(data, tmp_path):
     run = keras_seg.fit(
         tiny(), data, folder=tmp_path, epochs=5, batch_size=2, validate_every=2, averaging=0.0

@@ -80,6 +80,7 @@ def test_fit_starts_from_a_run_a_folder_or_a_file(data, tmp_path, monkeypatch):
     assert run.folder.name == "net-toy-second"  # One run: both name the same file.
 
 
+@pytest.mark.long
 def test_other_starting_weights_make_another_run(data, tmp_path):
     start = filled(network(), tmp_path / "start.keras")
     keras.utils.set_random_seed(1)
@@ -91,6 +92,7 @@ def test_other_starting_weights_make_another_run(data, tmp_path):
     assert names == ["net-toy", "net-toy-2", "net-toy-2"]
 
 
+@pytest.mark.long
 def test_an_interrupted_training_does_not_take_the_weights_again(data, tmp_path):
     start = filled(network(), tmp_path / "start.keras")
     changes = {**QUICK, "epochs": 2, "learning_rate": 1e-2, "weights": start}
@@ -101,6 +103,7 @@ def test_an_interrupted_training_does_not_take_the_weights_again(data, tmp_path)
     check_same(whole, keras_seg.fit(network(), data, folder=tmp_path / "b", **changes))
 
 
+@pytest.mark.long
 def test_the_first_of_two_trainings_starts_from_the_weights(data, tmp_path, caplog):
     start = filled(network(), tmp_path / "start.keras")
     caplog.set_level(logging.WARNING)
