@@ -1,9 +1,10 @@
 """Inference: tiles for pictures of any size, test-time augmentation, ensembles, uncertainty.
 
-Every function here takes a `Segmenter` and returns an object with the same interface, so that they
-can be nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`.
+Functions that take a `Segmenter` return an object with the same interface, so that they can be
+nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`. The others take arrays.
 """
 
+from keras_seg.inference.crf import dense_crf
 from keras_seg.inference.ensembles import augmented, ensemble
 from keras_seg.inference.tiled import blocks, tiled
 from keras_seg.inference.uncertainty import Uncertainty, entropy, heat_map, mc_dropout
@@ -12,6 +13,7 @@ __all__ = [
     "Uncertainty",
     "augmented",
     "blocks",
+    "dense_crf",
     "ensemble",
     "entropy",
     "heat_map",

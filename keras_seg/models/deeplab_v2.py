@@ -9,7 +9,8 @@ The layers are those of the authors' Caffe network with ResNet-101 and of its Py
 3x3 convolution to the classes, with a bias; the fc6, fc7, fc8 branches of the paper's figure 7 are
 those of its VGG network. The port enlarges the logits with pixel centers at half-integers:
 `align_corners=False`. What the paper adds around the network is not part of it: images at three
-scales, whose largest logits are taken, and the dense CRF behind it.
+scales, whose largest logits are taken, and the dense CRF behind it, which is
+`keras_seg.inference.dense_crf`.
 """
 
 from collections.abc import Mapping
