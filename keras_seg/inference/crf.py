@@ -56,7 +56,7 @@ def dense_crf(
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
         _check.number("dense_crf", name, value, above=0)
     height, width, classes = probabilities.shape
-    place = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2)
+    place = np.stack(list(np.mgrid[:height, :width]), axis=-1).reshape(-1, 2)
     colors = picture.reshape(height * width, -1)
     kernels = [
         (w1, normalized(Lattice(np.concatenate([place / alpha, colors / beta], axis=1)))),
