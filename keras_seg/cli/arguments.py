@@ -123,7 +123,9 @@ def _add_fit(fit):
     fit.add_argument(
         "--recipe",
         default="small_data",
-        help="small_data (default), contextnet, fc_densenet, fc_densenet_short or tiramisu_guide; "
+        help="small_data (default), fc_densenet_short or tiramisu_guide; those of papers: "
+        "contextnet, fc_densenet, fast_scnn, enet, erfnet, unet, segnet, fcn, deeplab_v2, "
+        "deeplab_v3_plus, pspnet, icnet, hrnet, refinenet; "
         "or a .json or .toml file with the fields of one",
     )
     fit.add_argument("--weights", help="starting weights: a run's name or folder, or a .keras file")
