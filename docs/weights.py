@@ -1,6 +1,7 @@
-"""Compare our networks with those of other packages, and write the table in weights.md.
+"""Compare our networks with those of other packages; write the table in weights.md.
 
-`python docs/weights.py` measures all, `python docs/weights.py resnet` those whose row says resnet.
+`python docs/weights.py` measures all, `python docs/weights.py resnet` those whose row says resnet;
+`make readme` then takes the largest differences into README.md.
 """
 
 import json
@@ -13,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import keras  # noqa: E402
+import pandas as pd  # noqa: E402
 from _weights import PORTS, difference, module, pixels, port_cases, ported, random_source  # noqa: E402
 
 from keras_seg import models  # noqa: E402
+from keras_seg.cli.table import COMPARED  # noqa: E402
 
 PAGE = Path(__file__).with_name("weights.md")
 BEGIN, END = "|---|---|---|---|\n", "<!-- end of weights -->"
@@ -53,24 +56,23 @@ def _port_difference(case):
     return difference(model(images), logits)
 
 
-def rows():
-    """The table's rows as they are: dict of (network, package, its name) to the difference."""
-    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
-    cells = [[x.strip(" `") for x in line.strip("|").split("|")] for line in table.splitlines()]
-    return {tuple(row[:3]): row[3] for row in cells}
+def markdown():
+    """The table's rows in Markdown."""
+    rows = pd.read_csv(COMPARED, dtype=str).itertuples(index=False)
+    return "".join(f"| `{a}` | {b} | `{c}` | {d} |\n" for a, b, c, d in rows)
 
 
-def write(known):
-    """Write the table's rows into the page."""
-    page = PAGE.read_text()
-    head, _, rest = page.partition(BEGIN)
-    lines = [f"| `{a}` | {b} | `{c}` | {d} |\n" for (a, b, c), d in sorted(known.items())]
-    PAGE.write_text(head + BEGIN + "".join(lines) + END + rest.partition(END)[2])
+def write(row, difference):
+    """Store a difference in its row, which is added if there is none, and write the page."""
+    known = pd.read_csv(COMPARED, dtype=str).set_index(["network", "package", "theirs"])
+    known.loc[row, "difference"] = f"{difference:.0e}"
+    known.sort_index().to_csv(COMPARED)
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(head + BEGIN + markdown() + END + rest.partition(END)[2])
 
 
 if __name__ == "__main__":
     for row, measure in cases().items():
         if all(word in " ".join(row) for word in sys.argv[1:]):
-            found = measure()
-            write({**rows(), row: f"{found:.0e}"})
+            write(row, measure())
             keras.backend.clear_session()

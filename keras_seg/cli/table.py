@@ -1,10 +1,28 @@
 """The tables of architectures that README.md shows, from the facts beside the code."""
 
 import re
+from pathlib import Path
+
+import pandas as pd
 
 from keras_seg import models
 
 TASKS = {"segmentation": "architectures", "classification": "classifiers"}
+# Written by docs/costs.py and docs/weights.py.
+COSTS = Path(__file__).with_name("costs.csv")
+COMPARED = Path(__file__).with_name("compared.csv")
+
+
+def costs():
+    """What classifiers cost at their papers' sizes, as `docs/costs.py` measured it.
+
+    Returns:
+        `pandas.DataFrame` with a row per network: `macs`, the multiply-accumulates for one image,
+        and `tflite_bytes`, the size of the .tflite file with 16-bit weights.
+
+    >>> int(costs().loc["lenet5_modern", "macs"])
+    """
+    return pd.read_csv(COSTS, index_col="network")
 
 
 def markdown_table(task="segmentation"):
@@ -19,17 +37,60 @@ def markdown_table(task="segmentation"):
     >>> print(markdown_table().splitlines()[0])
     | architecture | parameters | output stride | published mean IoU | paper |
     """
-    published = "mean IoU" if task == "segmentation" else "top-1 accuracy"
-    lines = [
-        f"| architecture | parameters | output stride | published {published} | paper |",
-        "|---|---|---|---|---|",
-    ]
-    for name in models.names(task):
+    rows = _classifiers() if task == "classification" else _segmenters()
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def _segmenters():
+    """Rows of cells, the first one with titles."""
+    rows = [("architecture", "parameters", "output stride", "published mean IoU", "paper")]
+    for name in models.names("segmentation"):
         facts = models.facts(name)
-        scores = "; ".join(f"{score} {dataset} {split}" for dataset, split, score in facts.scores)
-        cells = (f"`{name}`", _count(facts), str(facts.output_stride), scores, _paper(facts.paper))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells = (_count(facts), str(facts.output_stride), _scores(facts), _paper(facts.paper))
+        rows.append((f"`{name}`", *cells))
+    return rows
+
+
+def _classifiers():
+    """Rows of cells, the first one with titles."""
+    titles = (
+        "architecture", "parameters", "in the paper", "multiply-adds", "TFLite fp16",
+        "compared with", "published top-1 accuracy", "paper",
+    )  # fmt: skip
+    rows, costs_of, compared = [titles], costs(), pd.read_csv(COMPARED)
+    for name in models.names("classification"):
+        facts, cost = models.facts(name), costs_of.loc[name]
+        size = facts.image_size
+        cells = (
+            _count(facts),
+            facts.printed,
+            f"{_short(cost['macs'])} at {size}x{size}",
+            f"{_short(cost['tflite_bytes'])}B",
+            _compared(compared[compared["network"] == name]),
+            _scores(facts),
+            _paper(facts.paper),
+        )
+        rows.append((f"`{name}`", *cells))
+    return rows
+
+
+def _short(number):
+    """Three digits, such as 4.09 G."""
+    factor, unit = next(x for x in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= x[0])
+    return f"{number / factor:.3g} {unit}"
+
+
+def _compared(rows):
+    """The packages whose network was compared, with the largest difference."""
+    if rows.empty:
+        return ""
+    packages = sorted(rows["package"].replace("timm_tf", "timm").unique())
+    return f"{', '.join(packages)}: {rows['difference'].max():.0e}"
+
+
+def _scores(facts):
+    return "; ".join(f"{score} {dataset} {split}" for dataset, split, score in facts.scores)
 
 
 def marks(task):

@@ -47,6 +47,8 @@ class Facts:
         output_stride: pixels of input per pixel of the coarsest feature map. Sizes that are
             multiples of it lose nothing to rounding; others work as well.
         smallest: smallest height and width in pixels.
+        image_size: height and width of the paper's images in pixels, None if not stated.
+        printed: number of parameters as the paper prints it, such as "68.9 M", or "".
         dimensions: numbers of spatial dimensions it can be built for: 2 for images, 3 for
             volumes (depth, height, width, channels). The first one is the builder's default.
         scores: published results: (data set, split, mean IoU or top-1 accuracy in percent).
@@ -66,6 +68,8 @@ class Facts:
     task: str = "segmentation"
     output_stride: int = 32
     smallest: int = 32
+    image_size: int | None = None
+    printed: str = ""
     dimensions: tuple[int, ...] = (2,)
     scores: tuple[tuple[str, str, float], ...] = ()
     recipe: str | None = None

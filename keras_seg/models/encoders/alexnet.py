@@ -47,7 +47,7 @@ VARIANTS = (
         "alexnet",
         "AlexNet as published, in two halves that rarely meet, for 227 x 227 pixels.",
         {},
-        {"counts": _counts(60_965_224) + _counts(62_378_344, groups=1)},
+        {"printed": "60 M", "counts": _counts(60_965_224) + _counts(62_378_344, groups=1)},
     ),
     Variant(
         "alexnet_one_tower",
@@ -58,7 +58,7 @@ VARIANTS = (
             "local_response": False,
             "padding": 2,
         },
-        {"counts": _counts(61_100_840), "paper": ONE_TOWER},
+        {"image_size": 224, "counts": _counts(61_100_840), "paper": ONE_TOWER},
     ),
 )
 
@@ -84,6 +84,7 @@ def head(maps, num_classes, options):
     paper="Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep CNNs. NIPS 2012",
     features=(4, 8, 16, 32),
     smallest=39,
+    image_size=227,
     tiny={"filters": (8, 12, 12, 12, 8), "dense_units": 16},
 )
 def alexnet(image, name, strides, options):

@@ -71,6 +71,8 @@ def head(maps, num_classes, options):
     num_classes=10,
     output_stride=4,
     smallest=9,
+    image_size=32,
+    printed="1.3 M",
     tiny={"width": 0.125},
 )
 def all_cnn(image, name, strides, options):
@@ -149,6 +151,7 @@ _LAYERS = (
     paper=PAPER,
     features=(4, 8, 16, 32),
     smallest=67,
+    printed="< 10 M",
     tiny={"width": 0.0625},
 )
 def all_cnn_imagenet(image, name, strides, options):

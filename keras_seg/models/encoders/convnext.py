@@ -40,6 +40,7 @@ VARIANTS = (
         "ConvNeXt-T.",
         {},
         {
+            "printed": "29 M",
             "counts": dense_counts(28_589_128, 0, 768),
             "scores": (("ImageNet", "val", 82.1),),
             "imagenet": "ConvNeXtTiny",
@@ -50,6 +51,7 @@ VARIANTS = (
         "ConvNeXt-S.",
         {"blocks": (3, 3, 27, 3), "drop_path_rate": 0.4},
         {
+            "printed": "50 M",
             "counts": dense_counts(50_223_688, 0, 768),
             "scores": (("ImageNet", "val", 83.1),),
             "imagenet": "ConvNeXtSmall",
@@ -60,6 +62,7 @@ VARIANTS = (
         "ConvNeXt-B.",
         {"blocks": (3, 3, 27, 3), "filters": (128, 256, 512, 1024), "drop_path_rate": 0.5},
         {
+            "printed": "89 M",
             "counts": dense_counts(88_591_464, 0, 1024),
             "scores": (("ImageNet", "val", 83.8),),
             "imagenet": "ConvNeXtBase",

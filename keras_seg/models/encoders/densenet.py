@@ -50,7 +50,9 @@ VARIANTS = (
     _variant(121, (6, 12, 24, 16), (7_978_856, 83_648), 1024, imagenet="DenseNet121"),
     _variant(161, (6, 12, 36, 24), (28_681_000, 219_936), 2208, growth_rate=48),
     _variant(169, (6, 12, 32, 32), (14_149_480, 158_400), 1664, imagenet="DenseNet169"),
-    _variant(201, (6, 12, 48, 32), (20_013_928, 229_056), 1920, imagenet="DenseNet201"),
+    _variant(
+        201, (6, 12, 48, 32), (20_013_928, 229_056), 1920, imagenet="DenseNet201", printed="20 M"
+    ),
     _variant(264, (6, 12, 64, 48), (33_337_704, 398_528), 2688),
     Variant(
         "densenet_d2l",
@@ -60,6 +62,7 @@ VARIANTS = (
             "counts": (Count(10, trainable=758_226, total=758_226 + 6_608, channels=1),),
             "paper": TEXTBOOK,
             "num_classes": 10,
+            "image_size": 96,
         },
     ),
 )
@@ -142,19 +145,19 @@ CIFAR_VARIANTS = (
         "densenet_cifar_40_12",
         "DenseNet with 40 layers and growth rate 12, for 32 x 32 pixels.",
         {},
-        {"counts": (Count(10, trainable=1_019_722),)},
+        {"counts": (Count(10, trainable=1_019_722),), "printed": "1.0 M"},
     ),
     Variant(
         "densenet_cifar_bc_100_12",
         "DenseNet-BC with 100 layers and growth rate 12, for 32 x 32 pixels.",
         {"blocks": (16, 16, 16), "stem_filters": 24, **_BOTTLENECK},
-        {"counts": (Count(10, trainable=769_162),)},
+        {"counts": (Count(10, trainable=769_162),), "printed": "0.8 M"},
     ),
     Variant(
         "densenet_cifar_bc_190_40",
         "DenseNet-BC with 190 layers and growth rate 40, for 32 x 32 pixels.",
         {"blocks": (31, 31, 31), "growth_rate": 40, "stem_filters": 80, **_BOTTLENECK},
-        {"counts": (Count(10, trainable=25_624_430),)},
+        {"counts": (Count(10, trainable=25_624_430),), "printed": "25.6 M"},
     ),
 )
 
@@ -167,6 +170,7 @@ CIFAR_VARIANTS = (
     num_classes=10,
     output_stride=4,
     smallest=8,
+    image_size=32,
     tiny={"blocks": (2, 1, 1), "growth_rate": 4, "stem_filters": 8},
 )
 def densenet_cifar(image, name, strides, options):

@@ -91,7 +91,7 @@ def compound_scaling(phi, alpha=1.2, beta=1.1, gamma=1.15, resolution=224):
     return Scaling(beta**phi, alpha**phi, round(resolution * gamma**phi))
 
 
-def _variant(number, scaling, dropout, counts, accuracy):
+def _variant(number, scaling, dropout, counts, accuracy, printed):
     """A row of the paper's table 2; counts without the input's normalization, which is fixed."""
     options = {"width": scaling.width, "depth": scaling.depth, "dropout_rate": dropout}
     return Variant(
@@ -102,19 +102,21 @@ def _variant(number, scaling, dropout, counts, accuracy):
             "counts": dense_counts(counts[0], counts[1], divisible(1280 * scaling.width)),
             "scores": (("ImageNet", "val", accuracy),),
             "imagenet": f"EfficientNetB{number}",
+            "image_size": scaling.resolution,
+            "printed": printed,
         },
     )
 
 
 VARIANTS = (
-    _variant(0, Scaling(1.0, 1.0, 224), 0.2, (5_288_548, 42_016), 77.1),
-    _variant(1, Scaling(1.0, 1.1, 240), 0.2, (7_794_184, 62_048), 79.1),
-    _variant(2, Scaling(1.1, 1.2, 260), 0.3, (9_109_994, 67_568), 80.1),
-    _variant(3, Scaling(1.2, 1.4, 300), 0.3, (12_233_232, 87_296), 81.6),
-    _variant(4, Scaling(1.4, 1.8, 380), 0.4, (19_341_616, 125_200), 82.9),
-    _variant(5, Scaling(1.6, 2.2, 456), 0.4, (30_389_784, 172_736), 83.6),
-    _variant(6, Scaling(1.8, 2.6, 528), 0.5, (43_040_704, 224_432), 84.0),
-    _variant(7, Scaling(2.0, 3.1, 600), 0.5, (66_347_960, 310_720), 84.3),
+    _variant(0, Scaling(1.0, 1.0, 224), 0.2, (5_288_548, 42_016), 77.1, "5.3 M"),
+    _variant(1, Scaling(1.0, 1.1, 240), 0.2, (7_794_184, 62_048), 79.1, "7.8 M"),
+    _variant(2, Scaling(1.1, 1.2, 260), 0.3, (9_109_994, 67_568), 80.1, "9.2 M"),
+    _variant(3, Scaling(1.2, 1.4, 300), 0.3, (12_233_232, 87_296), 81.6, "12 M"),
+    _variant(4, Scaling(1.4, 1.8, 380), 0.4, (19_341_616, 125_200), 82.9, "19 M"),
+    _variant(5, Scaling(1.6, 2.2, 456), 0.4, (30_389_784, 172_736), 83.6, "30 M"),
+    _variant(6, Scaling(1.8, 2.6, 528), 0.5, (43_040_704, 224_432), 84.0, "43 M"),
+    _variant(7, Scaling(2.0, 3.1, 600), 0.5, (66_347_960, 310_720), 84.3, "66 M"),
 )
 
 

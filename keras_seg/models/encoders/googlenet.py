@@ -102,7 +102,7 @@ def head(maps, num_classes, options):
             "googlenet",
             "GoogLeNet, or Inception v1: 22 layers, for 224 x 224 pixels.",
             {},
-            {"counts": _counts()},
+            {"printed": "6.8 M", "counts": _counts()},
         ),
     ),
     head=head,

@@ -144,6 +144,7 @@ def embedding_head(maps, num_classes, options):
     paper=PAPER,
     features=(2, 4, 8, 16, 32),
     smallest=75,
+    image_size=299,
     tiny={"blocks": (1, 1, 2), "width": 0.0625, "embedding": 8},
 )
 def inception_resnet_v1(image, name, strides, options):
@@ -226,6 +227,7 @@ class V2Options(NamedTuple):
     paper=PAPER,
     features=(2, 4, 8, 16, 32),
     smallest=75,
+    image_size=299,
     tiny={"blocks": (1, 1, 2), "width": 0.0625},
 )
 def inception_resnet_v2(image, name, strides, options):

@@ -101,6 +101,8 @@ def head(maps, num_classes, options):
     "arXiv:1512.00567",
     features=(2, 4, 8, 16, 32),
     smallest=75,
+    image_size=299,
+    printed="< 25 M",
     tiny={"blocks": (1, 1, 1), "width": 0.0625},
 )
 def inception_v3(image, name, strides, options):

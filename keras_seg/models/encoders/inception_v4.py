@@ -96,6 +96,7 @@ class Options(NamedTuple):
     paper=PAPER,
     features=(2, 4, 8, 16, 32),
     smallest=75,
+    image_size=299,
     tiny={"blocks": (1, 1, 1), "width": 0.0625},
 )
 def inception_v4(image, name, strides, options):

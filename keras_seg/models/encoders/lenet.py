@@ -61,7 +61,7 @@ VARIANTS = (
         "lenet5",
         "LeNet-5 as published, for 32 x 32 gray pixels and 10 classes.",
         {},
-        {"counts": _counts()},
+        {"printed": "60,000", "counts": _counts()},
     ),
     Variant(
         "lenet5_modern",
@@ -74,7 +74,10 @@ VARIANTS = (
             "padding": 2,
         },
         # 156 + 2416 + 48,120 + 10,164, and 84 weights and a bias for each class.
-        {"counts": tuple(Count(n, total=60_856 + 85 * n, channels=1) for n in (10, 100, 1000))},
+        {
+            "counts": tuple(Count(n, total=60_856 + 85 * n, channels=1) for n in (10, 100, 1000)),
+            "image_size": 28,
+        },
     ),
 )
 
@@ -114,6 +117,7 @@ def head(maps, num_classes, options):
     channels=1,
     output_stride=4,
     smallest=28,
+    image_size=32,
     tiny={"dense_units": (16, 12)},
 )
 def lenet(image, name, strides, options):

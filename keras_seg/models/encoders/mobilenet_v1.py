@@ -41,6 +41,7 @@ VARIANTS = (
         "MobileNet with 28 layers.",
         {},
         {
+            "printed": "4.2 M",
             "counts": (
                 *dense_counts(4_231_976, 21_888, 1024),
                 # Section 4 of the paper, table 6: 2.6, 1.3 and 0.5 million.

@@ -47,6 +47,7 @@ VARIANTS = (
         "MobileNetV2 with 17 inverted residuals.",
         {},
         {
+            "printed": "3.4 M",
             "counts": (
                 *dense_counts(3_504_872, 34_112, 1280),
                 # Those of `keras.applications`; the paper's 1.4 has 6.9 million.

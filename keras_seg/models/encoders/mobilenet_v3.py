@@ -61,6 +61,7 @@ VARIANTS = (
         "MobileNetV3-Large.",
         {},
         {
+            "printed": "5.4 M",
             "counts": dense_counts(5_483_032, 24_400, 1280),
             "scores": (("ImageNet", "val", 75.2),),
             "imagenet": "MobileNetV3Large",
@@ -71,6 +72,7 @@ VARIANTS = (
         "MobileNetV3-Small.",
         {"size": "small"},
         {
+            "printed": "2.5 M",
             "counts": dense_counts(2_542_856, 12_112, 1024),
             "scores": (("ImageNet", "val", 67.4),),
             "imagenet": "MobileNetV3Small",

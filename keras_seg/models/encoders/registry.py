@@ -48,7 +48,8 @@ def encoder(options, variants, head=None, **family_facts):
             maps = function(image, "", strides, options)
             return (head or pooled_head)(maps, num_classes, options)
 
-        own = {"task": "classification", "num_classes": 1000, **family_facts}
+        own = {"task": "classification", "num_classes": 1000, "image_size": 224}
+        own |= family_facts
         architecture(options, variants, **own)(classifier)
         for variant in variants:
             _ENCODERS[variant.name] = _Family(function, options._replace(**variant.options))

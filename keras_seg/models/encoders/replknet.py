@@ -49,6 +49,7 @@ VARIANTS = (
         "RepLKNet-31B.",
         {},
         {
+            "printed": "79 M",
             "counts": _counts((79_864_168, 274_944), 79_527_272),
             "scores": (("ImageNet", "val", 83.5),),
         },
@@ -57,7 +58,7 @@ VARIANTS = (
         "replknet31l",
         "RepLKNet-31L.",
         {"filters": (192, 384, 768, 1536)},
-        {"counts": _counts((172_671_016,), 172_165_672)},
+        {"printed": "172 M", "counts": _counts((172_671_016,), 172_165_672)},
     ),
 )
 

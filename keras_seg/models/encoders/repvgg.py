@@ -34,7 +34,7 @@ class Options(NamedTuple):
     output_stride: int = 32
 
 
-def _variant(letters, blocks, widths, counts, accuracy=None):
+def _variant(letters, blocks, widths, counts, printed, accuracy=None):
     """A row of the paper's tables; `counts` of the branches and of their sum, None if unknown."""
     width, last_width = widths
     branches, merged = counts
@@ -46,22 +46,26 @@ def _variant(letters, blocks, widths, counts, accuracy=None):
         f"repvgg_{letters}",
         f"RepVGG-{letters[0].upper()}{letters[1:]}.",
         {"blocks": blocks, "width": width, "last_width": last_width, "groups": groups},
-        {"counts": (*known, *dense_counts(merged, 0, inputs, merged=True)), "scores": scores},
+        {
+            "counts": (*known, *dense_counts(merged, 0, inputs, merged=True)),
+            "scores": scores,
+            "printed": f"{printed} M merged",
+        },
     )
 
 
 VARIANTS = (
-    _variant("a0", A, (0.75, 2.5), (9_108_968, 8_309_384), 72.41),
-    _variant("a1", A, (1.0, 2.5), (14_092_264, 12_789_864), 74.46),
-    _variant("a2", A, (1.5, 2.75), (28_210_600, 25_499_944), 76.48),
-    _variant("b0", B, (1.0, 2.5), (15_817_960, 14_339_048), 75.14),
-    _variant("b1", B, (2.0, 4.0), (57_415_016, 51_829_480), 78.37),
-    _variant("b1g2", B, (2.0, 4.0), (None, 41_360_104), 77.78),
-    _variant("b1g4", B, (2.0, 4.0), (None, 36_125_416), 77.58),
-    _variant("b2", B, (2.5, 5.0), (89_022_376, 80_315_112), 78.78),
-    _variant("b2g4", B, (2.5, 5.0), (None, 55_777_512)),
-    _variant("b3", B, (3.0, 5.0), (123_085_288, 110_960_872)),
-    _variant("b3g4", B, (3.0, 5.0), (None, 75_626_728)),
+    _variant("a0", A, (0.75, 2.5), (9_108_968, 8_309_384), "8.30", 72.41),
+    _variant("a1", A, (1.0, 2.5), (14_092_264, 12_789_864), "12.78", 74.46),
+    _variant("a2", A, (1.5, 2.75), (28_210_600, 25_499_944), "25.49", 76.48),
+    _variant("b0", B, (1.0, 2.5), (15_817_960, 14_339_048), "14.33", 75.14),
+    _variant("b1", B, (2.0, 4.0), (57_415_016, 51_829_480), "51.82", 78.37),
+    _variant("b1g2", B, (2.0, 4.0), (None, 41_360_104), "41.36", 77.78),
+    _variant("b1g4", B, (2.0, 4.0), (None, 36_125_416), "36.12", 77.58),
+    _variant("b2", B, (2.5, 5.0), (89_022_376, 80_315_112), "80.31", 78.78),
+    _variant("b2g4", B, (2.5, 5.0), (None, 55_777_512), "55.77"),
+    _variant("b3", B, (3.0, 5.0), (123_085_288, 110_960_872), "110.96"),
+    _variant("b3g4", B, (3.0, 5.0), (None, 75_626_728), "75.62"),
 )
 
 

@@ -96,13 +96,13 @@ VARIANTS = (
         "wrn_50_2",
         "Wide ResNet-50-2: ResNet-50 whose 3x3 convolutions have twice the channels.",
         {"group_width": 128, "stride_on": "3x3"},
-        {"counts": dense_counts(68_883_240, 68_224, 2048), "paper": WIDE},
+        {"printed": "68.9 M", "counts": dense_counts(68_883_240, 68_224, 2048), "paper": WIDE},
     ),
     Variant(
         "resnext50",
         "ResNeXt-50 32x4d: the 3x3 convolutions work in 32 groups.",
         {"groups": 32, "group_width": 4, "stride_on": "3x3"},
-        {"counts": dense_counts(25_028_904, 68_224, 2048), "paper": RESNEXT},
+        {"printed": "25.0 M", "counts": dense_counts(25_028_904, 68_224, 2048), "paper": RESNEXT},
     ),
     Variant(
         "resnext101",
@@ -115,7 +115,7 @@ VARIANTS = (
         "se_resnet50",
         "SE-ResNet-50: squeeze-and-excite at the end of each block.",
         {"squeeze_ratio": 16},
-        {"counts": dense_counts(28_088_024, 53_120, 2048), "paper": SENET},
+        {"printed": "28.1 M", "counts": dense_counts(28_088_024, 53_120, 2048), "paper": SENET},
     ),
 )
 

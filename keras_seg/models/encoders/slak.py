@@ -45,6 +45,7 @@ VARIANTS = (
         "SLaK-T.",
         {},
         {
+            "printed": "30 M sparse",
             "counts": (
                 *dense_counts(50_703_838, 51_624, 998),
                 Count(1000, trainable=30_816_232, options={"width": 1.0}),
@@ -61,6 +62,7 @@ VARIANTS = (
             # square 2 * 47 * 5 * 499 + 25 * 499, batch and layer normalization 8 * 499, dense
             # layers 2 * 499 * 1996 + 1996 + 499, factors 499: 2,245,999. The paper says 55 million
             # for 60 % of them.
+            "printed": "55 M sparse",
             "counts": dense_counts(50_703_838 + 18 * 2_245_999, 51_624 + 18 * 6 * 499, 998),
             "scores": (("ImageNet", "val", 83.8),),
         },

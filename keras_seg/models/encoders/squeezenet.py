@@ -43,7 +43,7 @@ VARIANTS = (
         "squeezenet1_0",
         "SqueezeNet 1.0, the paper's: 7x7 kernels first.",
         {},
-        {"counts": _counts(1_248_424)},
+        {"printed": "1,248,424", "counts": _counts(1_248_424)},
     ),
     Variant(
         "squeezenet1_1",

@@ -48,13 +48,13 @@ VARIANTS = (
         "vgg16",
         "VGG with 16 layers: 13 convolutions and three dense layers.",
         {},
-        {"counts": _counts(138_357_544, 138_365_992), "imagenet": "VGG16"},
+        {"printed": "138 M", "counts": _counts(138_357_544, 138_365_992), "imagenet": "VGG16"},
     ),
     Variant(
         "vgg19",
         "VGG with 19 layers: 16 convolutions and three dense layers.",
         {"blocks": (2, 2, 4, 4, 4)},
-        {"counts": _counts(143_667_240, 143_678_248), "imagenet": "VGG19"},
+        {"printed": "144 M", "counts": _counts(143_667_240, 143_678_248), "imagenet": "VGG19"},
     ),
 )
 

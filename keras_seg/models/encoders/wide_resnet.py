@@ -44,13 +44,13 @@ VARIANTS = (
         "wrn_28_10",
         "Wide ResNet with 28 layers, ten times as wide, for 32 x 32 pixels.",
         {},
-        {"counts": _counts(36_479_194, 640, 17_952)},
+        {"printed": "36.5 M", "counts": _counts(36_479_194, 640, 17_952)},
     ),
     Variant(
         "wrn_16_8",
         "Wide ResNet with 16 layers, eight times as wide, for 32 x 32 pixels.",
         {"blocks": (2, 2, 2), "width": 8.0},
-        {"counts": _counts(10_961_370, 512)},
+        {"printed": "11.0 M", "counts": _counts(10_961_370, 512)},
     ),
 )
 
@@ -63,6 +63,7 @@ VARIANTS = (
     num_classes=10,
     output_stride=4,
     smallest=8,
+    image_size=32,
     tiny={"blocks": (2, 1, 1), "width": 0.5},
 )
 def wide_resnet(image, name, strides, options):

@@ -41,6 +41,7 @@ class Options(NamedTuple):
             "Xception, for 299 x 299 pixels.",
             {},
             {
+                "printed": "22,855,952",
                 "counts": dense_counts(22_855_952, 54_528, 2048),
                 "scores": (("ImageNet", "val", 79.0),),
                 "imagenet": "Xception",
@@ -48,6 +49,7 @@ class Options(NamedTuple):
         ),
     ),
     paper="Chollet: Xception. CVPR 2017. arXiv:1610.02357",
+    image_size=299,
     features=(2, 4, 8, 16, 32),
     tiny={"blocks": 1, "width": 0.125},
 )
