@@ -36,5 +36,5 @@ if __name__ == "__main__":
             known = table.costs()
             known.loc[name] = costs(name)
             known.sort_index().to_csv(table.COSTS)
-            print(name, *known.loc[name], flush=True)
+            print(name, *known.loc[name], flush=True)  # noqa: T201
             keras.backend.clear_session()

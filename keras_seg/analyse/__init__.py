@@ -9,6 +9,7 @@ from keras_seg.analyse.effective_fields import (
     effective_receptive_field,
     effective_receptive_fields,
 )
+from keras_seg.analyse.figures import show_dilation, show_field, show_transposed
 from keras_seg.analyse.merging import merge_report
 from keras_seg.analyse.reach import Reach, reach
 from keras_seg.analyse.receptive_fields import receptive_field
@@ -23,5 +24,8 @@ __all__ = [
     "merge_report",
     "reach",
     "receptive_field",
+    "show_dilation",
+    "show_field",
+    "show_transposed",
     "summary",
 ]

@@ -135,7 +135,9 @@ def save(folder, signatures):
     level = logger.level
     logger.setLevel("WARNING")
     try:
-        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+        # Gradients of its own, such as those of swish, cannot be saved with constants.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures, options=options)
     finally:
         logger.setLevel(level)
 

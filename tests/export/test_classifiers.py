@@ -1,5 +1,6 @@
 """Classifiers as SavedModel and .tflite, compared with Keras."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -74,3 +75,13 @@ def test_one_picture_of_few_is_no_loss():
 
 def test_the_shapes_of_training_and_export_agree():
     assert trained().settings["picture_size"] == list(arrays().example("val", 0)[0].shape[:2])
+
+
+def test_activations_with_a_gradient_of_their_own_are_exported(tmp_path):
+    # TensorFlow cannot save the gradient that it has for swish once weights are constants.
+    image = keras.Input((32, 32, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, activation="swish")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(3)(x))
+    assert keras_seg.export.saved_model(model, tmp_path / "1").agreement == 1.0
+    assert keras_seg.export.tflite(model, tmp_path / "model.tflite").agreement == 1.0
