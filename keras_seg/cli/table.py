@@ -18,9 +18,10 @@ def costs():
 
     Returns:
         `pandas.DataFrame` with a row per network: `macs`, the multiply-accumulates for one image,
-        and `tflite_bytes`, the size of the .tflite file with 16-bit weights.
+        and `tflite_bytes`, the size of the .tflite file with 16-bit weights, nan if not measured.
 
     >>> int(costs().loc["lenet5_modern", "macs"])
+    416520
     """
     return pd.read_csv(COSTS, index_col="network")
 
@@ -66,7 +67,7 @@ def _classifiers():
             _count(facts),
             facts.printed,
             f"{_short(cost['macs'])} at {size}x{size}",
-            f"{_short(cost['tflite_bytes'])}B",
+            _short(cost["tflite_bytes"], "B"),
             _compared(compared[compared["network"] == name]),
             _scores(facts),
             _paper(facts.paper),
@@ -75,10 +76,12 @@ def _classifiers():
     return rows
 
 
-def _short(number):
-    """Three digits, such as 4.09 G."""
-    factor, unit = next(x for x in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= x[0])
-    return f"{number / factor:.3g} {unit}"
+def _short(number, unit=""):
+    """Three digits, such as 4.09 G; nothing for nan."""
+    if pd.isna(number):
+        return ""
+    factor, prefix = next(x for x in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= x[0])
+    return f"{number / factor:.3g} {prefix}{unit}"
 
 
 def _compared(rows):

@@ -1,0 +1,59 @@
+"""The tables of README.md, and what they are made of."""
+
+import json
+
+import pandas as pd
+import pytest
+from _weights import PORTS, port_cases
+
+from keras_seg import models
+from keras_seg.cli import table
+
+# Multiply-accumulates in 10^9 as torchvision and the papers state them, at the same sizes; the
+# same layers with the same strides. Theirs have three to five digits.
+PUBLISHED = {
+    "alexnet_one_tower": 0.714, "vgg16": 15.47, "vgg19": 19.63, "resnet18": 1.814,
+    "resnet34": 3.664, "densenet121": 2.834, "densenet161": 7.728, "densenet169": 3.360,
+    "densenet201": 4.291, "squeezenet1_0": 0.819, "squeezenet1_1": 0.349, "mobilenet_v1": 0.569,
+    "mobilenet_v2": 0.301, "mobilenet_v3_large": 0.217, "efficientnet_b0": 0.386,
+    "convnext_tiny": 4.456,
+}  # fmt: skip
+
+
+def test_every_classifier_has_its_costs():
+    assert sorted(table.costs().index) == models.names("classification")
+    assert all(models.facts(name).image_size for name in models.names("classification"))
+
+
+@pytest.mark.parametrize(("name", "published"), PUBLISHED.items())
+def test_multiply_accumulates_are_the_published_ones(name, published):
+    assert table.costs().loc[name, "macs"] / 1e9 == pytest.approx(published, rel=3e-3)
+
+
+def test_every_comparison_with_a_package_has_its_row_and_is_close():
+    compared = pd.read_csv(table.COMPARED).set_index(["network", "package", "theirs"])
+    wanted = {
+        (name, "keras.applications", models.facts(name).imagenet)
+        for name in models.names("classification")
+        if models.facts(name).imagenet
+    }
+    for case in port_cases():
+        stored = json.loads((PORTS / f"{case}.json").read_text())
+        wanted.add((stored["ours"], stored["package"], stored["theirs"]))
+    assert set(compared.index) == wanted
+    assert (compared["difference"] <= 1e-4).all()
+
+
+def test_the_page_on_weights_shows_these_rows():
+    page = (PORTS.parents[2] / "docs" / "weights.md").read_text()
+    rows = page.partition("|---|---|---|---|\n")[2].partition("<!-- end of weights -->")[0]
+    stored = pd.read_csv(table.COMPARED, dtype=str).itertuples(index=False)
+    assert rows.splitlines() == [f"| `{a}` | {b} | `{c}` | {d} |" for a, b, c, d in stored]
+
+
+def test_cells_of_a_classifier():
+    (line,) = [x for x in table.markdown_table("classification").splitlines() if "`vgg16`" in x]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    # 64 x 3 x 9 x 224^2 and so on: 15.47e9, which is 15.5 in three digits.
+    assert cells[1:4] == ["138,357,544 total, 1000 classes", "138 M", "15.5 G at 224x224"]
+    assert cells[5].startswith("keras.applications, timm, torchvision: ")
