@@ -45,7 +45,9 @@ def markdown_table(task="segmentation"):
 
 def _segmenters():
     """Rows of cells, the first one with titles."""
-    rows = [("architecture", "parameters", "output stride", "published mean IoU", "paper")]
+    rows: list[tuple] = [
+        ("architecture", "parameters", "output stride", "published mean IoU", "paper")
+    ]
     for name in models.names("segmentation"):
         facts = models.facts(name)
         cells = (_count(facts), str(facts.output_stride), _scores(facts), _paper(facts.paper))
@@ -59,7 +61,8 @@ def _classifiers():
         "architecture", "parameters", "in the paper", "multiply-adds", "TFLite fp16",
         "compared with", "published top-1 accuracy", "paper",
     )  # fmt: skip
-    rows, costs_of, compared = [titles], costs(), pd.read_csv(COMPARED)
+    rows: list[tuple] = [titles]
+    costs_of, compared = costs(), pd.read_csv(COMPARED)
     for name in models.names("classification"):
         facts, cost = models.facts(name), costs_of.loc[name]
         size = facts.image_size
