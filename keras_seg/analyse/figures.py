@@ -28,7 +28,7 @@ def show_dilation(kernel_size=3, dilation=2, num_layers=2):
     >>> show_dilation(3, (1, 2)).axes[0].get_title()
     'dilation 1, 2: 49 of 49 pixels of the 7x7 field are seen'
     """
-    dilations = tuple(dilation) if np.ndim(dilation) else (dilation,) * num_layers
+    dilations = (dilation,) * num_layers if isinstance(dilation, int) else tuple(dilation)
     for name, values in (
         ("kernel_size", (kernel_size,)), ("num_layers", (num_layers,)), ("dilation", dilations),
     ):  # fmt: skip
