@@ -9,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Where each public name lives; importing one imports no more than it needs.
+# The module of each public name; importing one imports no more than it needs.
 _PUBLIC = {
     "fit": "keras_seg.training.fit",
     "load": "keras_seg.find_run",

@@ -52,12 +52,12 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 def download(name: str, root: str | os.PathLike) -> Path:
     """Fetch a public dataset and unpack it; what is there already is not fetched again.
 
-    A download that broke off goes on where it stopped. Each archive's SHA-256 is compared with
-    the published one. Of CamVid none is published: GitHub packs that archive anew for whoever
-    asks, and promises the same files, not the same bytes. What is asked for is one commit, by its
-    40 digits, over HTTPS; so what can be checked is who answers, and that every file in the zip
-    has the checksum (CRC-32) that the zip says. The SHA-256 of your first download is logged and
-    kept in a file beside the archive, `.sha256`, and a later download must have the same.
+    An interrupted download continues where it stopped. The SHA-256 of each archive is compared
+    with the published one. None is published for CamVid: GitHub creates its archive at each
+    request, with the same files but not always the same bytes. It is requested over HTTPS by the
+    40 digits of one commit, and the CRC-32 of every file in the archive is checked. The SHA-256 of
+    the first download is logged and kept beside the archive, in a `.sha256` file; a later download
+    must have the same.
 
     Args:
         name: "camvid" (SegNet's form, 480x360) or "oxford_pets".
@@ -177,7 +177,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Append what is missing to a file; pooch's own downloader begins anew."""
+    """Append what is missing to a file; pooch's own downloader starts over."""
     start = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:

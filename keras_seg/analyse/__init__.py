@@ -1,4 +1,4 @@
-"""What a network costs and what it sees: parameters, operations, memory, receptive fields.
+"""Analysis of a network: parameters, operations, memory, receptive fields.
 
 `analyse.arithmetic` has the formulas of convolutions: sizes, matrices, costs, connections.
 """

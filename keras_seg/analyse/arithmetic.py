@@ -154,7 +154,7 @@ def factorized_ratio(kernel_size, parts):
 
 
 def dense_block_channels(num_layers, growth_rate, channels=0):
-    """Channels that each layer of a dense block is given.
+    """Input channels of each layer of a dense block.
 
     G. Huang et al.: Densely Connected Convolutional Networks, arXiv 1608.06993, section 3. A block
     of L layers has L (L + 1) / 2 connections: layer l is given the maps of l - 1 layers and the
@@ -196,7 +196,7 @@ def bilinear_kernel(stride):
 
 
 def dilated_taps(kernel_size, dilations):
-    """Which pixels along one axis a row of dilated convolutions looks at, and how often.
+    """Which pixels along one axis a row of dilated convolutions reads, and how often.
 
     Gaps and uneven numbers are what P. Wang et al. call gridding: Understanding Convolution for
     Semantic Segmentation, arXiv 1702.08502, section 3.2.

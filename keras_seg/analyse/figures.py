@@ -1,4 +1,4 @@
-"""Figures of what convolutions see; whole numbers as arguments, so that sliders can move them."""
+"""Figures of receptive fields; their arguments are whole numbers, so that sliders can set them."""
 
 import numpy as np
 from matplotlib.patches import Rectangle

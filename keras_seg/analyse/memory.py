@@ -1,4 +1,4 @@
-"""Memory of the maps of a network, from the order of its layers and the lives of its tensors."""
+"""Memory of a network's maps, from the order of its layers and how long each tensor is needed."""
 
 from keras import layers
 
@@ -45,7 +45,7 @@ NEEDS_OUTPUT = (
 
 
 def inference(found, sizes):
-    """Bytes alive while each layer runs at inference.
+    """Bytes held while each layer runs at inference.
 
     Args:
         found: `Walk` of the model.
@@ -75,7 +75,7 @@ def inference(found, sizes):
 
 
 def training(found, sizes):
-    """Bytes alive while each layer runs in training: the larger one of forward and backward.
+    """Bytes held while each layer runs in training: the larger one of forward and backward.
 
     Arguments and result are those of `inference`.
 
@@ -88,7 +88,7 @@ def training(found, sizes):
 
 
 def _training(steps, inputs, outputs, sizes, around):
-    """Go forward and backward through the steps; `around` bytes live outside all the while."""
+    """Go forward and backward through the steps; `around` bytes are held elsewhere meanwhile."""
     used, masks = {}, {id(step): _mask(step, sizes) for step in steps}
     needed = {id(step): _needed(step) for step in steps}
     last = {number: place for place, step in enumerate(steps) for number in step.inputs}
@@ -143,7 +143,7 @@ def _needed(step):
 
 
 def _mask(step, sizes):
-    """Dropout keeps which values it has dropped, a byte for each."""
+    """Dropout keeps a mask of the dropped values, a byte for each."""
     dropping = isinstance(step.layer, layers.Dropout) and step.layer.rate > 0
     return sizes[step.outputs[0]] // 4 if dropping and step.inside is None else 0
 

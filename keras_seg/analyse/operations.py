@@ -1,4 +1,4 @@
-"""How far the operations of `keras.ops` see that stand in a functional model beside its layers."""
+"""Reach of operations of `keras.ops` in a functional model."""
 
 import numpy as np
 from keras import layers
@@ -77,7 +77,7 @@ def _mixing(operation, inputs, axis):
 @register([arrays.Reshape, layers.Reshape])
 def _reshape(operation, inputs, axis):
     before, after = _shapes(operation)
-    # The axes up to this one stay as they are: only what lies behind them is arranged anew.
+    # The axes up to this one stay as they are: only the axes after them are rearranged.
     stays = axis + 2 < min(len(before), len(after)) and before[: axis + 2] == after[: axis + 2]
     return inputs[0] if stays or len(inputs[0].first) == 1 else _everything(1)
 

@@ -1,4 +1,4 @@
-"""How far each layer sees: from the reach of its inputs to the reach of its output, along one axis.
+"""Reach of each layer along one axis: the pixels that each position of its output depends on.
 
 A map along one axis is two arrays: for each position the first and the last pixel of the picture
 that it depends on.
@@ -170,7 +170,7 @@ def _mixed(layer, inputs, axis):
 
 
 def _everything(n):
-    """As many positions, each of which sees the whole picture."""
+    """As many positions, each of which depends on the whole picture."""
     return Reach(np.full(n, -np.inf), np.full(n, np.inf))
 
 

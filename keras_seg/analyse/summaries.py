@@ -18,8 +18,8 @@ def summary(model, input_shape=None, batch_size=1):
 
     Multiply-accumulates are those of kernels; normalization, activation and resizing count as
     nothing. Memory is that of the maps between layers, weights and a framework's working space
-    not counted: at inference a map lives until its last use, and layers such as ReLU work in
-    place; in training what the gradient needs lives until the gradient has passed. What was
+    not counted: at inference a map is kept until its last use, and layers such as ReLU work in
+    place; in training what the gradient needs is kept until it is computed. What was
     measured is larger, by the framework itself and by copies that its kernels make.
 
     Args:

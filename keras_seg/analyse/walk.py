@@ -28,7 +28,7 @@ class Step:
 
 @dataclasses.dataclass
 class Walk:
-    """A whole model: its steps, and the numbers of the tensors it takes and gives."""
+    """A whole model: its steps, and the numbers of its input and output tensors."""
 
     steps: list
     inputs: list
@@ -48,7 +48,7 @@ def _flat(steps):
 
 
 def walk(model):
-    """Write down the calls of all layers of a model.
+    """List the calls of all layers of a model.
 
     Args:
         model: functional or sequential model that has been built.

@@ -166,7 +166,7 @@ class Lattice:
 
 
 def _elevated(points):
-    """The points in the plane of d + 1 coordinates whose sum is 0, scaled as the blur wants it."""
+    """The points in the plane of d + 1 coordinates whose sum is 0, scaled for the blur."""
     dimensions = points.shape[1]
     index = np.arange(dimensions)
     scaled = points * (np.sqrt(2 / 3) * (dimensions + 1) / np.sqrt((index + 1) * (index + 2)))

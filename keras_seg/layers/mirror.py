@@ -1,4 +1,4 @@
-"""A map with a mirrored margin, for convolutions that take nothing from outside the picture."""
+"""Mirror padding, for networks of convolutions without padding."""
 
 import keras
 from keras import layers, ops
@@ -37,7 +37,7 @@ class MirrorPadding2D(layers.Layer):
         self.margin, self.multiple, self.offset = margin, multiple, offset
 
     def padded(self, size):
-        """Pixels along an axis of so many pixels."""
+        """Size of an axis after padding."""
         least = size + 2 * self.margin - self.offset
         return -(-least // self.multiple) * self.multiple + self.offset
 

@@ -7,7 +7,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class RadialBasis(keras.layers.Layer):
-    """Euclidean radial basis functions: how far a vector is from the code of each class.
+    """Euclidean radial basis functions: squared distances from a vector to the code of each class.
 
     The codes consist of -1 and +1, are drawn once, the same for everyone, and are not trained.
 

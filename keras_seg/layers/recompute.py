@@ -1,4 +1,4 @@
-"""Training in less memory: a block whose inside is computed a second time instead of kept."""
+"""Training in less memory: blocks whose intermediate maps are recomputed instead of kept."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class Recompute(layers.Layer):
-    """Runs a block, keeps only what goes in and comes out, and computes the rest again backwards.
+    """Runs a block, keeps its input and output only, and recomputes the rest in the backward pass.
 
     Training needs a block's inside twice: going forward, and going backward for the gradient.
     `keras.remat` (on TensorFlow, `_remat` below) recomputes it in between, which costs one more

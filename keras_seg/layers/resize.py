@@ -1,4 +1,4 @@
-"""Feature maps brought to the size of another one, also while sizes are unknown."""
+"""Resizing and cropping of feature maps to the size of another one, also of unknown size."""
 
 import keras
 from keras import layers, ops

@@ -5,7 +5,7 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_seg")
 class LayerScale(keras.layers.Layer):
-    """Multiplies each channel by a learned factor, which begins small.
+    """Multiplies each channel by a learned factor with a small initial value.
 
     H. Touvron et al.: Going Deeper with Image Transformers, arXiv 2103.17239, section 2.
 

@@ -1,4 +1,4 @@
-"""Max pooling that remembers where the maxima were, and its reverse.
+"""Max pooling with the indices of the maxima, and its reverse.
 
 V. Badrinarayanan, A. Kendall, R. Cipolla: SegNet, arXiv 1511.00561, section 3. Both layers are made
 of comparisons, slices and reshapes, which every backend and TFLite's builtin operations have.

@@ -183,7 +183,7 @@ def bottleneck(x, filters, name, *, expansion, strides):
 
 
 def context_branch(x, factor, widths, last_kernel_size):
-    """The deep branch (Table 2), on the picture made `factor` times smaller.
+    """The deep branch (Table 2), on the picture reduced by `factor`.
 
     Args:
         x: KerasTensor (b, h, w, c), normalized pixels.

@@ -10,7 +10,7 @@ from keras_seg.models.encoders.blocks import batch_norm, conv
 
 
 def conv_bn(x, filters, kernel_size, name, step=(1, 1), activation: str | None = "relu"):
-    """Convolution without bias, batch normalization, activation; zeros alike on both sides.
+    """Convolution without bias with equal padding on both sides, batch normalization, activation.
 
     Args:
         x: KerasTensor (b, h, w, c).

@@ -192,7 +192,7 @@ def _refuse_to_freeze(name, part):
 
 
 def _check_outputs(facts, image, outputs, num_classes):
-    """Raise unless a network gives what its task promises: shape, channels and float32."""
+    """Raise unless a network gives what its task requires: shape, channels and float32."""
     sizes = tuple(image.shape[1:-1]) if facts.task == "segmentation" else ()
     wanted = (None, *sizes, num_classes)
     heads = outputs if isinstance(outputs, dict) else {"logits": outputs}

@@ -1,4 +1,4 @@
-"""Pictures with one class each: what a classifier found, and what is true."""
+"""Contact sheets of a classifier's predictions."""
 
 import math
 from collections.abc import Sequence

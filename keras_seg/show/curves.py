@@ -1,4 +1,4 @@
-"""How a training went, as curves and as a map of classes by epoch."""
+"""Curves of a training, and scores of classes by epoch."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ LINES = {
 
 
 def show_curves(history: pd.DataFrame) -> Figure:
-    """Draw how a training went: loss, mean IoU or accuracy, learning rate, scores by class.
+    """Draw the curves of a training: loss, mean IoU or accuracy, learning rate, scores by class.
 
     Args:
         history: one row per epoch, with the columns that `fit` writes: epoch, loss,

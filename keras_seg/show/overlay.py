@@ -1,4 +1,4 @@
-"""The colors of classes, and a picture seen through them."""
+"""Colors of classes, and overlays on pictures."""
 
 import colorsys
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def class_colors(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
 
 
 def color_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
-    """Return red, or the first other loud color that is far from those of all classes.
+    """Return red, or the first other bright color that is far from those of all classes.
 
     Of palettes that leave none, the one whose nearest class is farthest.
 

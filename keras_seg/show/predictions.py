@@ -1,4 +1,4 @@
-"""Pictures a person can look at: overlays, comparisons with the truth, curves of a training."""
+"""Figures of predictions beside the truth."""
 
 import math
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ def unobtrusive_bar(batches, description):
     """A progress bar around batches that appears after a second and vanishes at the end.
 
     Args:
-        batches: an iterable; a `tf.data.Dataset` knows its length.
+        batches: an iterable; the length of a `tf.data.Dataset` is read from it.
         description: what is done with the batches.
 
     Returns:

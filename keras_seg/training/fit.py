@@ -46,7 +46,7 @@ def fit(
         data: a data set of `pipelines`, or (training batches, validation batches) as
             `tf.data.Dataset`s of uint8 pictures (b, h, w, c) and integer labels (b, h, w), 255
             where ignored; of classifiers class ids (b,). These need a built model.
-        recipe: a name that `keras_seg.recipes.recipe` knows: "small_data" (a few hundred
+        recipe: a name in `keras_seg.recipes.RECIPES`: "small_data" (a few hundred
             pictures, a laptop), "contextnet", "fc_densenet" (the papers'), ...; a .json or .toml
             file with the fields of one; or a `keras_seg.Recipe`. One with a training `before`
             trains twice; the first training is a run of its own, whose name ends with `-before`.

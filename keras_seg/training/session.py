@@ -101,7 +101,7 @@ class Training:
             log.warning("Continuing %s after epoch %d.", self.folder, done)
             self._write_history()
         else:
-            # A model that was handed in cannot be built anew, should this be interrupted.
+            # A model that was passed in cannot be built again after an interruption.
             self._save_state()
         batches = self._batches(done, max(total - done, 1))
         create_loss_metrics(self.network, batches)

@@ -61,7 +61,7 @@ class Report:
     fixed: Examples | None = None
 
     @property
-    def healthy(self) -> bool:
+    def valid(self) -> bool:
         """Whether there is no finding that stops training or invalidates scores."""
         return not (self.findings["severity"] == "fault").any()
 
@@ -70,7 +70,7 @@ class Report:
         faulty = int(self.splits["faults"].sum())
         if faulty:
             verdict = f"{faulty} {'file' if faulty == 1 else 'files'} cannot be used"
-        elif self.healthy:
+        elif self.valid:
             verdict = "every file was read, no faults"
         else:
             verdict = "every file was read, there are findings to fix"

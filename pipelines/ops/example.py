@@ -138,7 +138,7 @@ def _surround(values, rims, fill: int):
 
 
 def with_size(example: Example, *sizes: int | None) -> Example:
-    """State the size that Python knows, so that batches have a static shape."""
+    """Set the size known in Python, so that batches have a static shape."""
     channels = example["image"].shape[-1]
     image = tf.ensure_shape(example["image"], (*sizes, channels))
     label = tf.ensure_shape(example["label"], sizes)

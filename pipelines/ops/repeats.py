@@ -11,7 +11,7 @@ def repeat_augment(count: int = 2) -> Op:
 
     Args:
         count: times that each picture comes up in a row. It may stand anywhere in a list of ops:
-            all of them draw anew for every copy.
+            all of them draw new random numbers for every copy.
 
     Returns:
         op(example) -> the same example; `op.repeats` tells the graph.

@@ -1,4 +1,4 @@
-"""The error that a file raises: it knows the file and what is wrong with it."""
+"""The error that a file raises: it holds the file's path and what is wrong with it."""
 
 import os
 from collections.abc import Iterator

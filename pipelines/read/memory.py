@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-# Linux control groups, version 2 and 1: psutil knows the machine, not the container.
+# Linux control groups, version 2 and 1: psutil reports the machine's memory, not the container's.
 _CONTAINER_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (

@@ -50,7 +50,7 @@ def fingerprint_of(folder):
 
 def test_a_sound_dataset_is_healthy(folder):
     report = opened(folder).check()
-    assert report.healthy
+    assert report.valid
     assert report.faults.empty
     assert report.duplicates.empty
     text = str(report)
@@ -70,7 +70,7 @@ def test_every_kind_of_fault_is_named_by_its_path(folder):
     data = opened(folder)
     (folder / "masks/val/0.png").unlink()
     report = data.check()
-    assert not report.healthy
+    assert not report.valid
     found = {(row.split, row.kind, row.path) for row in report.faults.itertuples()}
     assert found == {
         ("train", "unreadable", str(truncated)),
@@ -137,7 +137,7 @@ def test_equal_pictures_in_two_splits_are_leaks(folder):
     assert (row["split"], row["other_split"], row["equal"]) == ("train", "val", True)
     assert row["path"] == str(folder / "images/train/0.png")
     assert row["other_path"] == str(folder / "images/val/1.png")
-    assert not report.healthy
+    assert not report.valid
     assert "Equal pictures in different splits (1)" in str(report)
 
 
@@ -155,7 +155,7 @@ def test_pictures_that_look_alike_are_found_whatever_their_size(folder):
 def test_equal_pictures_within_a_split_are_a_notice(folder):
     save(scene(801), folder / "images/train/6.png")
     report = opened(folder).check()
-    assert report.healthy
+    assert report.valid
     assert "Duplicate pictures within a split (1)" in str(report)
 
 
@@ -203,7 +203,7 @@ def test_masks_of_nothing_but_zero_and_ignored_are_suspicious():
     labels[:, :9] = 255
     report = Dataset.from_arrays("toy", CLASSES, None, {"train": (images, labels)}).check()
     assert "they may be 0/255 masks" in str(report)
-    assert not report.healthy
+    assert not report.valid
 
 
 def test_pictures_of_nothing_but_void_are_listed(folder):

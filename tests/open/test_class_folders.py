@@ -179,7 +179,7 @@ def test_damaged_files_are_named_or_skipped(tmp_path):
         data.train_batches(2)
     report = data.check()
     assert report.faults["path"].tolist() == [str(bad)]
-    assert not report.healthy
+    assert not report.valid
     skipping = data.reading(on_error="skip")
     assert list(skipping.skipped("train")) == [str(bad)]
     assert eval_labels(skipping, "train") == [0, 0, 1, 1, 1]
@@ -204,7 +204,7 @@ def test_check_counts_pictures_and_finds_one_picture_in_two_classes(tmp_path):
 def test_check_names_classes_with_few_pictures(tmp_path):
     report = from_class_folders(make(tmp_path, {"cat": 30, "dog": 2}), splits=(1,)).check()
     assert "less than a tenth of the largest one's 30 pictures: dog (2)" in str(report)
-    assert report.healthy
+    assert report.valid
 
 
 def test_there_are_no_masks_to_repair(tmp_path):

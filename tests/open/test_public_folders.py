@@ -56,7 +56,7 @@ def test_kvasir_masks_are_jpeg_files(tmp_path):
         assert data.num_classes == 2
         assert "The masks hold 0 and 255" in data.notes[0]
         assert np.array_equal(data.example("train", 0)[1], mask[..., 0] // 255)
-    assert data.check().healthy
+    assert data.check().valid
 
 
 def test_isic_masks_are_0_and_255(tmp_path):

@@ -137,7 +137,7 @@ def test_folders_of_volumes(tmp_path, ending):
             expected, mask = volume(int(path.split("case")[1][0]), 1)
             np.testing.assert_array_equal(image[0], expected)
             np.testing.assert_array_equal(label[0], mask)
-    assert data.check().healthy
+    assert data.check().valid
 
 
 @pytest.mark.parametrize("cache", ["memory", "disk", None])
@@ -319,7 +319,7 @@ def test_nifti_files_are_turned_upright(tmp_path):
     image, label = data.example("train", 0)
     assert image.shape == (4, 8, 6, 2)
     np.testing.assert_array_equal(image[..., 1], label * 100)
-    assert data.check().healthy
+    assert data.check().valid
 
 
 def test_names_of_nifti_files_are_matched():

@@ -17,7 +17,7 @@ from keras_seg.models.blocks import BN_MOMENTUM
 
 
 def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
-    """Convolution with zeros around the map, alike on both sides.
+    """Convolution with as many zeros on each side of the map.
 
     Args:
         x: KerasTensor (b, h, w, c).
@@ -57,7 +57,7 @@ def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
 
 
 def valid_conv(x, filters, kernel_size, name, step=(1, 1), use_bias=False):
-    """Convolution within the map: kernels do not reach over its border.
+    """Convolution without padding: kernels stay within the map.
 
     Args:
         x: KerasTensor (b, h, w, c).
@@ -107,7 +107,7 @@ def batch_norm(x, name, activation: str | None = "relu", epsilon=1e-5):
 
 
 def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
-    """Pooling that may have given its stride up for dilation.
+    """Pooling whose stride may be replaced by dilation.
 
     Args:
         x: KerasTensor (b, h, w, c). For windows of 3 that reach over the border its values are 0
@@ -147,7 +147,7 @@ def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
 
 
 def squeeze_excite(x, ratio, name):
-    """Scales each channel by a number between 0 and 1 that all of the map decides.
+    """Scales each channel by a number between 0 and 1, computed from the whole map.
 
     J. Hu et al.: Squeeze-and-Excitation Networks, arXiv 1709.01507, section 3.
 

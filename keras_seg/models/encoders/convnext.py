@@ -1,4 +1,4 @@
-"""ConvNeXt: a residual network with the habits of transformers.
+"""ConvNeXt: a residual network with design choices of transformers.
 
 Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: A ConvNet for the 2020s, CVPR 2022,
 arXiv 2201.03545, section 2 and table 9.
@@ -185,7 +185,7 @@ def _halved(x, filters, name, step):
 
 
 def _mlp(shortcut, x, name, scale, drop):
-    """What follows the depthwise convolution: two dense layers per pixel, and the shortcut."""
+    """Two dense layers per pixel after the depthwise convolution, and the shortcut."""
     filters = shortcut.shape[-1]
     x = _norm(x, f"{name}_norm")
     x = _conv(x, 4 * filters, 1, f"{name}_expand")
@@ -198,7 +198,7 @@ def _mlp(shortcut, x, name, scale, drop):
 
 
 def truncated():
-    """The distribution that kernels begin with: normal, cut off at two deviations of 0.02.
+    """Initializer of kernels: normal with a deviation of 0.02, cut off at two deviations.
 
     Returns:
         `keras.initializers.Initializer`.

@@ -212,7 +212,7 @@ def densenet_cifar(image, name, strides, options):
 
 
 def _dense_block(x, count, name, options, dilation):
-    """So many layers, each of which adds `growth_rate` channels to what it gets."""
+    """Layers that each add `growth_rate` channels to their input."""
     bias = getattr(options, "use_bias", False)
     for index in range(1, count + 1):
         layer = f"{name}_block{index}"

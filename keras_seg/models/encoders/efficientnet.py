@@ -1,4 +1,4 @@
-"""EfficientNet: one small network, made deeper, wider and finer by a single number.
+"""EfficientNet: one network whose depth, width and resolution are scaled by one coefficient.
 
 M. Tan, Q. V. Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks,
 ICML 2019, arXiv 1905.11946, table 1 and section 3.3.
@@ -45,7 +45,7 @@ class Options(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """What compound scaling makes of EfficientNet-B0.
+    """Depth, width and resolution after compound scaling of EfficientNet-B0.
 
     Attributes:
         width: factor of the numbers of channels.

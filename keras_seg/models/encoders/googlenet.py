@@ -71,7 +71,7 @@ def _counts():
 
 
 def head(maps, num_classes, options):
-    """Global average pooling, dropout and a dense layer; in training two heads more.
+    """Global average pooling, dropout and a dense layer; two auxiliary heads in training.
 
     Args:
         maps: feature maps by reduction, and those that the auxiliary heads read.
@@ -112,7 +112,7 @@ def head(maps, num_classes, options):
     tiny={"blocks": (1, 2, 1), "width": 0.125, "dense_units": 8},
 )
 def googlenet(image, name, strides, options):
-    """GoogLeNet, with response normalization and biases as in the authors' time.
+    """GoogLeNet, with response normalization and biases, as published.
 
     TensorFlow's and torchvision's networks of that name have batch normalization in place of
     both, and 3x3 kernels where the paper has 5x5: `normalization=True, wide_kernel=3`; torchvision

@@ -35,7 +35,7 @@ class Pool(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """The end of a branch that parts into branches of its own.
+    """The end of a branch that divides into further branches.
 
     >>> len(Fork(((Conv(4, (1, 3)),), (Conv(4, (3, 1)),))).branches)
     2
@@ -60,7 +60,7 @@ class Style(NamedTuple):
 
 
 def style_of(options):
-    """The style that a family's options ask for.
+    """The style for a family's options.
 
     Args:
         options: a NamedTuple with any of the fields of `Style`.

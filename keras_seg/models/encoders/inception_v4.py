@@ -1,4 +1,4 @@
-"""Inception v4: uniform modules, more of them than in v3, and a beginning of branches.
+"""Inception v4: uniform modules, more of them than in v3, and a stem with branches.
 
 C. Szegedy, S. Ioffe, V. Vanhoucke, A. Alemi: Inception-v4, Inception-ResNet and the Impact of
 Residual Connections on Learning, AAAI 2017, arXiv 1602.07261, figures 3 to 9 and table 1.

@@ -1,4 +1,4 @@
-"""Branches that were trained apart, as the one convolution that is equal to their sum.
+"""Merge trained branches into the one convolution that equals their sum.
 
 X. Ding et al.: RepVGG, arXiv 2101.03697, section 3.3; X. Ding et al.: RepLKNet, arXiv 2203.06717,
 section 3.

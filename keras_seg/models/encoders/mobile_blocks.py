@@ -18,7 +18,7 @@ BN_EPSILON = 1e-3
 
 
 class Style(NamedTuple):
-    """In what implementations of one network differ.
+    """Details in which implementations of one network differ.
 
     Attributes:
         padding: "same" as in TensorFlow, or "symmetric" as in PyTorch.
@@ -33,7 +33,7 @@ class Style(NamedTuple):
 
 
 def style_of(name, options):
-    """The style that a family's options ask for.
+    """The style for a family's options.
 
     Args:
         name: the family's name.

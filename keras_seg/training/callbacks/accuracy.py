@@ -18,7 +18,7 @@ class ValidationAccuracy(keras.callbacks.Callback):
     Args:
         logits: function from uint8 pictures (b, h, w, c) to logits (b, num_classes), which follows
             the model in training: `Classifier(model, freeze=False).logits`.
-        batches: the validation pictures: an iterable of (image, class ids (b,)), gone through anew
+        batches: the validation pictures: an iterable of (image, class ids (b,)), read again
             each epoch.
         class_names: one name per class.
         every: measure every so many epochs and after the last one, and nothing in between.
