@@ -47,7 +47,7 @@ demo: .venv/installed
 	.venv/bin/python -m keras_seg demo
 
 test-long: .venv/installed-dev
-	.venv/bin/python -m pytest -n 2 --dist loadgroup -m long
+	.venv/bin/python -m pytest -n 2 --dist loadgroup -m "long and not slow"
 
 notebooks: .venv/installed-dev
 	.venv/bin/python notebooks/store.py

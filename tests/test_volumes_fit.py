@@ -63,6 +63,7 @@ def run(tmp_path_factory):
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_fit_learns_volumes_with_the_usual_recipe(run):
     assert run.settings["crop_size"] == [SIDE] * 3
     assert len(run.history) == 3
@@ -71,6 +72,7 @@ def test_fit_learns_volumes_with_the_usual_recipe(run):
     assert run.model.input_shape == (None, None, None, None, 2)
 
 
+@pytest.mark.long
 def test_a_run_of_volumes_is_scored_and_shown(run):
     scores = run.evaluate("val")
     assert scores.confusion.sum() == 2 * SIDE**3
@@ -303,6 +305,7 @@ def test_figures_of_volumes_show_the_middle_and_count_all():
 
 
 @pytest.mark.export
+@pytest.mark.long
 def test_saved_model_of_volumes_takes_any_size(tmp_path, run):
     import tensorflow as tf
 

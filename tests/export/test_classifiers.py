@@ -33,6 +33,7 @@ def test_a_saved_model_gives_labels_and_probabilities():
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["fp32", pytest.param("fp16", marks=pytest.mark.slow), "int8"])
 def test_a_tflite_file_gives_the_same_classes(mode, tmp_path):
     run = trained()

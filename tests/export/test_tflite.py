@@ -149,6 +149,7 @@ def test_segmenter_refuses_other_sizes_and_types(exported, wrong):
         LiteRTSegmenter(path).labels(wrong)
 
 
+@pytest.mark.long
 def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
     images = pictures(2, seed=5)
     large = images.repeat(2, axis=1).repeat(2, axis=2)
@@ -166,6 +167,7 @@ def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
     assert report.keras_own_size_mean_iou == pytest.approx(float(expected.result()), abs=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [lambda policy: network(0, dtype=policy), recomputed])
 def test_mixed_precision_and_noise_proof_work(tmp_path, make):
     path = tmp_path / "model.tflite"
@@ -191,6 +193,7 @@ class Inverse(layers.Layer):
         return x + tf.reduce_sum(tf.linalg.inv(x[:, :2, :2, 0] + 9 * tf.eye(2)))
 
 
+@pytest.mark.long
 def test_layers_without_builtin_operations_are_refused(tmp_path):
     image = keras.Input((32, 32, 3))
     model = keras.Model(image, Inverse()(layers.Conv2D(3, 1)(image)))

@@ -153,6 +153,7 @@ def test_one_copy_is_the_same_as_none():
     assert once == bytes_of(data.train_batches(3, AUGMENT))
 
 
+@pytest.mark.long
 def test_ops_on_batches_come_after_batching():
     mixed = list(numbered().train_batches(5, [*AUGMENT, ops.classmix(1.0)], epochs=2))
     plain = list(numbered().train_batches(5, AUGMENT, epochs=2))

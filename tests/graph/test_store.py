@@ -98,6 +98,7 @@ def test_pictures_without_masks_are_read_in_python(pairs):
     assert all((label == 255).all() for label in labels)
 
 
+@pytest.mark.long
 def test_turned_pictures_are_read_in_python(tmp_path):
     save_pairs(tmp_path, ".jpg")
     exif = Image.Exif()

@@ -111,6 +111,7 @@ def check_encoder(name):
 
 
 # Maps at 1/2 to 1/32; none at 1/2; maps at 1, 1/2 and 1/4 alone.
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["mobilenet_v2", "convnext_tiny", "lenet5"])
 def test_encoders_with_other_maps_serve_as_well(name):
     check_encoder(name)
