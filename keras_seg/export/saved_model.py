@@ -107,7 +107,8 @@ def write(model, folder):
 def _comparison_batches(shape, pictures, data, classes):
     """Batches for the comparison, and their description."""
     size = shape[:-1]
-    usual, strange = ((128, 192), (37, 51)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
+    # Odd sizes, large enough for networks that begin without padding, such as Inception (75).
+    usual, strange = ((128, 192), (101, 115)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
     if data is not None:
         batches = picture_batches.labeled_batches("saved_model", data, shape, size, classes)
         words = "labeled pictures"

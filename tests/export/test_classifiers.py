@@ -78,6 +78,7 @@ def test_the_shapes_of_training_and_export_agree():
     assert trained().settings["picture_size"] == list(arrays().example("val", 0)[0].shape[:2])
 
 
+@pytest.mark.long
 def test_activations_with_a_gradient_of_their_own_are_exported(tmp_path):
     # TensorFlow cannot save the gradient that it has for swish once weights are constants.
     image = keras.Input((32, 32, 3), name="image")
@@ -86,3 +87,10 @@ def test_activations_with_a_gradient_of_their_own_are_exported(tmp_path):
     model = keras.Model(image, keras.layers.Dense(3)(x))
     assert keras_seg.export.saved_model(model, tmp_path / "1").agreement == 1.0
     assert keras_seg.export.tflite(model, tmp_path / "model.tflite").agreement == 1.0
+
+
+@pytest.mark.long
+def test_a_network_that_needs_large_pictures_is_compared_on_pictures_that_it_takes(tmp_path):
+    assert keras_seg.models.facts("alexnet").smallest > 37
+    model = keras_seg.models.build("alexnet", None, 5, **keras_seg.models.facts("alexnet").tiny)
+    assert keras_seg.export.saved_model(model, tmp_path / "1").agreement == 1.0

@@ -59,7 +59,7 @@ def test_report_tells_what_was_written_and_how_it_was_proven(exported):
     assert report.inputs == {"image": "uint8 (None, None, None, 3)"}
     assert report.outputs == {"labels": "uint8 (None, None, None)"}
     assert "noise" in report.pictures
-    assert "37x51" in report.pictures
+    assert "101x115" in report.pictures
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert report.num_bytes == sum(file.stat().st_size for file in files)
 
