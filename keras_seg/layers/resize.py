@@ -1,4 +1,4 @@
-"""Feature maps brought to the size of another one, also while sizes are unknown."""
+"""Layers that resize or crop feature maps to the size of another one, also for unknown sizes."""
 
 import keras
 from keras import layers, ops

@@ -1,16 +1,16 @@
-"""A factor per channel that is learned."""
+"""A learned factor per channel."""
 
 import keras
 
 
 @keras.saving.register_keras_serializable("keras_seg")
 class LayerScale(keras.layers.Layer):
-    """Multiplies each channel by a learned factor, which begins small.
+    """Multiplies each channel by a learned factor with a small initial value.
 
     H. Touvron et al.: Going Deeper with Image Transformers, arXiv 2103.17239, section 2.
 
     Args:
-        initial: what the factors begin with.
+        initial: initial value of the factors.
         **kwargs: arguments of every Keras layer.
 
     >>> import numpy as np

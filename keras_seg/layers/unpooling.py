@@ -1,4 +1,4 @@
-"""Max pooling that remembers where the maxima were, and its reverse.
+"""Max pooling that returns the positions of the maxima, and the unpooling by them.
 
 V. Badrinarayanan, A. Kendall, R. Cipolla: SegNet, arXiv 1511.00561, section 3. Both layers are made
 of comparisons, slices and reshapes, which every backend and TFLite's builtin operations have.
@@ -13,7 +13,7 @@ class MaxPoolingIndices2D(layers.Layer):
     """Finds where the maximum of each block of 2x2 pixels is, channel by channel.
 
     `keras.layers.MaxPooling2D(2, padding="same")` gives the maxima themselves. Of equal values the
-    first one counts, row by row. Blocks at the lower right of odd sizes have fewer pixels.
+    first one is used, row by row. Blocks at the lower right of odd sizes have fewer pixels.
 
     Args:
         **kwargs: name and the like, see `keras.layers.Layer`.
