@@ -6,10 +6,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class PositionAttention(layers.Layer):
-    """Adds to every position a mixture of all positions, weighted by likeness.
+    """Adds to every position a mixture of all positions, weighted by similarity.
 
     The block of SAGAN and DANet: queries and keys of an eighth of the channels, values of all,
-    and a learned factor gamma that begins at 0, so that the layer begins as the identity.
+    and a learned factor gamma, initially 0, so that the layer is initially the identity.
 
     H. Zhang et al.: Self-Attention Generative Adversarial Networks, arXiv 1805.08318;
     J. Fu et al.: Dual Attention Network for Scene Segmentation, arXiv 1809.02983.

@@ -1,4 +1,4 @@
-"""Kernels with which transposed convolutions begin as bilinear interpolation."""
+"""Kernels that initialize transposed convolutions as bilinear interpolation."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class Bilinear(keras.initializers.Initializer):
-    """Begins a transposed convolution as bilinear interpolation, each channel for itself.
+    """Initializes a transposed convolution as bilinear interpolation of each channel.
 
     J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks, arXiv 1411.4038, section 3.3.
     For a stride s, kernels of 2s - s % 2 pixels interpolate.

@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class SelectChannels(keras.layers.Layer):
-    """Takes channels of a map by their numbers, in any order and as often as wanted.
+    """Selects channels of a map by index, in any order and with repetitions.
 
     Args:
         channels: numbers of the channels, from 0.

@@ -6,10 +6,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_seg")
 class MirrorPadding2D(layers.Layer):
-    """Continues a map beyond its border by its mirror image, to a size that a network takes.
+    """Pads a map with its mirror image, to a size that a network accepts.
 
     The border's own pixels are not repeated. Margins may be larger than the map, which is then
-    mirrored again and again.
+    mirrored repeatedly.
 
     O. Ronneberger, P. Fischer, T. Brox: U-Net, arXiv 1505.04597, section 2.
 

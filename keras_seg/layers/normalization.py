@@ -67,11 +67,11 @@ class BatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class BatchStatistics(BatchNormalization):
-    """Batch normalization with the statistics of the batch at hand, at inference too.
+    """Batch normalization with the statistics of the current batch, also at inference.
 
-    FC-DenseNet's published scores come from such layers. An answer then depends on the other
-    pictures of the batch. Moving statistics are learned all the same, so that weights fit both
-    this layer and `BatchNormalization`.
+    FC-DenseNet's published scores come from such layers. A prediction then depends on the
+    other pictures of the batch. Moving statistics are learned all the same, so that weights fit
+    both this layer and `BatchNormalization`.
 
     Args:
         **kwargs: see `keras.layers.BatchNormalization`.

@@ -1,4 +1,4 @@
-"""Pooling: averages that are the same on all backends, and windows with gaps."""
+"""Pooling: averages that are the same on all backends, and dilated windows."""
 
 import functools
 
@@ -46,9 +46,9 @@ class AveragePooling2D(layers.AveragePooling2D):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class DilatedPooling2D(layers.Layer):
-    """Pooling with stride 1 whose taps are apart, for networks that keep their maps large.
+    """Dilated pooling with stride 1, for networks that keep their maps large.
 
-    Where a pooling layer gives up its stride, those behind it must skip pixels, as dilated
+    If a pooling layer's stride is replaced by 1, later layers must skip pixels, as dilated
     convolutions do. Keras has no such pooling.
 
     Args:

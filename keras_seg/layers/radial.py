@@ -9,7 +9,7 @@ from keras import ops
 class RadialBasis(keras.layers.Layer):
     """Euclidean radial basis functions: squared distances from a vector to the code of each class.
 
-    The codes consist of -1 and +1, are drawn once, the same for everyone, and are not trained.
+    The codes consist of -1 and +1, are drawn from a fixed seed, and are not trained.
 
     Y. LeCun et al.: Gradient-Based Learning Applied to Document Recognition, 1998, section II.B.
 

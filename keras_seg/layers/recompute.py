@@ -13,13 +13,13 @@ class Recompute(layers.Layer):
     Training needs a block's inside twice: going forward, and going backward for the gradient.
     `keras.remat` (on TensorFlow, `_remat` below) recomputes it in between, which costs one more
     pass through the block and saves the memory of its inside. Dropout draws the same mask both
-    times, and moving statistics are updated once. Inference runs the block as it is.
+    times, and moving statistics are updated once. At inference the block is run unchanged.
 
     Args:
         block: functional model, one output.
-        passes: give back the inputs too, for who uses them next. Where maps are used many times,
-            as in a dense block, each use then adds its gradient to that of the next one; used
-            side by side, they would all keep theirs until the last is there.
+        passes: also return the inputs, for the layers that use them next. Where maps are used many
+            times, as in a dense block, each use then adds its gradient to that of the next one;
+            used side by side, they would all keep theirs until the last is there.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -115,7 +115,7 @@ def _remat(function) -> Any:
         def gradient(*arriving):
             first, *others = tensors
             one = tf.reshape(arriving[0], [-1])[:1]
-            # 0 whatever the gradient is, which no optimizer can know beforehand.
+            # Always 0, but graph optimizers cannot derive that.
             nothing = tf.where(tf.reduce_all(one == one), 0.0, float("nan"))
             inside = [first + tf.cast(nothing, first.dtype), *others]
             with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,4 +1,4 @@
-"""A factor per channel that is learned."""
+"""A learned factor per channel."""
 
 import keras
 
@@ -10,7 +10,7 @@ class LayerScale(keras.layers.Layer):
     H. Touvron et al.: Going Deeper with Image Transformers, arXiv 2103.17239, section 2.
 
     Args:
-        initial: what the factors begin with.
+        initial: initial value of the factors.
         **kwargs: arguments of every Keras layer.
 
     >>> import numpy as np

@@ -13,7 +13,7 @@ class MaxPoolingIndices2D(layers.Layer):
     """Finds where the maximum of each block of 2x2 pixels is, channel by channel.
 
     `keras.layers.MaxPooling2D(2, padding="same")` gives the maxima themselves. Of equal values the
-    first one counts, row by row. Blocks at the lower right of odd sizes have fewer pixels.
+    first one is used, row by row. Blocks at the lower right of odd sizes have fewer pixels.
 
     Args:
         **kwargs: name and the like, see `keras.layers.Layer`.

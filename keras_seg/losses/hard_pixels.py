@@ -15,7 +15,7 @@ class OhemCrossEntropy(PixelLoss):
     """Cross-entropy averaged over the hard pixels of a batch only (online hard example mining).
 
     A pixel is hard if it is among the `share` of the batch with the lowest probability of the
-    true class, or if that probability is below `threshold`. Both published forms are in it:
+    true class, or if that probability is below `threshold`. Both published forms are special cases:
 
     - top-k share: `threshold=0`. DeepLab's `top_k_percent_pixels`; Yang et al.: DeeperLab, 2019,
       arXiv 1902.05093, with a share of 0.15.
@@ -24,7 +24,7 @@ class OhemCrossEntropy(PixelLoss):
       1605.06885 (online bootstrapping); HRNet's `OhemCrossEntropy` (0.7 by default, 0.9 for
       Cityscapes), which keeps a fixed number of pixels where we keep a share.
 
-    Ignored pixels are in no share. Pixels exactly as hard as the last one of the share are kept
+    Ignored pixels are not counted. Pixels exactly as hard as the last one of the share are kept
     too, so that the result does not depend on an order among equals. Class weights do not change
     which pixels are hard.
 

@@ -1,4 +1,4 @@
-"""The architectures. A new one is a new file in this folder; nothing else has to change."""
+"""The architectures. To add one, add a file to this folder; nothing else has to change."""
 
 import importlib
 import inspect
@@ -52,15 +52,16 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
         input_shape: (height, width, channels), or (depth, height, width, channels) for networks
             of volumes; sizes may be None (any size). None is any size and the network's own
             channels, 3 for most: (None, None, 3), or (None, None, None, 3) for volumes.
-        num_classes: classes to tell apart, the ignored one not counted. None is the network's own
-            number: 19 for segmentation, its paper's for classifiers, such as 1000 or 10.
-        weights: None for random ones; "imagenet" for those of `keras.applications`, of the
-            classifiers that exist there; or the path of a .keras file, of a run's folder, or of a
-            PyTorch file (.safetensors, .pth). Options in which the weights' network differs from
-            ours are set to its. For other classes the last layer stays random; for other than
-            three channels the first kernel's slices are taken in turn. Segmentation networks take
-            from a .keras file what fits by layer name and shape, from a classifier's the encoder;
-            the log names the layers that stay random. Their ImageNet weights are those of the
+        num_classes: number of classes, not counting the ignored one. None is the network's
+            default: 19 for segmentation, the paper's number for classifiers, such as 1000 or 10.
+        weights: None for random ones; "imagenet" for those of `keras.applications`, for
+            classifiers that it has; or the path of a .keras file, of a run's folder, or of a
+            PyTorch file (.safetensors, .pth). Options in which the network of the weights
+            differs from ours are set to its values. With other classes the last layer stays random;
+            with another number of channels than three the first kernel's slices are repeated in
+            order. Segmentation networks copy from a .keras file the layers with the same name and
+            shape, from a classifier's file the encoder; the log names the layers that stay random.
+            Their ImageNet weights are those of the
             encoder: pass encoder_weights="imagenet".
         **options: the builder's own keyword arguments, see `help(keras_seg.models.<name>)`.
 
@@ -70,7 +71,7 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
         model.
 
     Raises:
-        ValueError: the name or an argument is not known or out of its range, or the weights do
+        ValueError: the name or an argument is unknown or out of range, or the weights do
             not exist, cannot be downloaded, or do not fit.
 
     >>> build("contextnet_cn14", (64, 96, 3), num_classes=11).output_shape
@@ -92,19 +93,19 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
 
 
 def _with_settings(name, options, network):
-    """The options of a segmentation network, with the settings of another one's encoder."""
+    """Options of a segmentation network, with the encoder settings of another network."""
     parameters = inspect.signature(builders()[name]).parameters
     if "encoder" not in parameters:
         return options
     encoder = options.get("encoder", parameters["encoder"].default)
-    if encoder not in builders():  # None; of other names the builder says that they are unknown.
+    if encoder not in builders():  # None, or unknown: the builder raises an error.
         return options
     own = {**known_settings(encoder, network), **(options.get("encoder_options") or {})}
     return {**options, "encoder_options": own}
 
 
 def has_option(name, option):
-    """Whether a builder takes a certain keyword argument.
+    """Whether a builder has a certain keyword argument.
 
     Args:
         name: one of `names()`.

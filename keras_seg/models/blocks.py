@@ -1,4 +1,4 @@
-"""Blocks that several families share: a KerasTensor and a name in, a KerasTensor out."""
+"""Blocks shared by several families: functions from a KerasTensor and a name to a KerasTensor."""
 
 import math
 
@@ -6,9 +6,9 @@ from keras import initializers, layers
 
 from keras_seg.layers import BatchNormalization, CropLike
 
-# Keras's own 0.99 needs a thousand steps before the moving variance forgets that it began at 1;
-# a few hundred pictures give no more than 50 steps an epoch, and until then the network answers
-# with a single class.
+# With Keras's default 0.99, the moving variance is dominated by its initial 1 for a thousand
+# steps; a few hundred pictures give no more than 50 steps an epoch, and until then the network
+# predicts a single class.
 BN_MOMENTUM = 0.95
 
 # Standard deviation of a standard normal distribution that is cut off at 2, as Keras draws it.
@@ -49,8 +49,8 @@ def depthwise_he_normal(kernel_size):
     """He initialization for depthwise kernels: a variance of 2 / (taps of the kernel).
 
     Keras's own "he_normal" multiplies the taps by the channels: a depthwise kernel (height, width,
-    channels, 1) has the shape of an ordinary one that sums over all channels. Of 576 channels its
-    kernels begin 24 times too small.
+    channels, 1) has the same shape as an ordinary one that sums over all channels. With 576
+    channels its kernels are initialized 24 times too small.
 
     K. He et al.: Delving Deep into Rectifiers, arXiv 1502.01852, equation 10.
 
@@ -102,10 +102,10 @@ def _bn(x, name, activation):
 
 
 def enlarging_conv(x, filters, reference, name):
-    """3x3 transposed convolution to twice the size, or a pixel less, with biases.
+    """3x3 transposed convolution to twice the size, or one pixel less, with biases.
 
-    Pixels lie as in PyTorch with padding=1 and output_padding=1: the kernel's middle is on the
-    even ones.
+    Pixels are placed as in PyTorch with padding=1 and output_padding=1: the kernel is centered
+    on even pixels.
 
     Args:
         x: KerasTensor (b, h, w, c).

@@ -1,17 +1,18 @@
-"""ContextNet: a deep branch at low resolution for context, a shallow one at full for detail.
+"""ContextNet: a deep context branch at low resolution, a shallow detail branch at full resolution.
 
 R. Poudel, U. Bonde, S. Liwicki, C. Zach: ContextNet: Exploring Context and Detail for Semantic
 Segmentation in Real-time, BMVC 2018, arXiv 1805.04554.
 
 What the paper leaves open, and what was chosen:
 - The kernel of Table 2's last convolution. With 1x1 the network has the 0.85 M parameters that
-  the paper prints; 3x3 gives 0.98 M. `last_kernel_size` has both.
-- How the image is made smaller: by averaging blocks of pixels, so that no pixel is left out. Of
-  sizes that are no multiples, the smaller blocks are on both sides.
-- Where the auxiliary head sits: a 1x1 convolution on the context branch's last feature map.
+  the paper prints; 3x3 gives 0.98 M. `last_kernel_size` selects either.
+- How the image is downsampled: by averaging blocks of pixels, so that all pixels are used. If
+  the size is not a multiple of the block, the smaller blocks are on both sides.
+- The position of the auxiliary head: a 1x1 convolution on the context branch's last feature map.
 - The dropout rate: 0.1.
-- The widths of cn14-500 and cn14-160, of which the paper prints the parameters only (490,459 and
-  159,387). No uniform width gives these exactly; the ones here come within 1 %, folded.
+- The widths of cn14-500 and cn14-160, for which the paper only prints the number of parameters
+  (490,459 and 159,387). No uniform width gives these exactly; the ones here come within 1 %,
+  folded.
 """
 
 from typing import NamedTuple
@@ -115,8 +116,8 @@ def contextnet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
-        factor: how many times smaller the context branch's image is.
+        num_classes: number of classes, not counting the ignored one.
+        factor: downsampling factor of the context branch's image.
         width: factor of all numbers of channels.
         half_resolution: whether to add a second detail branch, on the image at half its size.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
@@ -150,7 +151,7 @@ def contextnet(image, num_classes, options):
     logits = _classifier(fused, image, num_classes, "logits", options.dropout_rate)
     if not options.auxiliary_head:
         return logits
-    # At the detail branch's size, an eighth: its loss costs next to nothing there.
+    # At the detail branch's size, an eighth, where its loss adds almost no cost.
     auxiliary = _classifier(context, detail, num_classes, "aux_context", options.dropout_rate)
     return {"logits": logits, "aux_context": auxiliary}
 
@@ -162,7 +163,7 @@ def bottleneck(x, filters, name, *, expansion, strides):
         x: KerasTensor (b, h, w, c).
         filters: channels out.
         name: prefix of the layers' names.
-        expansion: the block works with `expansion * c` channels inside.
+        expansion: the block has `expansion * c` channels inside.
         strides: step of the depthwise convolution.
 
     Returns:

@@ -68,10 +68,10 @@ def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1, align_cor
     Args:
         x: KerasTensor (b, h, w, c).
         image: KerasTensor that gives the size.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         dropout_rate: share of values dropped while training; 0 adds no layer.
         kernel_size: side of the kernel in pixels.
-        align_corners: whether the enlargement puts corner pixels on each other, see `ResizeLike`.
+        align_corners: whether the enlargement aligns corner pixels, see `ResizeLike`.
 
     Returns:
         KerasTensor of logits with the image's height and width.
@@ -92,7 +92,7 @@ def auxiliary_classifier(x, num_classes, name):
 
     Args:
         x: KerasTensor (b, h, w, c).
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         name: key of the output, "aux_...".
 
     Returns:

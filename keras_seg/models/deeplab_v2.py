@@ -8,8 +8,8 @@ The layers are those of the authors' Caffe network with ResNet-101 and of its Py
 (github.com/kazuto1011/deeplab-pytorch): each branch of the atrous spatial pyramid pooling is one
 3x3 convolution to the classes, with a bias; the fc6, fc7, fc8 branches of the paper's figure 7 are
 those of its VGG network. The port enlarges the logits with pixel centers at half-integers:
-`align_corners=False`. What the paper adds around the network is not part of it: images at three
-scales, whose largest logits are taken, and the dense CRF behind it, which is
+`align_corners=False`. The paper's additional steps are not part of the network: images at three
+scales, whose largest logits are taken, and a dense CRF, which is
 `keras_seg.inference.dense_crf`.
 """
 
@@ -65,9 +65,9 @@ def deeplab_v2(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         encoder: name of an encoder with a feature map of reduction 32.
-        encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
+        encoder_weights: initial weights of the encoder: None for random ones, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
@@ -76,8 +76,8 @@ def deeplab_v2(image, num_classes, options):
             or 32.
         atrous_rates: dilation rates of the classifiers for output stride 8; half of them for 16, a
             quarter for 32, rounded up, so that they see the same part of the image.
-        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
-            as in the authors' Caffe code; False for pixel centers at half-integers.
+        align_corners: whether the corner pixels of enlarged maps are aligned with those of the
+            smaller ones, as in the authors' Caffe code; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).

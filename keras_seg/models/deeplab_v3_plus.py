@@ -5,8 +5,8 @@ Convolution for Semantic Image Segmentation, ECCV 2018, arXiv 1802.02611.
 
 The layers are those of the authors' code (tensorflow/models, research/deeplab) with the aligned
 Xception-65, as the Keras port bonlime/keras-deeplab-v3-plus has them: batch normalization and ReLU
-stand behind each depthwise and each 1x1 convolution of the pyramid and of the decoder. Public
-implementations are other networks in places:
+follow each depthwise and each 1x1 convolution of the pyramid and of the decoder. Public
+implementations differ in places:
 - The authors' MobileNetV2 has neither dilated branches nor a decoder: `atrous_rates=()` and
   `decoder=False`.
 - VainF/DeepLabV3Plus-Pytorch has ordinary 3x3 convolutions in place of separable ones, and one of
@@ -85,9 +85,9 @@ def deeplab_v3_plus(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         encoder: name of an encoder with feature maps of reduction 32, and 4 for the decoder.
-        encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
+        encoder_weights: initial weights of the encoder: None for random ones, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
@@ -99,11 +99,11 @@ def deeplab_v3_plus(image, num_classes, options):
         filters: channels of each branch and of the decoder.
         separable: whether the 3x3 convolutions are depthwise separable.
         decoder: whether the map of reduction 4 refines the result.
-        low_level_filters: channels that this map is narrowed to.
+        low_level_filters: channels that this map is reduced to.
         decoder_convolutions: number of 3x3 convolutions of the decoder.
-        dropout_rate: share of values dropped behind the branches while training, 0..1.
-        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
-            as in the authors' code; False for pixel centers at half-integers.
+        dropout_rate: share of values dropped after the branches while training, 0..1.
+        align_corners: whether the corner pixels of enlarged maps are aligned with those of the
+            smaller ones, as in the authors' code; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).

@@ -13,7 +13,7 @@ def encoder_maps(subject, image, options, needed=()):
         image: KerasTensor of pixels 0..255 (b, h, w, c).
         options: has `encoder`, `encoder_weights`, `encoder_options` (a mapping, or None) and
             `output_stride`.
-        needed: reductions that the decoder cannot do without.
+        needed: reductions that the decoder requires.
 
     Returns:
         dict of KerasTensors by reduction.

@@ -3,9 +3,10 @@
 A. Paszke, A. Chaurasia, S. Kim, E. Culurciello: ENet: A Deep Neural Network Architecture for
 Real-Time Semantic Segmentation, 2016, arXiv 1606.02147.
 
-The layers follow the authors' code for Torch (github.com/e-lab/ENet-training), which says more
-than the paper: middle convolutions have biases, the 1x1 ones have none; batch normalization has
-an epsilon of 1e-3; PReLU has a slope for each channel, 0.25 to begin with, and the decoder ReLU.
+The layers follow the authors' code for Torch (github.com/e-lab/ENet-training), which is more
+detailed than the paper: middle convolutions have biases, the 1x1 ones have none; batch
+normalization has an epsilon of 1e-3; PReLU has a slope for each channel, initially 0.25; the
+decoder uses ReLU.
 """
 
 from typing import NamedTuple
@@ -51,7 +52,7 @@ VARIANTS = (
         "ENet.",
         {},
         {
-            # A class more or less is a 2x2 kernel of 16 channels and a bias.
+            # Each class has a 2x2 kernel of 16 channels and a bias.
             "counts": (
                 Count(19, trainable=364_311, total=372_663),
                 Count(11, trainable=363_791),
@@ -77,15 +78,16 @@ def enet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         width: factor of all numbers of channels.
         blocks: regular bottlenecks at a quarter of the size, rounds of the eight bottlenecks at an
             eighth, and regular bottlenecks of the decoder at a quarter and at half of the size.
         dropout_rate: share of channels dropped at the end of the encoder's bottlenecks while
             training, 0..1.
         first_dropout_rate: the same for its bottlenecks at a quarter of the size.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -98,7 +100,7 @@ def enet(image, num_classes, options):
     (None, 64, 96, 11)
     """
     _check_options(options)
-    # Bottlenecks have a quarter of their channels inside.
+    # Inside bottlenecks there are a quarter of the channels.
     first, second, third = (4 * max(1, round(options.width * c / 4)) for c in (16, 64, 128))
     regular, rounds, up_quarter, up_half = options.blocks
     x = normalized(image, options.input_range, "")

@@ -3,9 +3,9 @@
 E. Romera, J. M. Alvarez, L. M. Bergasa, R. Arroyo: ERFNet: Efficient Residual Factorized ConvNet
 for Real-time Semantic Segmentation, IEEE Transactions on Intelligent Transportation Systems 2018.
 
-The layers follow the authors' code for PyTorch (github.com/Eromera/erfnet_pytorch), which says
-more than the paper: all convolutions have biases, batch normalization has an epsilon of 1e-3, and
-dropout is of whole channels, in the encoder only.
+The layers follow the authors' code for PyTorch (github.com/Eromera/erfnet_pytorch), which is
+more detailed than the paper: all convolutions have biases, batch normalization has an epsilon of
+1e-3, and dropout is of whole channels, in the encoder only.
 """
 
 from typing import NamedTuple
@@ -46,12 +46,12 @@ VARIANTS = (
         "ERFNet with its decoder.",
         {},
         {
-            # A class more or less is a 2x2 kernel of 16 channels and a bias.
+            # Each class has a 2x2 kernel of 16 channels and a bias.
             "counts": (
                 Count(19, trainable=2_064_191, total=2_070_783),
                 Count(20, trainable=2_064_256),
             ),
-            # The authors' own, of the code with weights from ImageNet.
+            # The authors' result, of the code with weights from ImageNet.
             "scores": (("Cityscapes", "val", 72.1), ("Cityscapes", "test", 69.8)),
         },
     ),
@@ -72,7 +72,7 @@ def erfnet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         width: factor of all numbers of channels.
         blocks: residual blocks at a quarter of the size, rounds of dilated blocks at an eighth,
             and residual blocks of the decoder at a quarter and at half of the size.
@@ -80,8 +80,9 @@ def erfnet(image, num_classes, options):
         dropout_rate: share of channels dropped at the end of the encoder's dilated blocks while
             training, 0..1.
         first_dropout_rate: the same for its blocks at a quarter of the size.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -144,7 +145,7 @@ def factorized_block(x, name, dilation=1, dropout_rate=0.0):
     Args:
         x: KerasTensor (b, h, w, c).
         name: prefix of the layers' names.
-        dilation: pixels from tap to tap of the second pair.
+        dilation: dilation in pixels of the second pair.
         dropout_rate: share of channels dropped while training, 0..1.
 
     Returns:

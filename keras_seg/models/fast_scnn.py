@@ -1,12 +1,12 @@
-"""Fast-SCNN: a stem that is shared by a branch for context and one for detail.
+"""Fast-SCNN: a stem shared by a context branch and a detail branch.
 
 R. Poudel, S. Liwicki, R. Cipolla: Fast-SCNN: Fast Semantic Segmentation Network, BMVC 2019,
 arXiv 1902.04502.
 
 What the paper leaves open, and what was chosen:
-- Its 1.11 million parameters are those of the kernels: 1,114,096. Normalization and the
-  classifier's biases make 1,137,795.
-- Which head each auxiliary loss has: a 1x1 convolution behind the stem and behind the context.
+- Its 1.11 million parameters count the kernels only: 1,114,096. With normalization and
+  the classifier's biases there are 1,137,795.
+- Which head each auxiliary loss has: a 1x1 convolution after the stem and after the context branch.
 - The dropout rate: 0.1.
 """
 
@@ -52,7 +52,7 @@ VARIANTS = (
         "Fast-SCNN.",
         {},
         {
-            # A class more or less is 128 weights and a bias.
+            # Each class has 128 weights and a bias.
             "counts": (
                 Count(19, folded=1_125_955, trainable=1_137_795, total=1_161_475),
                 Count(11, trainable=1_136_763),
@@ -63,7 +63,7 @@ VARIANTS = (
 )
 
 
-# Not width 0.125 with expansion 2: LiteRT 2.3 corrupts its memory when it loads that int8 file.
+# Not width 0.125 with expansion 2: LiteRT 2.3 corrupts its memory when loading that int8 file.
 @architecture(
     Options(), VARIANTS, paper=PAPER, recipe="fast_scnn", tiny={"width": 0.25, "expansion": 2}
 )
@@ -73,10 +73,10 @@ def fast_scnn(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         width: factor of all numbers of channels.
-        expansion: how many times more channels bottlenecks have inside.
-        fusion_dilation: pixels from tap to tap of the fusion's depthwise kernel; 4 in the paper's
+        expansion: factor of the number of channels inside bottlenecks.
+        fusion_dilation: dilation in pixels of the fusion's depthwise kernel; 4 in the paper's
             table 3, 1 in some of the ports to PyTorch.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         auxiliary_head: whether to return also "aux_detail" and "aux_context", the logits of the
@@ -167,7 +167,7 @@ def bottleneck(x, filters, name, expansion, strides):
         x: KerasTensor (b, h, w, c).
         filters: channels out.
         name: prefix of the layers' names.
-        expansion: the block works with `expansion * c` channels inside.
+        expansion: the block has `expansion * c` channels inside.
         strides: step of the depthwise convolution.
 
     Returns:
@@ -220,7 +220,7 @@ def fusion(context, detail, filters, dilation):
         context: KerasTensor (b, h1, w1, c1), the smaller one.
         detail: KerasTensor (b, h2, w2, c2).
         filters: channels out.
-        dilation: pixels from tap to tap of the depthwise kernel.
+        dilation: dilation in pixels of the depthwise kernel.
 
     Returns:
         KerasTensor (b, h2, w2, filters).

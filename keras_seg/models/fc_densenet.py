@@ -3,14 +3,15 @@
 S. Jegou, M. Drozdzal, D. Vazquez, A. Romero, Y. Bengio: The One Hundred Layers Tiramisu: Fully
 Convolutional DenseNets for Semantic Segmentation, CVPR Workshops 2017, arXiv 1611.09326.
 
-The layers follow the authors' code (github.com/SimJeg/FC-DenseNet), which says more than the
-paper and other things than many copies of it:
-- Going up, only the maps that a block has made are enlarged, never what it was given; the last
-  block's input goes to the classifier with what the block has made.
+The layers follow the authors' code (github.com/SimJeg/FC-DenseNet), which is more detailed
+than the paper and differs from many reimplementations:
+- In the decoder, only a block's new maps are enlarged, not its input; the classifier gets the
+  last block's input and its new maps.
 - There are five transitions down and five up. All convolutions have biases.
-- A layer is batch normalization, ReLU, convolution, dropout of single values, in this order.
-- Transposed convolutions give 2n + 1 pixels and are cut to the skip connection's size, at the
-  lower right, so that every size works.
+- A layer consists of batch normalization, ReLU, convolution and dropout of single values, in this
+  order.
+- Transposed convolutions return 2n + 1 pixels, which are cropped at the lower right to the
+  skip connection's size, so that every size works.
 """
 
 from typing import NamedTuple
@@ -96,8 +97,8 @@ VARIANTS = (
         },
     ),
     Variant(
-        # No paper has it. It is what a widely read guide calls "FC-DenseNet37", built as the paper
-        # builds; the guide's own code enlarges whole stacks and has twice the parameters.
+        # Not in a paper: a widely read guide calls it "FC-DenseNet37". It is built here as in the
+        # paper; the guide's own code enlarges whole stacks and has twice the parameters.
         "fc_densenet_mobile",
         "A small FC-DenseNet: growth rate 8, and transitions down that halve the channels.",
         {
@@ -124,17 +125,18 @@ def fc_densenet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels), or (depth, height, width, channels) for volumes;
             each size is at least 32, or None for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         growth_rate: channels that each layer adds.
         layers_per_block: layers of the blocks going down, of the bottleneck, and of the blocks
             going up; 11 numbers in the paper, fewer for fewer transitions.
         compression: share of channels that a transition down keeps; 1 in the paper.
         dropout_rate: share of values dropped after each convolution while training, 0..1.
-        attention: whether the positions of the bottleneck attend to each other, from zero on.
+        attention: whether to add self-attention in the bottleneck, with a factor that is initially
+            zero.
         bn_mode: "moving" normalizes with moving statistics at inference, as usual; "batch" with
-            those of the batch at hand, as the published scores were measured.
-        recompute: whether to train in less memory: compute each layer's inside a second time for
-            the gradient instead of keeping it.
+            those of the current batch, as for the published scores.
+        recompute: whether to use less memory in training: intermediate values of each layer are
+            recomputed for the gradient instead of being kept.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes);
@@ -182,7 +184,7 @@ def dense_layer(maps, name, options, passes=False):
         maps: list of KerasTensors of one size.
         name: prefix of the layers' names.
         options: `Options`.
-        passes: give back the maps too, as they should be used from here on.
+        passes: also return the maps, which replace the input maps in later layers.
 
     Returns:
         KerasTensor with `growth_rate` new channels; with `passes`, a list of that and the maps.
@@ -200,7 +202,7 @@ def dense_layer(maps, name, options, passes=False):
 
 
 def dense_block(maps, num_layers, name, options):
-    """Layers that each see the input and what all layers before them have made.
+    """Layers that each get the block's input and the outputs of all earlier layers.
 
     Args:
         maps: list of KerasTensors of one size.
@@ -209,8 +211,7 @@ def dense_block(maps, num_layers, name, options):
         options: `Options`.
 
     Returns:
-        (the maps, as they should be used from here on; list of `num_layers` KerasTensors, the new
-        maps alone).
+        (the maps for later layers; list of `num_layers` KerasTensors, only the new maps).
 
     >>> maps, new = dense_block([keras.Input((8, 8, 4))], 3, "down1", Options())
     >>> len(maps), len(new)
@@ -249,13 +250,13 @@ def transition_down(maps, name, options):
 
 
 def transition_up(maps, skip, name, attention=False):
-    """3x3 transposed convolution to twice the size, cut to the skip connection's.
+    """3x3 transposed convolution to twice the size, cropped to the skip connection's.
 
     Args:
         maps: list of KerasTensors of one size: the new maps of the block below.
         skip: KerasTensor that gives the size.
         name: prefix of the layers' names.
-        attention: let the maps attend to each other first.
+        attention: apply self-attention to the maps first.
 
     Returns:
         KerasTensor of the skip connection's size, with as many channels as the maps have.
@@ -266,7 +267,7 @@ def transition_up(maps, skip, name, attention=False):
     x = _concatenated(maps, name)
     if attention:
         x = PositionAttention(name=f"{name}_attention")(x)
-    # Not "same": PyTorch places its pixels differently, and 2n is too small for odd sizes.
+    # Not "same": PyTorch aligns pixels differently, and 2n is too small for odd sizes.
     x = TRANSPOSED[_dimensions(x)](
         x.shape[-1],
         3,
@@ -279,7 +280,7 @@ def transition_up(maps, skip, name, attention=False):
 
 
 def _block(function, maps, name, options, passes=False):
-    """`function(maps)`, as layers of the network or as one layer that computes its inside twice."""
+    """`function(maps)`, as layers of the network or as one `Recompute` layer."""
     if not options.recompute:
         return [function(maps), *maps] if passes else function(maps)
     inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in maps]

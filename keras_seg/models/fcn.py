@@ -1,18 +1,19 @@
-"""FCN: a classifier as a convolution, whose scores are enlarged and joined with finer ones.
+"""FCN: a convolutional classifier whose scores are enlarged and added to finer ones.
 
 J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks for Semantic Segmentation, CVPR
 2015, arXiv 1411.4038; TPAMI 2017, arXiv 1605.06211.
 
 What differs from the authors' Caffe files (github.com/shelhamer/fcn.berkeleyvision.org):
-- They pad the image with 100 zeros, so that fc6 may be a 7x7 convolution without padding, and cut
-  the logits out. Here fc6 is padded, and the image is mirrored at the lower right up to a multiple
-  of 32 pixels: every score lies over its own pixels.
-- Their deconvolutions are fixed bilinear kernels (learning rate 0), between different classes
-  zero. They are here, too, and do not count as trainable; `learn_upsampling` lets them learn.
+- They pad the image with 100 zeros, so that fc6 can be a 7x7 convolution without padding, and
+  crop the logits. Here fc6 is padded, and the image is mirrored at the lower right up to a multiple
+  of 32 pixels: every score is aligned with its pixels.
+- Their deconvolutions are fixed bilinear kernels (learning rate 0), with zeros between
+  different classes. The same applies here, and they do not count as trainable; `learn_upsampling`
+  trains them.
 
 Staged training, as in the paper: train `fcn32s`, build `fcn16s(weights=...)` of it, and so on: the
-scores of a finer map begin at zero, so that each network begins where the last one ended.
-`at_once=True` scales the finer maps in place of it.
+scores of a finer map are initially zero, so that each network starts with the output of the last
+one. `at_once=True` scales the finer maps instead.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ PAPER = (
     "Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015. "
     "arXiv:1411.4038"
 )
-# What the authors multiply the finer maps with when all are trained at once.
+# Factors of the finer maps when all are trained at once, from the authors' files.
 AT_ONCE = {16: 1e-2, 8: 1e-4}
 
 
@@ -53,14 +54,15 @@ class Options(NamedTuple):
 
 
 def _variant(finest, trainable, total, score):
-    """A row of the table; the score is that on VOC 2011's seg11valid in the authors' files."""
+    """A row of the table, with the score on VOC 2011's seg11valid from the authors' files."""
     about = f"FCN-{finest}s: scores of maps down to 1/{finest} of the size."
     facts = {"counts": (Count(21, trainable, total),), "scores": (("VOC 2011", "val", score),)}
     return Variant(f"fcn{finest}s", about, {"finest": finest}, facts)
 
 
 VARIANTS = (
-    # The totals have the fixed kernels: 64 * 64 * 21 * 21; 4 * 4 and 32 * 32; 4 * 4 twice, 16 * 16.
+    # The totals include the fixed kernels: 64 * 64 * 21 * 21; 4 * 4 and 32 * 32; twice 4 * 4 and
+    # 16 * 16.
     _variant(32, 134_346_581, 136_152_917, 63.6),
     _variant(16, 134_357_354, 134_815_994, 65.0),
     _variant(8, 134_362_751, 134_489_759, 65.5),
@@ -87,7 +89,7 @@ def fcn(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         finest: 32, 16 or 8: reduction of the finest map that has scores of its own.
         encoder: name of a classifier; see `keras_seg.models.names("classification")`.
         encoder_weights: None for random ones, "imagenet", or the path of a file.
@@ -95,10 +97,10 @@ def fcn(image, num_classes, options):
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
             training, or None.
         output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
-        dense_units: channels of the two hidden layers behind VGG.
+        dense_units: channels of the two hidden layers after VGG.
         dropout_rate: share of their values dropped while training, 0..1.
         at_once: whether to scale finer maps, for a training of all scores from the beginning.
-        learn_upsampling: whether to train the deconvolutions, which begin as bilinear.
+        learn_upsampling: whether to train the deconvolutions, which are initialized as bilinear.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -121,7 +123,7 @@ def fcn(image, num_classes, options):
     reached = min(32, options.output_stride)
     for reduction in finer:
         skip = maps[reduction]
-        if vgg:  # Its last map of a size lies before a pooling, the paper's behind it.
+        if vgg:  # Its last map of each size is taken before a pooling, the paper's after it.
             step = 2 if reduction <= options.output_stride else 1
             skip = layers.MaxPooling2D(2, step, padding="same", name=f"pool{reduction}")(
                 maps[reduction // 2]
@@ -131,7 +133,7 @@ def fcn(image, num_classes, options):
         skip = _scores(skip, num_classes, f"score{reduction}", "zeros")
         aim = min(reduction, options.output_stride)
         x = deconvolution(x, reached // aim, f"enlarge{reduction}", options)
-        # Some encoders' maps are a pixel smaller than the image's share.
+        # The maps of some encoders are one pixel smaller than the image divided by the reduction.
         x = ResizeLike(name=f"fit{reduction}")([x, skip])
         x, reached = layers.Add(name=f"add{reduction}")([x, skip]), aim
     x = deconvolution(x, reached, "enlarge", options, dtype="float32")
@@ -168,11 +170,11 @@ def dense_convolutions(x, options):
 
 
 def deconvolution(x, stride, name, options, dtype=None):
-    """A transposed convolution that begins as bilinear interpolation; nothing for a stride of 1.
+    """A transposed convolution initialized as bilinear interpolation; no layer for a stride of 1.
 
     Args:
         x: KerasTensor (b, h, w, c).
-        stride: how many times larger the map becomes.
+        stride: enlargement factor of the map.
         name: the layer's name.
         options: `Options`.
         dtype: data type of the layer; None for the policy's.
@@ -204,7 +206,7 @@ def _scores(x, num_classes, name, kernel_initializer):
 
 
 def _needed(vgg, finer):
-    """Reductions of the maps that a variant reads; VGG's lie before the poolings."""
+    """Reductions of the maps that a variant reads; VGG's are taken before the poolings."""
     before = [reduction // 2 for reduction in finer] if vgg else []
     return sorted({32, *finer, *before}, reverse=True)
 

@@ -1,4 +1,4 @@
-"""HRNetV2: branches of four sizes in parallel, which exchange their maps again and again.
+"""HRNetV2: parallel branches of four sizes, which exchange their maps repeatedly.
 
 K. Sun, Y. Zhao, B. Jiang, T. Cheng, B. Xiao, D. Liu, Y. Mu, X. Wang, W. Liu, J. Wang:
 High-Resolution Representations for Labeling Pixels and Regions, 2019, arXiv 1904.04514; J. Wang
@@ -6,15 +6,15 @@ et al.: Deep High-Resolution Representation Learning for Visual Recognition, TPA
 arXiv 1908.07919.
 
 The layers are those of the authors' code (github.com/HRNet/HRNet-Semantic-Segmentation,
-`seg_hrnet.py`), which says more than the papers:
-- The 1x1 convolution behind the concatenated branches has a bias, although batch normalization
+`seg_hrnet.py`), which is more detailed than the papers:
+- The 1x1 convolution after the concatenated branches has a bias, although batch normalization
   follows; the others have none.
-- A map that becomes four or eight times smaller passes two or three 3x3 convolutions with stride 2,
+- A map is downsampled by four or eight with two or three 3x3 convolutions with stride 2,
   and only the last one changes the number of channels and has no ReLU.
 - The small forms come from the repository, not from the papers: v1 has one module in each stage
   and 16 channels, v2 has 18.
-The authors enlarge maps with pixel centers at half-integers or, in later configurations, with
-corners aligned; here it is the first.
+The authors enlarge maps with pixel centers at half-integers, as here, or, in later
+configurations, with corners aligned.
 """
 
 from typing import NamedTuple
@@ -124,7 +124,7 @@ def hrnet_v2(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         width: channels of the branch at a quarter of the image's size; those at an eighth, a 16th
             and a 32nd have two, four and eight times as many.
         modules: number of modules of the stages with two, three and four branches.
@@ -193,7 +193,7 @@ def transition(branches, stage, width):
 
 
 def module(branches, name, blocks):
-    """A module: residual blocks in each branch, then every branch gets the sum of all.
+    """A module: residual blocks in each branch, after which every branch gets the sum of all.
 
     Args:
         branches: list of KerasTensors, from the largest to the smallest.
@@ -227,12 +227,12 @@ def module(branches, name, blocks):
 
 
 def exchanged(x, target, steps, name):
-    """A branch's map in the size and the channels of another branch.
+    """A branch's map, converted to the size and the channels of another branch.
 
     Args:
         x: KerasTensor (b, h, w, c).
         target: KerasTensor of the other branch.
-        steps: how many times the map is halved; below 0 for a larger one.
+        steps: how many times the map is halved; negative to enlarge it.
         name: prefix of the layers' names.
 
     Returns:

@@ -6,12 +6,12 @@ High-Resolution Images, ECCV 2018, arXiv 1704.08545.
 The layers are those of the authors' prototxt file (github.com/hszhao/ICNet,
 `icnet_cityscapes.prototxt`), the network after pruning, whose ResNet-50 has half the channels. It
 differs from the paper's text and figure 2 in places:
-- The branches of the image at a half and at a quarter are one: the half-size image passes the
+- The branches for the image at a half and at a quarter are merged: the half-size image passes the
   network up to the first block of the third stage, and its map is then halved.
 - Images and maps are halved by taking every second pixel.
 - The pyramid has no convolutions: its averages are added to the map.
 - The cascade's heads are a 1x1 convolution each, and read the maps after their enlargement; the
-  authors' training file is not public, and ports agree on that.
+  authors' training file is not public, and all ports do the same.
 The authors' images have 32n + 1 pixels; here they have any size.
 """
 
@@ -64,13 +64,13 @@ def icnet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
-        blocks: residual blocks of the four stages; behind the second stage's first block the map
-            is halved.
+        num_classes: number of classes, not counting the ignored one.
+        blocks: residual blocks of the four stages; the map is halved after the second stage's
+            first block.
         width: factor of all numbers of channels: 0.5 as published, after pruning; 1 is the
             network that was pruned.
-        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
-            as in the authors' code; False for pixel centers at half-integers.
+        align_corners: whether the corner pixels of enlarged maps are aligned with those of the
+            smaller ones, as in the authors' code; False for pixel centers at half-integers.
         auxiliary_head: whether to return also the cascade's "aux_sub4" and "aux_sub24", logits at
             a 16th and an eighth of the image's size, for training.
 
@@ -142,7 +142,7 @@ def enlarged(x, reference, name, options):
 
 
 def deep_branch(x, options):
-    """The ResNet: of the half-size image up to stage 3's first block, then of a map half as large.
+    """The ResNet: the half-size image up to stage 3's first block, then a map of half the size.
 
     Args:
         x: KerasTensor (b, h, w, c), the image at half its size.
@@ -215,7 +215,7 @@ def detail_branch(x, width):
 
 
 def cascade_fusion(coarse, fine, name, filters):
-    """The cascade feature fusion unit (figure 3), behind the enlargement of the coarser map.
+    """The cascade feature fusion unit (figure 3), after the enlargement of the coarser map.
 
     Args:
         coarse: KerasTensor (b, h, w, c1), the coarser map, enlarged.

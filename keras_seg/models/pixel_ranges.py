@@ -1,9 +1,9 @@
-"""What pixels 0..255 become before the first kernel: a factor and an offset per channel."""
+"""Normalization of pixels 0..255: a factor and an offset per channel."""
 
 # Means and standard deviations of ImageNet's pixels 0..255: red, green, blue.
 _MEAN = (123.675, 116.28, 103.53)
 _DEVIATION = (58.395, 57.12, 57.375)
-# Those of VGG's authors, who only subtract.
+# Those of VGG's authors, who only subtract the means.
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 
 RANGES = {
@@ -20,7 +20,7 @@ RANGES = {
 
 
 def scale_and_offset(kind, channels):
-    """Factors and offsets of a range; channels beyond the third as the first three in turn.
+    """Factors and offsets of a range; further channels repeat those of the first three.
 
     Args:
         kind: one of `RANGES`.

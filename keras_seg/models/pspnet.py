@@ -1,16 +1,16 @@
-"""PSPNet: averages over the whole image and its parts, beside the feature map.
+"""PSPNet: averages over the whole image and its parts, concatenated with the feature map.
 
 H. Zhao, J. Shi, X. Qi, X. Wang, J. Jia: Pyramid Scene Parsing Network, CVPR 2017, arXiv 1612.01105.
 
-The layers follow the authors' prototxt files (github.com/hszhao/PSPNet), which say more than the
-paper:
+The layers follow the authors' prototxt files (github.com/hszhao/PSPNet), which are more detailed
+than the paper:
 - Their ResNet begins with three 3x3 convolutions of 64, 64 and 128 channels in place of one of 7x7:
   the encoders `resnet50_deep` and `resnet101_deep`. The paper's text does not mention it.
-- The convolution behind the pyramid is 3x3 to 512 channels, with dropout 0.1 behind it.
+- The convolution after the pyramid is 3x3 to 512 channels, followed by dropout 0.1.
 - The auxiliary head has a 3x3 convolution to 256 channels and reads the map of reduction 16.
 The authors take images of 8n + 1 pixels; here they have any size. Their pyramid's windows for the
 published sizes divide the map evenly, and are those of adaptive pooling.
-Public implementations are other networks in places. The authors' later PyTorch code
+Public implementations differ in places. The authors' later PyTorch code
 (hszhao/semseg) has the stride of a bottleneck on its 3x3 convolution (`stride_on` of the encoder),
 where the prototxt files have it on the first 1x1, as here. It concatenates the averages from the
 smallest grid to the largest, as here; the prototxt files from the largest to the smallest.
@@ -82,10 +82,10 @@ def pspnet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         encoder: name of an encoder with a feature map of reduction 32, and of 16 for the
             auxiliary head.
-        encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
+        encoder_weights: initial weights of the encoder: None for random ones, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
@@ -93,10 +93,10 @@ def pspnet(image, num_classes, options):
         output_stride: pixels of input per pixel of the encoder's coarsest map: 8 as published, 16
             or 32.
         bins: sides of the grids that the map is averaged to.
-        filters: channels of the convolution behind the pyramid; half of it in the auxiliary head.
+        filters: channels of the convolution after the pyramid; half of it in the auxiliary head.
         dropout_rate: share of values dropped before the classifiers while training, 0..1.
-        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
-            as in the authors' code; False for pixel centers at half-integers.
+        align_corners: whether the corner pixels of enlarged maps are aligned with those of the
+            smaller ones, as in the authors' code; False for pixel centers at half-integers.
         auxiliary_head: whether to return also "aux_stage4", logits of the map of reduction 16 at
             its own size, for training.
 

@@ -4,15 +4,16 @@ G. Lin, A. Milan, C. Shen, I. Reid: RefineNet: Multi-Path Refinement Networks fo
 Semantic Segmentation, CVPR 2017, arXiv 1611.06612.
 
 The layers are those of the public port with the authors' weights
-(github.com/DrSleep/refinenet-pytorch), which says more than the paper and differs from it in
+(github.com/DrSleep/refinenet-pytorch), which is more detailed than the paper and differs from it in
 places:
-- Each map is first narrowed by a 3x3 convolution, to 512 channels for the coarsest, 256 for others.
+- The channels of each map are first reduced by a 3x3 convolution, to 512 channels for the coarsest,
+  256 for others.
 - Chained residual pooling has four stages; figure 3 draws two and says that there may be more.
 - Of the two convolutions of a residual convolution unit only the first one has a bias.
-- There are three residual convolution units behind each block, not one.
+- There are three residual convolution units after each block, not one.
 - The coarsest block has no fusion, as it has one input.
-- The convolution in front of a sum is a single 3x3 of the finer map; that of the coarser one ends
-  its own block.
+- Before a sum, the finer map has a single 3x3 convolution; that of the coarser map is at the end
+  of its block.
 - Dropout of one half on the two coarsest maps of the encoder and before the classifier.
 The port gives logits at a quarter of the image's size; here they are enlarged.
 """
@@ -76,9 +77,9 @@ def refinenet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         encoder: name of an encoder with feature maps of reduction 4, 8, 16 and 32.
-        encoder_weights: what the encoder begins with: None for random weights, "imagenet", or the
+        encoder_weights: initial weights of the encoder: None for random ones, "imagenet", or the
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
@@ -88,8 +89,8 @@ def refinenet(image, num_classes, options):
         filters: channels of the blocks; twice as many in the coarsest one.
         pooling_stages: poolings of chained residual pooling.
         dropout_rate: share of values dropped while training, 0..1.
-        align_corners: whether enlarged maps have their corner pixels on those of the smaller ones,
-            as in the port; False for pixel centers at half-integers.
+        align_corners: whether the corner pixels of enlarged maps are aligned with those of the
+            smaller ones, as in the port; False for pixel centers at half-integers.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -149,7 +150,7 @@ def refine(finer, coarser, name, options):
 
 
 def convolution_unit(x, name):
-    """A residual convolution unit: twice ReLU and 3x3 convolution, added to the input.
+    """A residual convolution unit: ReLU and 3x3 convolution, twice, added to the input.
 
     Args:
         x: KerasTensor (b, h, w, c).
@@ -170,7 +171,7 @@ def convolution_unit(x, name):
 
 
 def chained_pooling(x, stages, name):
-    """Chained residual pooling: 5x5 max pooling and a convolution, again and again, all added.
+    """Chained residual pooling: 5x5 max pooling and a convolution, repeated; all results are added.
 
     Args:
         x: KerasTensor (b, h, w, c).

@@ -1,4 +1,4 @@
-"""The facts of every network, beside its code: look-ups, tests and README tables read them here."""
+"""The facts of every network, stated in its file; look-ups, tests and README tables use them."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ class Count:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of a network from its paper or its reference implementation.
+    """Facts about a network from its paper or its reference implementation.
 
     Attributes:
         name: the builder's name.
@@ -45,7 +45,7 @@ class Facts:
         counts: parameter counts; the first one is of the default options.
         task: "segmentation" (logits at the input's size) or "classification" (logits per image).
         output_stride: pixels of input per pixel of the coarsest feature map. Sizes that are
-            multiples of it lose nothing to rounding; others work as well.
+            multiples of it need no rounding; others work as well.
         smallest: smallest height and width in pixels.
         image_size: height and width of the paper's images in pixels, None if not stated.
         printed: number of parameters as the paper prints it, such as "68.9 M", or "".
@@ -54,12 +54,12 @@ class Facts:
         scores: published results: (data set, split, mean IoU or top-1 accuracy in percent).
         recipe: name of the paper's own recipe in `keras_seg.recipes`.
         tiny: options of a small network of the same structure, for tests.
-        family: name of the function that builds it and its relatives.
+        family: name of the function that builds all networks of the family.
         num_classes: the builder's default.
         channels: channels of the builder's default input.
         features: reductions of an encoder's feature maps, such as (2, 4, 8, 16, 32).
         imagenet: name in `keras.applications` of the same network with weights, if there is one.
-        imagenet_options: options of the builder with which both are the same function.
+        imagenet_options: options of the builder that make both networks the same function.
     """
 
     name: str
@@ -84,13 +84,13 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A row of a family's table: a network of its own name.
+    """A row of a family's table: a named network.
 
     Attributes:
         name: the builder's name, as the paper calls it.
         about: first sentence of the builder's docstring.
-        options: options in which it differs from the family's defaults.
-        facts: fields of `Facts` in which it differs from the family's.
+        options: options that differ from the family's defaults.
+        facts: fields of `Facts` that differ from the family's.
     """
 
     name: str
@@ -109,9 +109,9 @@ def architecture(options=None, variants=(), **facts):
     Args:
         options: a NamedTuple with the family's defaults; its fields become keyword arguments of
             the builders, and the family's function gets the tuple. None for a function with
-            keyword arguments of its own.
-        variants: `Variant`s; none for a function that is one network under its own name.
-        **facts: fields of `Facts` that all of them share.
+            its own keyword arguments.
+        variants: `Variant`s; none for a function that builds one network of the same name.
+        **facts: fields of `Facts` shared by all of them.
 
     Returns:
         A decorator. It takes `f(image, num_classes, options)` or `f(image, num_classes, *, ...)`,

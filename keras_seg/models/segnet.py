@@ -1,16 +1,16 @@
-"""SegNet: a decoder that puts values back to where the encoder's max pooling found them.
+"""SegNet: a decoder that unpools values to the positions of the encoder's maxima.
 
 V. Badrinarayanan, A. Kendall, R. Cipolla: SegNet: A Deep Convolutional Encoder-Decoder Architecture
 for Image Segmentation, TPAMI 2017, arXiv 1511.00561.
 
 The layers follow the authors' Caffe files (github.com/alexgkendall/SegNet-Tutorial): all
 convolutions have biases and batch normalization; poolings round sizes up; SegNet-Basic's decoder
-has no ReLU. What is not here: the local normalization of SegNet-Basic's pixels, for which the
-batch normalization behind the first convolution stands.
+has no ReLU. Not included: the local normalization of SegNet-Basic's pixels; the batch
+normalization after the first convolution replaces it.
 
 With dropout, `dropout_rate=0.5`, it is Bayesian SegNet (A. Kendall et al., arXiv 1511.02680):
-behind the poolings and the decoders of all levels but the first two.
-`keras_seg.Segmenter` samples it for its uncertainty.
+after the poolings and the decoders of all levels but the first two.
+`keras_seg.Segmenter` draws samples from it to estimate the uncertainty.
 """
 
 from typing import NamedTuple
@@ -52,7 +52,7 @@ VARIANTS = (
         {},
         {
             "counts": (
-                # A class more or less is a 3x3 kernel of 64 channels and a bias.
+                # Each class has a 3x3 kernel of 64 channels and a bias.
                 Count(11, trainable=29_449_355, total=29_465_227),
                 Count(19, trainable=29_453_971),
             ),
@@ -63,7 +63,7 @@ VARIANTS = (
         "segnet_basic",
         "SegNet-Basic: four 7x7 convolutions and their mirror image.",
         {"blocks": (1, 1, 1, 1), "filters": (64, 64, 64, 64), "kernel_size": 7, "basic": True},
-        # The authors' 1.4 million. A class more or less is 64 weights and a bias.
+        # The authors' 1.4 million. Each class has 64 weights and a bias.
         {"counts": (Count(11, trainable=1_416_587, total=1_417_611),), "output_stride": 16},
     ),
 )
@@ -83,16 +83,17 @@ def segnet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         blocks: convolutions of each level of the encoder, the finest first.
         filters: their channels.
         kernel_size: side of their kernels.
-        basic: whether the decoder has no ReLU and the classifier is a 1x1 convolution behind it;
+        basic: whether the decoder has no ReLU and the classifier is a 1x1 convolution after it;
             otherwise the classifier is the decoder's last convolution.
         dropout_rate: share of values dropped at the coarser levels while training, 0..1; 0.5 for
             Bayesian SegNet.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).

@@ -5,10 +5,11 @@ Segmentation, MICCAI 2015, arXiv 1505.04597.
 
 Three forms:
 - As published: convolutions without padding. The image is mirrored at its border by 92 pixels and
-  up to the next size that can be halved four times without a rest, so that the logits have the
+  up to the next size that can be halved four times without remainder, so that the logits have the
   image's own size; 388x388 pixels are computed from 572x572, as in the paper's figure 1. The
-  paper's dropout "at the end of the contracting path" has no rate there; here it is 0.5.
-- `padding="same"`, with zeros around the maps, and `normalization=True` as most copies have it.
+  paper's dropout "at the end of the contracting path" is given without a rate; here it is 0.5.
+- `padding="same"`, with zero padding of the maps, and `normalization=True` as in most
+  implementations.
 - `encoder="resnet50"` or any other classifier: its feature maps as the contracting path, and the
   decoder of segmentation_models_pytorch: nearest enlargement, concatenation, two convolutions.
 """
@@ -57,7 +58,7 @@ VARIANTS = (
         {},
         {
             "counts": (
-                # A class more or less is 64 weights and a bias; a channel, 9 * 64 weights.
+                # Each class has 64 weights and a bias; a channel, 9 * 64 weights.
                 Count(2, total=31_030_658, channels=1),
                 Count(2, total=31_031_810),
                 Count(19, total=31_032_915),
@@ -86,11 +87,11 @@ def unet(image, num_classes, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None
             for any size.
-        num_classes: classes to tell apart, the ignored one not counted.
+        num_classes: number of classes, not counting the ignored one.
         filters: channels of each level, the finest first; five in the paper.
         padding: "mirror" for convolutions without padding on a mirrored margin, "same" for zeros
             around each map.
-        normalization: whether batch normalization takes the place of the 3x3 convolutions' biases.
+        normalization: whether batch normalization replaces the biases of the 3x3 convolutions.
         dropout_rate: share of values dropped at the coarsest level while training, 0..1.
         encoder: name of a classifier whose maps are the contracting path, see
             `keras_seg.models.names("classification")`; `filters`, `padding` and `normalization`
@@ -100,7 +101,7 @@ def unet(image, num_classes, options):
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
             training, or None.
         output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
-        decoder_filters: channels of the decoder behind an encoder at 1/16, 1/8, 1/4, 1/2 of the
+        decoder_filters: channels of the decoder of an encoder, at 1/16, 1/8, 1/4, 1/2 of the
             size and at the image's own.
 
     Returns:
@@ -133,7 +134,8 @@ def unet(image, num_classes, options):
         x = layers.Dropout(options.dropout_rate, name="bottom_dropout")(x)
     border = 0
     for level, filters in reversed(list(enumerate(options.filters[:-1], start=1))):
-        # Each side has lost 2 pixels on the way down and 2 on the way up, twice as many here.
+        # Each side loses 2 pixels in the encoder and 2 in the decoder, at twice the resolution
+        # here.
         border = 2 * border + (4 if not border else 8)
         x = joined(x, skips.pop(), f"up{level}", border, options)
         x = two_convolutions(x, filters, f"up{level}", options)
@@ -142,10 +144,11 @@ def unet(image, num_classes, options):
 
 
 def mirrored(x, depth):
-    """The image with the margin that convolutions without padding take off.
+    """The image, padded by the margin that convolutions without padding remove.
 
-    Of a network of `depth` poolings, convolutions take 2 pixels of each side of their maps twice
-    on the way down, at the bottom, and twice on the way up: 6 * 2 ** depth - 4 pixels of the image.
+    In a network with `depth` poolings, two convolutions per level remove 2 pixels from each side
+    of their maps in the encoder, at the bottom, and in the decoder: 6 * 2 ** depth - 4 pixels of
+    the image.
 
     Args:
         x: KerasTensor (b, h, w, c).
@@ -185,7 +188,7 @@ def two_convolutions(x, filters, name, options):
             3,
             padding="valid" if options.padding == "mirror" else "same",
             use_bias=not options.normalization,
-            # The paper's section 3: a deviation of sqrt(2 / N) for N incoming values.
+            # The paper's section 3: a standard deviation of sqrt(2 / N) for N incoming values.
             kernel_initializer="he_normal",
             name=layer,
         )(x)
@@ -197,14 +200,14 @@ def two_convolutions(x, filters, name, options):
 
 
 def joined(x, skip, name, border, options):
-    """The map at twice its size and with half its channels, and the skip connection, cut to it.
+    """The map at twice its size with half its channels, and the skip connection cropped to it.
 
     Args:
         x: KerasTensor (b, h, w, c).
         skip: KerasTensor (b, 2h + 2 * border, 2w + 2 * border, c2) without padding; with padding
             (b, 2h or 2h - 1, 2w or 2w - 1, c2).
         name: prefix of the layers' names.
-        border: pixels that are cut off each side of the skip connection, without padding.
+        border: pixels that are cropped from each side of the skip connection, without padding.
         options: `Options`.
 
     Returns:
@@ -225,9 +228,9 @@ def joined(x, skip, name, border, options):
 
 
 def on_encoder(maps, image, num_classes, options):
-    """The decoder behind an encoder: from its coarsest map to the image's size.
+    """The decoder for an encoder: from the coarsest map to the image's size.
 
-    Where the encoder has no map of a size, the map is enlarged twofold alone.
+    If the encoder has no map of a size, the map is only enlarged by two.
 
     Args:
         maps: KerasTensors by reduction.

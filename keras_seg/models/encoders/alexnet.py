@@ -37,7 +37,7 @@ class Options(NamedTuple):
 
 
 def _counts(total, **options):
-    """A class more or less is a row of the last dense layer: 4096 weights and a bias."""
+    """Each class has a row of the last dense layer: 4096 weights and a bias."""
     classes = (1000, 100, 10)
     return tuple(Count(n, total=total - (1000 - n) * 4097, options=options) for n in classes)
 
@@ -68,7 +68,7 @@ def head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -96,15 +96,16 @@ def alexnet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 39, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         filters: channels of the five convolutions.
         groups: groups of the second, fourth and fifth convolution: 2, or 1 for a single tower.
         local_response: whether the first two convolutions have response normalization.
         padding: pixels of zeros around the image: 0 for 227 pixels, 2 for 224.
         dense_units: units of the two hidden dense layers.
         dropout_rate: share of the dense layers' values dropped while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -125,7 +126,7 @@ def alexnet(image, name, strides, options):
         x = layers.ZeroPadding2D(options.padding, name=f"{name}pad")(x)
     x = valid_conv(x, first, 11, f"{name}conv1", strides.step(4), use_bias=True)
     x = layers.Activation("relu", name=f"{name}conv1_relu")(x)
-    # Half of what the valid kernel took from each side, for those that lay maps on the image.
+    # Padded by half of what the valid kernel removes, so that maps are aligned with the image.
     maps[4] = layers.ZeroPadding2D(1, name=f"{name}conv1_full")(x)
     x = _shrunk(x, f"{name}pool1", strides.step(), options.local_response)
     step = (1, strides.dilation)

@@ -37,7 +37,7 @@ def head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: the family's options.
 
     Returns:
@@ -61,7 +61,7 @@ def head(maps, num_classes, options):
             "all_cnn_c",
             "All-CNN-C for 32 x 32 pixels: nine convolutions.",
             {},
-            # A class more or less is a 1x1 kernel of the last convolution: 192 weights and a bias.
+            # Each class has a 1x1 kernel of the last convolution: 192 weights and a bias.
             {"counts": tuple(Count(n, total=1_367_808 + 193 * n) for n in (10, 100, 1000))},
         ),
     ),
@@ -78,14 +78,14 @@ def head(maps, num_classes, options):
 def all_cnn(image, name, strides, options):
     """All-CNN-C, the form of the paper's tables 1 and 2 that replaces pooling by convolution.
 
-    The seventh convolution has no zeros around the map, so that 32 pixels end at 6 x 6.
+    The seventh convolution has no zero padding, so that 32 pixels end at 6 x 6.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 9, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         width: factor of all numbers of channels.
         input_dropout_rate: share of the image's values dropped while training, 0..1.
-        dropout_rate: share of values dropped behind both strided convolutions, 0..1.
+        dropout_rate: share of values dropped after both strided convolutions, 0..1.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -143,7 +143,7 @@ _LAYERS = (
             "all_cnn_imagenet",
             "All-CNN for ImageNet: twelve convolutions, for 224 or 227 pixels.",
             {},
-            # A class more or less is a 1x1 kernel of the last convolution: 1024 weights and a bias.
+            # Each class has a 1x1 kernel of the last convolution: 1024 weights and a bias.
             {"counts": tuple(Count(n, total=8_347_840 + 1025 * n) for n in (1000, 100, 10))},
         ),
     ),
@@ -157,13 +157,13 @@ _LAYERS = (
 def all_cnn_imagenet(image, name, strides, options):
     """All-CNN for ImageNet, the paper's appendix B.
 
-    Strided convolutions have no zeros around the map, as AlexNet's first one and poolings.
+    Strided convolutions have no zero padding, as AlexNet's first one and poolings.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 67, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         width: factor of all numbers of channels.
-        dropout_rate: share of values dropped behind the last strided convolution, 0..1.
+        dropout_rate: share of values dropped after the last strided convolution, 0..1.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -189,7 +189,7 @@ def all_cnn_imagenet(image, name, strides, options):
         if number == 9:
             x = _dropped(x, options.dropout_rate, layer)
         maps[reduction], dilation[reduction] = x, strides.dilation
-    # Half of what valid kernels took from each side, for those that lay maps on the image.
+    # Padded by half of what valid kernels remove, so that maps are aligned with the image.
     for reduction in (4, 8, 16):
         full = layers.ZeroPadding2D(dilation[reduction], name=f"{name}full{reduction}")
         maps[reduction] = full(maps[reduction])

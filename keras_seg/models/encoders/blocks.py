@@ -1,6 +1,6 @@
 """Blocks that several families of encoders share: a KerasTensor and a name in, a KerasTensor out.
 
-Kernels that make a map smaller are padded alike on both sides, as in the networks' first
+Kernels that make a map smaller are padded equally on both sides, as in the networks' first
 implementations: a map of n pixels becomes one of ceil(n / stride) at every size, known or not, and
 with dilation in place of the stride the kernels stay where they were.
 """
@@ -183,7 +183,7 @@ def dense_layers(x, grid, names, num_classes, options):
         x: KerasTensor (b, h, w, c).
         grid: height and width of the grid.
         names: names of the hidden layers.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: has `dense_units`, the units of a hidden layer, and `dropout_rate`.
 
     Returns:

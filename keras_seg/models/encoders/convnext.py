@@ -76,7 +76,7 @@ def pooled_and_normalized(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: the family's options, which are not used.
 
     Returns:
@@ -105,7 +105,7 @@ def convnext(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks in each of the four stages.
         filters: channels of each of the four stages.
         layer_scale: what the factors at the end of each block begin with.

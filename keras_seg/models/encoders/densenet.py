@@ -84,14 +84,14 @@ def densenet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of layers in each of the four dense blocks.
         growth_rate: channels that each layer adds (k in the paper).
         stem_filters: channels of the first convolution.
         bottleneck: channels of the 1x1 convolution in each layer, in growth rates; 0 for none.
         compression: share of channels that a transition keeps, above 0 and up to 1.
         use_bias: whether the convolutions have biases, as in the textbook.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
@@ -178,13 +178,13 @@ def densenet_cifar(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 8, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of layers in each of the three dense blocks.
         growth_rate: channels that each layer adds (k in the paper).
         stem_filters: channels of the first convolution: 16, with bottlenecks 2 growth rates.
         bottleneck: channels of the 1x1 convolution in each layer, in growth rates; 0 for none.
         compression: share of channels that a transition keeps, above 0 and up to 1.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
 
     Returns:

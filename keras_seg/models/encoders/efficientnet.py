@@ -145,16 +145,18 @@ def efficientnet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         width: factor of all numbers of channels, which are rounded to multiples of 8.
         depth: factor of the numbers of blocks, which are rounded up.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         drop_connect_rate: share of training images for which the last block with a shortcut is
             left out, 0..1; earlier blocks in proportion to their number.
-        padding: "same", or "symmetric" as in PyTorch's ports, whose zeros lie alike on both sides.
-        bn_epsilon: what batch normalization adds to the variance; 1e-5 in PyTorch's ports.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        padding: "same", or "symmetric" as in PyTorch's ports, which pad with zeros equally on both
+            sides.
+        bn_epsilon: epsilon of batch normalization, added to the variance; 1e-5 in PyTorch's ports.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

@@ -62,7 +62,7 @@ def _counts():
     classes = (1000, 100, 10)
     other = {"normalization": True, "wide_kernel": 3}
     aux = {"auxiliary_head": True}
-    # A class more or less: 1024 weights and a bias, of each of the heads.
+    # Per class: 1024 weights and a bias, of each of the heads.
     return (
         *(Count(n, total=6_998_552 - (1000 - n) * 1025) for n in classes),
         *(Count(n, total=13_378_280 - (1000 - n) * 3 * 1025, options=aux) for n in classes),
@@ -75,7 +75,7 @@ def head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction, and those that the auxiliary heads read.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -121,19 +121,20 @@ def googlenet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: how many modules of each of the three stages there are, the first ones.
         width: factor of the numbers of channels.
         wide_kernel: side of the third branch's kernels: 5, or 3.
         last_pool: side of the last pooling's windows: 3, or 2.
         normalization: batch normalization in place of biases and response normalization.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         auxiliary_head: whether to build the two classifiers in the middle, for training. Their
             losses count 0.3 in the paper.
         dense_units: units of the auxiliary classifiers' hidden layers.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

@@ -173,7 +173,7 @@ def cropped_head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: the family's options.
 
     Returns:
@@ -213,7 +213,7 @@ def _branch(x, rows, name, style, step):
 
 
 def _pooled(x, row, name, style, step):
-    """A row of pooling; averages count zeros around the map only where the style says so."""
+    """A row of pooling; averages count the zero padding only where the style says so."""
     name, dilation = f"{name}_pool", step[1]
     if row.strided:
         return pool(x, 3, name, step, row.mode, row.strided)

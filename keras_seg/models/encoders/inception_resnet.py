@@ -106,7 +106,7 @@ def embedding_head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `V1Options`.
 
     Returns:
@@ -156,15 +156,16 @@ def inception_resnet_v1(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of modules A, B and C; the last of six or more C has no factor and no ReLU.
         width: factor of the numbers of channels.
         embedding: values of the vector before the classifier; 0 for none.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a factor per channel.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -240,15 +241,16 @@ def inception_resnet_v2(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of modules A, B and C.
         width: factor of the numbers of channels.
         released: whether it is the network of the authors' code, and not of their paper.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a factor per channel.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

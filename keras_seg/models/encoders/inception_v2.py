@@ -78,17 +78,18 @@ def inception_v2(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: how many modules of each of the three stages there are, the first ones, besides
             those that halve the map.
         width: factor of the numbers of channels.
         pool_filters: channels of the pooling's projection in the modules 4c and 4d: 128, or 96.
         use_bias: whether the convolutions have biases, as in pytorchcv.
-        bn_epsilon: what batch normalization adds to the variance.
-        count_padding: whether averages at the border count zeros around the map, as in PyTorch.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
+        count_padding: whether averages at the border count the zero padding, as in PyTorch.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

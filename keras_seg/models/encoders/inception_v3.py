@@ -51,7 +51,7 @@ def _counts():
     return (
         *dense_counts(23_834_568, 34_432, 2048),
         *dense_counts(23_817_352, 34_432, 2048, bn_scale=False),
-        # A class more or less: 2048 weights and a bias, and 768 and one of the second head.
+        # Per class: 2048 weights and a bias, and 768 and one of the second head.
         *(
             Count(n, trainable=27_161_264 - (1000 - n) * (2049 + 769), options=aux)
             for n in (1000, 100, 10)
@@ -64,7 +64,7 @@ def head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction, and the one that the auxiliary head reads.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -108,25 +108,26 @@ def head(maps, num_classes, options):
 def inception_v3(image, name, strides, options):
     """Inception v3.
 
-    The first convolutions and all that halve a map lie within it, without zeros around. Where they
+    The first convolutions and all that halve a map lie within it, without zero padding. Where they
     take pixels off, the feature maps have zeros, so that they lie on the image; the classifier
     averages without them. Keras's batch normalization has no scale here, torchvision's has.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: how many modules of each of the three kinds there are, the first ones, besides
             those that halve the map.
         width: factor of the numbers of channels.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a factor per channel, which the ReLU and
             convolution behind it can do without.
-        count_padding: whether averages at the border count zeros around the map, as in PyTorch.
+        count_padding: whether averages at the border count the zero padding, as in PyTorch.
         auxiliary_head: whether to build the classifier in the middle, for training. Its loss
             counts 0.4 in the authors' code.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

@@ -102,20 +102,21 @@ class Options(NamedTuple):
 def inception_v4(image, name, strides, options):
     """Inception v4.
 
-    Kernels marked "V" in the paper lie within the map, without zeros around. Where they take
+    Kernels marked "V" in the paper lie within the map, without zero padding. Where they take
     pixels off, the feature maps have zeros, so that they lie on the image; the classifier averages
     without them.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of modules A, B and C.
         width: factor of the numbers of channels.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a factor per channel.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

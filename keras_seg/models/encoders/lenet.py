@@ -89,7 +89,7 @@ def head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -132,7 +132,7 @@ def lenet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 28, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         sparse: whether the maps of C3 read the maps of the paper's table I only.
         pooling: "trainable", "average" or "max".
         activation: "scaled_tanh", "tanh", "sigmoid" or "relu".
@@ -164,7 +164,7 @@ def lenet(image, name, strides, options):
     )
     c3 = _activated(x, f"{name}c3", options)
     s4 = _pooled(c3, f"{name}s4", options)
-    # Half of what valid kernels took from each side, for those that lay maps on the image.
+    # Padded by half of what valid kernels remove, so that maps are aligned with the image.
     lost = {1: (c1, 2 - options.padding), 2: (c3, 3 - options.padding // 2), 4: (s4, 1)}
     return {
         reduction: layers.ZeroPadding2D(max(0, pixels), name=f"{name}full{reduction}")(x)

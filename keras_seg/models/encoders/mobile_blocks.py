@@ -2,8 +2,8 @@
 
 Their authors' code pads as TensorFlow's "same" does: a map of n pixels becomes one of
 ceil(n / stride), and where the zeros do not divide evenly, the odd one is at the end. PyTorch's
-ports pad alike on both sides, which is another network where a map of even size is halved; `Style`
-has both.
+ports pad equally on both sides, which is another network where a map of even size is halved;
+`Style` has both.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Style(NamedTuple):
 
     Attributes:
         padding: "same" as in TensorFlow, or "symmetric" as in PyTorch.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
 
     >>> Style().padding
     'same'

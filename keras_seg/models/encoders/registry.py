@@ -32,7 +32,7 @@ def encoder(options, variants, head=None, **family_facts):
         variants: `Variant`s of `keras_seg.models.registry`.
         head: `f(maps, num_classes, options)` that returns logits (b, num_classes) for the maps by
             reduction; global average pooling, dropout and a dense layer if None.
-        **family_facts: fields of `Facts` that all of them share, such as paper, features.
+        **family_facts: fields of `Facts` shared by all of them, such as paper, features.
 
     Returns:
         A decorator. It takes `f(image, name, strides, options)`, which returns a dict of feature
@@ -85,7 +85,7 @@ def pooled_head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: the family's options; `dropout_rate` is used if there is one.
 
     Returns:
@@ -122,7 +122,7 @@ def features(name, image, output_stride=32, prefix=ENCODER_PREFIX, weights=None,
         output_stride: 8, 16 or 32; with less than 32 the coarser maps keep their keys, and are
             as large as that of the output stride.
         prefix: what the layers' names begin with.
-        weights: what the layers begin with: None for random weights, "imagenet", or the path of a
+        weights: initial weights of the layers: None for random ones, "imagenet", or the path of a
             file, see `keras_seg.models.build`. Networks hand on their `encoder_weights`.
         **options: options of the family in place of its defaults.
 

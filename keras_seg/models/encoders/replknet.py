@@ -81,18 +81,18 @@ def replknet(image, name, strides, options):
     """RepLKNet, any variant.
 
     A block of large kernels is the sum of a large and of a small depthwise convolution, each
-    behind a batch normalization of its own. With `merged=True` it is one convolution;
+    followed by its own batch normalization. With `merged=True` it is one convolution;
     `keras_seg.models.encoders.merge_branches` computes its weights from those of a trained
     network.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: pairs of a large-kernel block and a feed-forward block in each of the four stages.
         filters: channels of each of the four stages.
         kernels: side of the large kernels of each stage in pixels, odd.
         small_kernel: side of the small kernels in pixels, odd.
-        expansion: how many times more channels the feed-forward blocks have inside.
+        expansion: factor of the number of channels inside feed-forward blocks.
         merged: whether each pair of kernels is a single one, for use after training.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
@@ -180,7 +180,7 @@ def _depthwise_relu(x, kernel_size, name, step=(1, 1)):
 
 
 def _depthwise(x, kernel_size, name, step=(1, 1), use_bias=False):
-    """Depthwise convolution, with zeros alike on both sides of the map."""
+    """Depthwise convolution, with equal zero padding on both sides of the map."""
     (stride, dilation), padding = step, "same"
     if stride > 1:
         x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)

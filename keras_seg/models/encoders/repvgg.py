@@ -80,13 +80,13 @@ def repvgg(image, name, strides, options):
     """RepVGG, any variant.
 
     A block is the sum of a 3x3 and a 1x1 convolution and, where it keeps size and channels, of
-    the input itself, each behind a batch normalization of its own. With `merged=True` it is one
+    the input itself, each followed by its own batch normalization. With `merged=True` it is one
     3x3 convolution; `keras_seg.models.encoders.merge_branches` computes its weights from those of
     a trained network.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks in each of the four stages behind the first block.
         width: factor of the channels of the first three stages, 64, 128 and 256.
         last_width: factor of the 512 channels of the last stage.

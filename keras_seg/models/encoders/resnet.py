@@ -138,7 +138,7 @@ def resnet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks in each of the four stages.
         bottleneck: whether a block is 1x1, 3x3, 1x1 with four times the channels at its end, or
             two 3x3 convolutions.
@@ -149,10 +149,11 @@ def resnet(image, name, strides, options):
         deep_stem: whether three 3x3 convolutions of 64, 64 and 128 channels take the place of the
             first one of 7x7, as in PSPNet's.
         width: factor of all numbers of channels.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

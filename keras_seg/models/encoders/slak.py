@@ -89,14 +89,14 @@ VARIANTS = (
 def slak(image, name, strides, options):
     """SLaK, any variant: ConvNeXt with large depthwise kernels.
 
-    Each large kernel is the sum of a tall, a wide and a small depthwise convolution, each behind
-    a batch normalization of its own. The counts are of the network with all its weights; the
+    Each large kernel is the sum of a tall, a wide and a small depthwise convolution, each
+    followed by its own batch normalization. The counts are of the network with all its weights; the
     paper's figures (30 and 55 million) leave out the 40 % of them that it sets to zero, which
     `keras_seg.callbacks.DynamicSparsity` does.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks in each of the four stages.
         filters: channels of each of the four stages, before `width`.
         width: factor of all numbers of channels.

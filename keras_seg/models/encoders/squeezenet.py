@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
 
 def _counts(total):
-    """A class more or less is a 1x1 kernel of the last convolution: 512 weights and a bias."""
+    """Each class has a 1x1 kernel of the last convolution: 512 weights and a bias."""
     return tuple(Count(n, total=total - (1000 - n) * 513) for n in (1000, 100, 10))
 
 
@@ -59,7 +59,7 @@ def convolved_head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -84,18 +84,19 @@ def convolved_head(maps, num_classes, options):
 def squeezenet(image, name, strides, options):
     """SqueezeNet, both versions.
 
-    As in the authors' files, the first convolution has no zeros around the image, and poolings
+    As in the authors' files, the first convolution has no zero padding, and poolings
     round sizes as Caffe does: floor(n / 2). torchvision does the same.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         first: side of the kernel and channels of the first convolution.
         pool_after: numbers of the modules with a pooling behind; 1 is the first convolution.
         width: factor of all numbers of channels.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 16 is the network's own, as is 32; 8 keeps the last maps larger, by dilation.
 
     Returns:
@@ -119,7 +120,7 @@ def squeezenet(image, name, strides, options):
         kernel_initializer="he_normal",
         name=f"{name}conv1",
     )(x)
-    # Half of what the valid kernel took from each side, for those that lay maps on the image.
+    # Padded by half of what the valid kernel removes, so that maps are aligned with the image.
     maps = {2: layers.ZeroPadding2D(kernel // 4, name=f"{name}conv1_full")(x)}
     reduction = 2
     for number in range(1, 10):

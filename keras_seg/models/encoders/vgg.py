@@ -35,7 +35,7 @@ class Options(NamedTuple):
 def _counts(plain, normalized_count):
     """Counts of the paper's form and of torchvision's with normalization, for 1000 classes.
 
-    A class more or less is a row of the last dense layer: 4096 weights and a bias.
+    Each class has a row of the last dense layer: 4096 weights and a bias.
     """
     return (
         *(Count(n, total=plain - (1000 - n) * 4097) for n in (1000, 100, 10)),
@@ -64,7 +64,7 @@ def dense_head(maps, num_classes, options):
 
     Args:
         maps: feature maps by reduction.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         options: `Options`.
 
     Returns:
@@ -90,15 +90,16 @@ def vgg(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of convolutions before each of the five poolings.
         width: factor of the numbers of channels of the convolutions.
         dense_units: units of the two hidden dense layers.
         normalization: whether batch normalization follows each convolution.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of the dense layers' values dropped while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

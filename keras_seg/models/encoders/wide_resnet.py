@@ -74,11 +74,11 @@ def wide_resnet(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 8, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks in each of the three stages: n.
         width: factor of the channels of the stages, 16, 32 and 64: k.
         squeeze_ratio: reduction of squeeze-and-excite at the end of each block; 0 for none.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         block_dropout_rate: share of values dropped between the two convolutions of a block while
             training, 0..1; the paper has 0.3.
 

@@ -57,20 +57,21 @@ def xception(image, name, strides, options):
     """Xception.
 
     A separable convolution is a depthwise and a 1x1 convolution with nothing between them. The
-    first two convolutions lie within the image, without zeros around, as in the authors' code.
+    first two convolutions lie within the image, without zero padding, as in the authors' code.
     The feature maps of reduction 4, 8 and 16 are those that the next block begins with.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks of the middle flow.
         width: factor of the numbers of channels.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         padding: "same", with which the poolings' windows begin at their pixel where the map has an
             even size, or "symmetric" as in PyTorch's ports, where they always are centered.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:

@@ -9,7 +9,7 @@ depthwise convolution has a batch normalization of its own, that each block has 
 convolutions, and that the middle flow has 16 blocks. Where the figure leaves things open, the
 layers are those of the authors' code (tensorflow/models, research/deeplab): ReLUs stand before
 the separable convolutions, but for the last three, where they follow each depthwise and each 1x1
-convolution; kernels with a stride are padded alike on both sides.
+convolution; kernels with a stride are padded equally on both sides.
 """
 
 from typing import NamedTuple
@@ -65,13 +65,14 @@ def xception_aligned(image, name, strides, options):
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         blocks: number of blocks of the middle flow.
         width: factor of the numbers of channels.
-        bn_epsilon: what batch normalization adds to the variance.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        input_range: what pixels 0..255 become first: "unit" for 0..1, "symmetric" for -1..1,
-            "caffe" less ImageNet's means, "torch" less the means and by the deviations.
+        input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
+            -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
+            deviations.
         output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
 
     Returns:
@@ -149,7 +150,7 @@ def separable_conv(x, filters, name, step=(1, 1), activation: str | None = "relu
         name: prefix of the layers' names.
         step: (stride, dilation rate) of the depthwise convolution, one of which is 1.
         activation: name of a Keras activation, or None.
-        epsilon: what batch normalization adds to the variance.
+        epsilon: epsilon of batch normalization, added to the variance.
 
     Returns:
         KerasTensor (b, ceil(h / stride), ceil(w / stride), filters).
