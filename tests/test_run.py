@@ -236,6 +236,26 @@ def test_damaged_settings_are_named(tmp_path):
         Run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is no zip file"),
+        (b"no network", "it is no zip file"),
+        (None, "it is no zip file"),  # the first half of the file
+        (b"PK\x05\x06" + bytes(18), r"config\.json"),  # a zip file without members
+    ],
+)
+def test_a_damaged_network_is_named(run, content, reason):
+    path = run.folder / "model.keras"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    for use in (lambda: Run(run.folder).segmenter(), lambda: keras_seg.load(run.folder)):
+        with pytest.raises(
+            ValueError, match=rf"in a whole \.keras file.*Received: '.*model\.keras' \(.*{reason}"
+        ):
+            use()
+
+
 def test_run_without_a_finished_epoch_has_no_network_yet(run):
     (run.folder / "model.keras").unlink()
     with pytest.raises(ValueError, match=r"no model\.keras. Call the same `keras_seg\.fit` again"):

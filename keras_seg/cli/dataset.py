@@ -12,9 +12,11 @@ _OWN = DETAILS[1:-1]
 KNOWN = {
     "data": ("root",),
     "images": _OWN,
-    "table": ("root", *(name for name in _OWN if name != "group")),  # a column of the table says it
-    "class_folders": ("classes", "splits", "group", "value_range", "channels", "picture_size"),
-}
+    "table": ("root", *(name for name in _OWN if name != "group")),  # the table has a column for it
+    "class_folders": (
+        "classes", "splits", "group", "value_range", "channels", "bands", "picture_size",
+    ),
+}  # fmt: skip
 
 
 def names_dataset(options):

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_seg.inference.predictor import TOO_LARGE
 from keras_seg.show import overlay
 from keras_seg.whole_files import draft
 from pipelines.read.arrays import suffix_of
+from pipelines.read.memory import fitting
 from pipelines.read.nifti import SUFFIXES, nibabel_for
 
 
@@ -37,10 +39,12 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
         overlay_path: file for the slice, .png.
 
     Raises:
-        ValueError: if the file is not a volume that the network can process.
+        ValueError: if the file is not a volume that the network can process, or does not fit into
+            memory.
     """
     volume = segmenter.read(source)
-    labels = segmenter(volume)
+    with fitting(f"'{source}' of {' x '.join(map(str, volume.shape[:-1]))} voxels", TOO_LARGE):
+        labels = segmenter(volume)
     with draft("predict", labels_path) as file:
         if suffix_of(labels_path) in SUFFIXES:
             _save_nifti(labels, Path(source), file)

@@ -35,6 +35,7 @@ class ClassFiles:
         num_channels: int | None = None,
         value_range: Range = None,
         size: tuple[int, int] | None = None,
+        bands: Sequence[int] | None = None,
     ):
         """Keep the paths; nothing is read yet.
 
@@ -45,13 +46,17 @@ class ClassFiles:
             num_channels: 1 for gray, 3 for RGB, None for what the files hold.
             value_range: numbers of the files that become 0 and 255, None for their whole range.
             size: (height, width) that pictures are resized to; None keeps their own.
+            bands: channels of the files that are taken, counted from 0; None for all.
         """
-        self._files = FileSource([(file, "") for file in files], classes, num_channels, value_range)
+        pairs = [(file, "") for file in files]
+        self._files = FileSource(pairs, classes, num_channels, value_range, bands=bands)
         self._names = classes.names
         self.class_ids = np.asarray(class_ids, np.int32)
         self.num_channels = self._files.num_channels
         self.dimensions = self._files.dimensions
-        self.input_spec = InputSpec(self.num_channels, self.dimensions, value_range, size=size)
+        self.input_spec = InputSpec(
+            self.num_channels, self.dimensions, value_range, bands and tuple(bands), size
+        )
 
     def __len__(self) -> int:
         return len(self._files)

@@ -28,6 +28,7 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
     group: Group | None = None,
     num_channels: int | None = None,
     value_range: Range = None,
+    bands: Sequence[int] | None = None,
     size: tuple[int, int] | None = None,
     cache: str | None = "memory",
 ) -> Dataset:
@@ -51,6 +52,8 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
         value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: the
             full range of 8 or 16 bits.
+        bands: channels of the files that are taken, counted from 0, in this order, such as
+            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
         size: (height, width) that every picture is scaled to cover, and cut to at its center, in
             training and in use. None keeps sizes.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
@@ -72,7 +75,7 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
     >>> data, data.class_names
     (<Dataset 'pets': 2 classes, train=2, val=2>, ('cat', 'dog'))
     """
-    reading = Reading(num_channels=num_channels, value_range=value_range, cache=cache)
+    reading = Reading(num_channels=num_channels, value_range=value_range, cache=cache, bands=bands)
     if isinstance(folder, Mapping):
         if splits is not None:
             raise ValueError(
@@ -100,7 +103,7 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
 def _assemble(name, parts, names, reading, size) -> Dataset:
     """Make the dataset of pictures with the names of their classes."""
     classes = Classes.make(names, most=MAX_CLASSES)
-    channels = reading.num_channels
+    channels = len(reading.bands) if reading.bands else reading.num_channels
     if channels is None:
         every = [(file, "") for files in parts.values() for file, _ in files]
         channels = FileSource(every, classes).num_channels
@@ -113,6 +116,7 @@ def _assemble(name, parts, names, reading, size) -> Dataset:
             channels,
             reading.value_range,
             size,
+            reading.bands,
         )
         for split, files in parts.items()
     }

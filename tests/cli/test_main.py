@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import keras
@@ -121,6 +122,14 @@ def test_bands_reach_the_data_set(plots):
     assert np.array_equal(data.example("train", 0)[0], plain.example("train", 0)[0][..., ::-1])
 
 
+def test_bands_reach_the_pictures_of_class_folders(tmp_path):
+    (tmp_path / "a").mkdir()
+    for index in range(2):
+        np.save(tmp_path / "a" / f"{index}.npy", np.zeros((32, 32, 5), "uint8"))
+    words = ["check", "--class-folders", str(tmp_path), "--splits", "1", "--bands", "4,1"]
+    assert open_dataset(parser().parse_args(words)).input_spec.bands == (4, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -225,6 +234,23 @@ def test_check_reports_on_a_table(plots, tmp_path, capsys):
 def test_unknown_architecture_is_named_with_the_nearest_known(plots, capsys):
     assert main(["fit", "contextnet_cn41", *data_words(plots)]) == 2
     assert "Received: name='contextnet_cn41'" in capsys.readouterr().err
+
+
+def test_the_line_on_use_can_be_pasted_whatever_the_folder(plots, tmp_path, monkeypatch, capsys):
+    class Trained:
+        folder = tmp_path / "my runs" / "it's"
+        data = open_dataset(parser().parse_args(["check", *data_words(plots), "--splits", "1"]))
+
+        def show_curves(self):
+            pass
+
+    monkeypatch.setattr(keras_seg, "fit", lambda *args, **options: Trained())
+    assert main(["fit", "contextnet_cn14", *data_words(plots)]) == 0
+    *_, line = capsys.readouterr().out.strip().splitlines()
+    _, command = line.split("Use it: ")
+    assert shlex.split(command) == [
+        *("python", "-m", "keras_seg", "predict"), str(Trained.folder), "picture.jpg"
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

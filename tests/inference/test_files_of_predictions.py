@@ -242,3 +242,20 @@ def test_a_picture_that_the_memory_cannot_hold_names_the_option(segmenter, tmp_p
     with pytest.raises(ValueError, match=r"street\.png' of 40 x 48 pixels.*`--tile 512`"):
         predict_files(segmenter, [picture])
     assert list((tmp_path / "predicted").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: out of memory")]
+)
+def test_a_volume_that_does_not_fit_into_memory_is_named(volumes, tmp_path, monkeypatch, error):
+    np.save(tmp_path / "scan.npy", scan())
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(volumes, "_functions", fail)
+    with pytest.raises(
+        ValueError, match=r"into memory. Received: '.*scan\.npy' of 4 x 40 x 36 voxels.*--tile"
+    ):
+        predict_files(volumes, [tmp_path])
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["scan.npy"]

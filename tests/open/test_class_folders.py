@@ -102,6 +102,8 @@ def test_classes_are_ordered_renamed_joined_and_left_out(tmp_path):
         ({"classes": 2}, r"`classes` must be names of folders.*Received: classes=2"),
         ({"splits": (0.9, 0.9)}, r"together at most 1. Received: splits="),
         ({"value_range": (9, 9)}, r"`value_range` must be two numbers"),
+        ({"bands": (2,), "num_channels": 3}, r"`bands` must be one whole number from 0 for each"),
+        ({"bands": ()}, r"`bands` must be one whole number.*Received: bands=\(\)"),
         ({"size": (0, 32)}, r"`size` must be \(height, width\).*Received: size=\(0, 32\)"),
     ],
 )
@@ -148,6 +150,24 @@ def test_pictures_of_any_size_become_one(tmp_path, cache):
     np.testing.assert_array_equal(image[2], np.asarray(Image.open(tmp_path / "b/exact.png")))
     for pixels, (path, _) in zip(image, data.paths("train"), strict=True):
         np.testing.assert_array_equal(pixels, read_image(path, data.input_spec))
+
+
+@pytest.mark.parametrize("cache", ["memory", None])
+def test_bands_are_taken_in_their_order_and_kept(tmp_path, cache):
+    files = np.random.default_rng(3).integers(0, 256, (2, 32, 40, 7)).astype(np.uint8)
+    for name, values in zip(("crop", "weed"), files, strict=True):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "0.npy", values)
+    data = from_class_folders(tmp_path, splits=(1,), bands=[6, 0], cache=cache)
+    assert (data.num_channels, data.input_spec) == (2, InputSpec(2, bands=(6, 0)))
+    ((images, labels),) = data.eval_batches("train", 2)
+    np.testing.assert_array_equal(images, files[..., [6, 0]])
+    assert labels.numpy().tolist() == [0, 1]
+    np.testing.assert_array_equal(
+        read_image(data.paths("train")[1][0], data.input_spec), files[1][..., [6, 0]]
+    )
+    other = from_class_folders(tmp_path, splits=(1,), bands=[5, 0])
+    assert other.fingerprint("train") != data.fingerprint("train")
 
 
 def test_ops_move_pixels_and_leave_classes(tmp_path):

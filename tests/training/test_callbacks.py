@@ -3,6 +3,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from keras_seg import callbacks, schedules
@@ -242,3 +243,30 @@ def test_progress_bar_says_loss_and_scores_by_name(capsys):
 def test_progress_bar_works_without_validation(capsys):
     fit(tiny(), callbacks.ProgressBar(epochs=1), epochs=1)
     assert "mean IoU" not in capsys.readouterr().out
+
+
+def test_progress_bar_says_that_the_first_step_is_compiled(capsys):
+    bar = callbacks.ProgressBar(epochs=2, steps_per_epoch=1)
+    shown = []
+    seen = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: shown.append(capsys.readouterr().err)
+    )
+    fit(tiny(), bar, seen)
+    assert "Epoch 1/2:   0%" in shown[0]
+    assert "compiling the first step" in shown[0]
+    assert "Epoch 2/2:   0%" in shown[1]
+    assert "compiling" not in shown[1].split("Epoch 2/2")[1]
+
+
+def test_validation_has_a_bar(monkeypatch):
+    shown = []
+
+    def bar(batches, *args, **options):
+        shown.append((*args, options["total"]))
+        return batches
+
+    monkeypatch.setattr("keras_seg.training.bars.tqdm", bar)
+    labels = np.zeros((1, 4, 4), "uint8")
+    pictures = tf.data.Dataset.from_tensors((labels[..., None], labels)).repeat(3)
+    callbacks.ValidationIoU(lambda image: image[..., 0], pictures, ["a"]).on_epoch_end(0, {})
+    assert shown == [("Validation", 3)]

@@ -77,3 +77,32 @@ def test_callback_of_keras_works(name, data, tmp_path):
     if name == "LearningRateScheduler":
         first, second = run.history["learning_rate"]
         assert second == pytest.approx(first / 2)
+
+
+@pytest.mark.parametrize("name", ["LearningRateScheduler", "ReduceLROnPlateau"])
+@pytest.mark.parametrize(
+    ("changes", "received"),
+    [
+        ({}, "schedule='poly' and warmup_epochs=2"),
+        ({"warmup_epochs": 0}, "schedule='poly' and warmup_epochs=0"),
+        ({"schedule": "constant"}, "schedule='constant' and warmup_epochs=2"),
+    ],
+)
+def test_callbacks_that_set_the_learning_rate_need_a_number(
+    name, changes, received, data, tmp_path
+):
+    callback = made(tmp_path)[name](getattr(keras.callbacks, name))
+    with pytest.raises(
+        ValueError,
+        match=rf"`{name}` needs a learning rate that is a number.*recipe with {received}",
+    ):
+        keras_seg.fit(tiny(), data, folder=tmp_path / "runs", callbacks=callback, **changes)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_schedule_of_an_optimizer_object_refuses_them_too(data, tmp_path):
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    callback = keras.callbacks.ReduceLROnPlateau("val_mean_iou", mode="max")
+    changes = {"optimizer": keras.optimizers.SGD(rate), "callbacks": [callback]}
+    with pytest.raises(ValueError, match="`ReduceLROnPlateau` needs a learning rate"):
+        keras_seg.fit(tiny(), data, folder=tmp_path, **changes)

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from _training import CLASSES, QUICK, Breaks, Epochs, check_same, squares, tiny
@@ -40,6 +41,21 @@ def test_run_has_a_history_of_losses_rates_and_scores(run):
     assert run.history["epoch"].tolist() == [1, 2, 3]
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
     assert "Unnamed: 0" not in run.history
+
+
+def test_validation_loss_is_that_of_the_network_kept(data, tmp_path):
+    changes = {"loss": "cross_entropy", "class_weights": None, "averaging": 0.0}
+    run = keras_seg.fit(
+        tiny(), data, folder=tmp_path, validation_loss=True, **{**QUICK, **changes, "epochs": 1}
+    )
+    images, labels = squares(2, 1)
+    logits = run.model.predict(images, verbose=0).astype("float64")
+    # The mean over labeled pixels of log(sum(exp(logits))) - logit of the class.
+    of_class = np.take_along_axis(logits, np.minimum(labels, 2)[..., None], -1)[..., 0]
+    expected = (np.log(np.exp(logits).sum(-1)) - of_class)[labels != 255].mean()
+    assert run.history["val_loss"].tolist() == pytest.approx([expected], rel=1e-4)
+    assert pd.read_csv(run.folder / "history.csv")["val_loss"][0] == run.history["val_loss"][0]
+    assert run.settings["setup"]["recipe"]["validation_loss"] is True
 
 
 def test_learning_rate_of_the_history_is_that_of_the_schedule(run):

@@ -9,6 +9,7 @@ from _training import CLASSES, Breaks, check_same, squares, tiny
 
 import keras_seg
 import pipelines
+from keras_seg import models
 from keras_seg.training.transfer import transfer
 
 QUICK = {"epochs": 1, "batch_size": 2, "averaging": 0, "learning_rate": 0.0}
@@ -128,3 +129,35 @@ def test_weights_that_cannot_be_taken_are_refused(data, tmp_path):
         weights = tmp_path / name if name.endswith("keras") else name
         with pytest.raises(ValueError, match=words):
             keras_seg.fit(network(), data, weights=weights, folder=tmp_path / "runs", **QUICK)
+
+
+@pytest.mark.long
+def test_starting_weights_are_taken_in_mixed_precision(tmp_path):
+    labels = np.array([0, 1, 0, 1])
+    images = np.full((4, 28, 28, 1), 50, "uint8") + 100 * labels[:, None, None, None].astype(
+        "uint8"
+    )
+    splits = {"train": (images, labels), "val": (images[:2], labels[:2])}
+    shades = pipelines.Dataset.from_arrays("shades", ["dark", "light"], None, splits)
+    start = models.build("lenet5_modern", (28, 28, 1), 2)
+    start.save(tmp_path / "start.keras")
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.extend(layer.dtype_policy.name for layer in self.model.layers)
+
+    # A rate of 0 leaves the weights as they were.
+    changes = {"epochs": 1, "batch_size": 2, "averaging": 0, "learning_rate": 0.0}
+    run = keras_seg.fit(
+        "lenet5_modern",
+        shades,
+        folder=tmp_path / "runs",
+        weights=tmp_path / "start.keras",
+        precision="mixed_bfloat16",
+        callbacks=[Look()],
+        **changes,
+    )
+    assert "mixed_bfloat16" in seen
+    for kept, given in zip(run.model.get_weights(), start.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, given)
