@@ -54,9 +54,8 @@ class ClassFiles:
         self.class_ids = np.asarray(class_ids, np.int32)
         self.num_channels = self._files.num_channels
         self.dimensions = self._files.dimensions
-        self.input_spec = InputSpec(
-            self.num_channels, self.dimensions, value_range, bands and tuple(bands), size
-        )
+        taken = None if bands is None else tuple(bands)
+        self.input_spec = InputSpec(self.num_channels, self.dimensions, value_range, taken, size)
 
     def __len__(self) -> int:
         return len(self._files)

@@ -64,6 +64,8 @@ def read_deep(path: Path, picture: Image.Image) -> np.ndarray | None:
     if ";16" not in str(getattr(picture, "tile", "")):
         return None
     orientation = Image.Image.getexif(picture).get(ORIENTATION, 1)
+    with Image.open(path) as file:
+        file.verify()  # libpng would print what is damaged.
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise unreadable(path, "the data end too early")
