@@ -114,10 +114,10 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
             removed; a file that was there before stays.
     """
     path, record = Path(path), Path(f"{os.fspath(path)}.sha256")
-    hint = "Try again, and if it stays so, do not trust it."
+    hint = "Try again; if the difference remains, do not use the file."
     known = sha256
     if known is None and record.is_file():
-        hint = f"If its owners have packed it anew, remove {str(record)!r} and try again."
+        hint = f"If its owners have published a new file, remove {str(record)!r} and try again."
         known = (record.read_text(encoding="ascii", errors="replace").split() or [None])[0]
     if path.exists():
         found = pooch.file_hash(os.fspath(path))

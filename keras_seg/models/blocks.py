@@ -144,3 +144,31 @@ def enlarging_logits(x, num_classes, image):
     """
     x = layers.Conv2DTranspose(num_classes, 2, 2, dtype="float32", name="logits_transposed")(x)
     return CropLike(name="logits", dtype="float32")([x, image])
+
+
+def bottleneck(x, filters, name, *, expansion, strides, activation="relu6"):
+    """Inverted residual block of ContextNet and Fast-SCNN: 1x1, depthwise 3x3, 1x1 convolution.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        filters: channels out.
+        name: prefix of the layers' names.
+        expansion: the block has `expansion * c` channels inside.
+        strides: step of the depthwise convolution.
+        activation: name of a Keras activation, after the first two convolutions.
+
+    Returns:
+        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters); the input is added where
+        the shape stays the same.
+
+    >>> import keras
+    >>> bottleneck(keras.Input((8, 8, 4)), 6, "b", expansion=2, strides=2).shape
+    (None, 4, 4, 6)
+    """
+    channels = x.shape[-1]
+    inside = conv_bn(x, expansion * channels, 1, f"{name}_expand", activation=activation)
+    inside = depthwise_bn(inside, name, strides=strides, activation=activation)
+    inside = conv_bn(inside, filters, 1, f"{name}_project", activation=None)
+    if strides == 1 and filters == channels:
+        return layers.Add(name=f"{name}_add")([x, inside])
+    return inside

@@ -21,7 +21,8 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import AveragePooling2D, ResizeLike
-from keras_seg.models.blocks import conv_bn, depthwise_bn
+from keras_seg.models.blocks import bottleneck, conv_bn, depthwise_bn
+from keras_seg.models.decoding import classifier
 from keras_seg.models.registry import Count, Variant, architecture
 
 PAPER = (
@@ -148,39 +149,12 @@ def contextnet(image, num_classes, options):
         fused = fusion(fused, detail, "half_fusion", fusion_width, separable)
     detail = detail_branch(x, "detail", detail_widths)
     fused = fusion(fused, detail, "fusion", fusion_width, separable)
-    logits = _classifier(fused, image, num_classes, "logits", options.dropout_rate)
+    logits = classifier(fused, image, num_classes, options.dropout_rate)
     if not options.auxiliary_head:
         return logits
     # At the detail branch's size, an eighth, where its loss adds almost no cost.
-    auxiliary = _classifier(context, detail, num_classes, "aux_context", options.dropout_rate)
+    auxiliary = classifier(context, detail, num_classes, options.dropout_rate, name="aux_context")
     return {"logits": logits, "aux_context": auxiliary}
-
-
-def bottleneck(x, filters, name, *, expansion, strides):
-    """Inverted residual block: widen with 1x1, depthwise 3x3, narrow with 1x1 (Table 1).
-
-    Args:
-        x: KerasTensor (b, h, w, c).
-        filters: channels out.
-        name: prefix of the layers' names.
-        expansion: the block has `expansion * c` channels inside.
-        strides: step of the depthwise convolution.
-
-    Returns:
-        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters); the input is added where
-        the shape stays the same.
-
-    >>> import keras
-    >>> bottleneck(keras.Input((8, 8, 4)), 6, "b", expansion=2, strides=2).shape
-    (None, 4, 4, 6)
-    """
-    channels = x.shape[-1]
-    inside = conv_bn(x, expansion * channels, 1, f"{name}_expand")
-    inside = depthwise_bn(inside, name, strides=strides)
-    inside = conv_bn(inside, filters, 1, f"{name}_project", activation=None)
-    if strides == 1 and filters == channels:
-        return layers.Add(name=f"{name}_add")([x, inside])
-    return inside
 
 
 def context_branch(x, factor, widths, last_kernel_size):
@@ -264,13 +238,6 @@ def fusion(context, detail, name, filters, separable):
     detail = conv_bn(detail, filters, 1, f"{name}_detail", activation=None)
     x = layers.Add(name=f"{name}_add")([context, detail])
     return layers.Activation("relu6", name=f"{name}_relu6")(x)
-
-
-def _classifier(x, reference, num_classes, name, dropout_rate):
-    """Dropout, a 1x1 convolution, and bilinear enlargement to the reference's size, in float32."""
-    x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
-    x = layers.Conv2D(num_classes, 1, name=f"{name}_conv")(x)
-    return ResizeLike(name=name, dtype="float32")([x, reference])
 
 
 def _widths(width):

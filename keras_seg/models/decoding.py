@@ -62,16 +62,19 @@ def bottleneck(x, inside, filters, name, stride=1, dilation=1):
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1, align_corners=False):
+def classifier(
+    x, image, num_classes, dropout_rate=0.0, kernel_size=1, align_corners=False, name="logits"
+):
     """Dropout, a convolution with bias, and bilinear enlargement to the image's size, in float32.
 
     Args:
         x: KerasTensor (b, h, w, c).
-        image: KerasTensor that gives the size.
+        image: KerasTensor that gives the size: the image, or a feature map.
         num_classes: number of classes.
         dropout_rate: share of values dropped while training; 0 adds no layer.
         kernel_size: side of the kernel in pixels.
         align_corners: whether the enlargement aligns corner pixels, see `ResizeLike`.
+        name: name of the output, and prefix of the other layers' names.
 
     Returns:
         KerasTensor of logits with the image's height and width.
@@ -81,9 +84,9 @@ def classifier(x, image, num_classes, dropout_rate=0.0, kernel_size=1, align_cor
     (None, 33, 32, 5)
     """
     if dropout_rate:
-        x = layers.Dropout(dropout_rate, name="logits_dropout")(x)
-    x = layers.Conv2D(num_classes, kernel_size, padding="same", name="logits_conv")(x)
-    enlarge = ResizeLike(align_corners=align_corners, name="logits", dtype="float32")
+        x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
+    x = layers.Conv2D(num_classes, kernel_size, padding="same", name=f"{name}_conv")(x)
+    enlarge = ResizeLike(align_corners=align_corners, name=name, dtype="float32")
     return enlarge([x, image])
 
 

@@ -16,7 +16,8 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import AdaptiveAveragePooling2D, ResizeLike
-from keras_seg.models.blocks import conv_bn, depthwise_bn
+from keras_seg.models.blocks import bottleneck, conv_bn, depthwise_bn
+from keras_seg.models.decoding import classifier
 from keras_seg.models.registry import Count, Variant, architecture
 
 PAPER = (
@@ -101,20 +102,27 @@ def fast_scnn(image, num_classes, options):
         for repeat in range(1, repeats + 1):
             step = strides if repeat == 1 else 1
             name = f"context{stage}_{repeat}"
-            context = bottleneck(context, filters, name, options.expansion, step)
+            context = bottleneck(
+                context,
+                filters,
+                name,
+                expansion=options.expansion,
+                strides=step,
+                activation="relu",
+            )
     context = pyramid_pooling(context, "pyramid")
     filters = _scaled(FUSION, options)
     x = fusion(context, detail, filters, options.fusion_dilation)
     for number in (1, 2):
         x = separable(x, filters, f"classifier{number}")
-    logits = _classifier(x, image, num_classes, "logits", options.dropout_rate)
+    logits = classifier(x, image, num_classes, options.dropout_rate)
     if not options.auxiliary_head:
         return logits
     heads = {"aux_detail": detail, "aux_context": context}
     return {
         "logits": logits,
         **{
-            name: _classifier(head, detail, num_classes, name, options.dropout_rate)
+            name: classifier(head, detail, num_classes, options.dropout_rate, name=name)
             for name, head in heads.items()
         },
     }
@@ -160,32 +168,6 @@ def learning_to_downsample(x, widths):
     return x
 
 
-def bottleneck(x, filters, name, expansion, strides):
-    """Inverted residual block (table 2): widen with 1x1, depthwise 3x3, narrow with 1x1.
-
-    Args:
-        x: KerasTensor (b, h, w, c).
-        filters: channels out.
-        name: prefix of the layers' names.
-        expansion: the block has `expansion * c` channels inside.
-        strides: step of the depthwise convolution.
-
-    Returns:
-        KerasTensor (b, ceil(h / strides), ceil(w / strides), filters); the input is added where
-        the shape stays the same.
-
-    >>> import keras
-    >>> bottleneck(keras.Input((8, 8, 4)), 6, "b", 2, strides=2).shape
-    (None, 4, 4, 6)
-    """
-    inside = conv_bn(x, expansion * x.shape[-1], 1, f"{name}_expand", activation="relu")
-    inside = depthwise_bn(inside, name, strides=strides, activation="relu")
-    inside = conv_bn(inside, filters, 1, f"{name}_project", activation=None)
-    if strides == 1 and filters == x.shape[-1]:
-        return layers.Add(name=f"{name}_add")([x, inside])
-    return inside
-
-
 def pyramid_pooling(x, name):
     """Means over grids of 1, 2, 3 and 6 cells, enlarged and concatenated with the map itself.
 
@@ -206,7 +188,7 @@ def pyramid_pooling(x, name):
     """
     channels, parts = x.shape[-1], [x]
     for size in BINS:
-        part = AdaptiveAveragePooling2D(size, False, name=f"{name}{size}_pool")(x)
+        part = AdaptiveAveragePooling2D(size, enlarge=False, name=f"{name}{size}_pool")(x)
         part = conv_bn(part, max(1, channels // len(BINS)), 1, f"{name}{size}", activation="relu")
         parts.append(ResizeLike(name=f"{name}{size}_enlarge")([part, x]))
     x = layers.Concatenate(name=f"{name}_concat")(parts)
@@ -235,13 +217,6 @@ def fusion(context, detail, filters, dilation):
     detail = conv_bn(detail, filters, 1, "fusion_detail", activation=None)
     x = layers.Add(name="fusion_add")([context, detail])
     return layers.Activation("relu", name="fusion_relu")(x)
-
-
-def _classifier(x, reference, num_classes, name, dropout_rate):
-    """Dropout, a 1x1 convolution, and bilinear enlargement to the reference's size, in float32."""
-    x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
-    x = layers.Conv2D(num_classes, 1, name=f"{name}_conv")(x)
-    return ResizeLike(name=name, dtype="float32")([x, reference])
 
 
 def _scaled(channels, options):

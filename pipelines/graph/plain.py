@@ -16,7 +16,7 @@ _DEPTH = 24  # the byte of a PNG that says how many bits a value has
 _ORIENTATION = 0x0112
 # A PNG with one of these chunks may have an orientation, before or after its pixels.
 _TURNED = (b"eXIf", b"Raw profile", b"adobe")
-_STRANGER = -1
+_UNUSED = -1
 
 
 class Plain:
@@ -32,7 +32,7 @@ class Plain:
         self._paths = paths
         self._num_channels = num_channels
         self._formats: set[str | None] = set()
-        self._table = np.full(256, _STRANGER, np.int16)
+        self._table = np.full(256, _UNUSED, np.int16)
         self._lock = Lock()
 
     def learn(self, index: int, image: np.ndarray, label: np.ndarray) -> None:
@@ -56,8 +56,8 @@ class Plain:
     def reader(self, kept: np.ndarray):
         """Return a function: index, an int64 tensor -> image uint8 (h, w, c), label (h, w)."""
         paths = tf.constant([self._paths[index] for index in kept.tolist()])
-        table = np.where(self._table == _STRANGER, 255, self._table).astype(np.uint8)
-        moved = np.flatnonzero((self._table != np.arange(256)) & (self._table != _STRANGER))
+        table = np.where(self._table == _UNUSED, 255, self._table).astype(np.uint8)
+        moved = np.flatnonzero((self._table != np.arange(256)) & (self._table != _UNUSED))
 
         def read(index):
             image_path, label_path = tf.unstack(tf.gather(paths, index))
@@ -88,7 +88,7 @@ class Plain:
         both = np.bincount((ids.astype(np.uint16) * 256 + label).reshape(-1), minlength=65536)
         old, new = np.divmod(np.flatnonzero(both), 256)
         with self._lock:
-            agrees = (self._table[old] == _STRANGER) | (self._table[old] == new)
+            agrees = (self._table[old] == _UNUSED) | (self._table[old] == new)
             self._table[old] = new
         return bool(agrees.all()) and len(np.unique(old)) == len(old)
 

@@ -262,7 +262,7 @@ def _lossy(path: Path, received: str) -> FileFault:
         LOSSY, path,
         "Masks must not be JPEG files: JPEG changes the values of pixels, and so their classes. "
         f"Received: {received} in {str(path)!r}. Save the mask as PNG from its source. A mask of "
-        "black and white alone can be saved anew: "
+        "black and white alone can be converted: "
         "Image.open(path).convert('L').point(lambda v: 255 * (v > 127)).save('mask.png').",
         received,
     )  # fmt: skip

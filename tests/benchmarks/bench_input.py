@@ -197,7 +197,7 @@ def albumentations(root):
 
 
 class Batches:
-    """What a generator function gives, anew for each loop."""
+    """The items of a generator function, from the start in each loop."""
 
     def __init__(self, make):
         self.make = make

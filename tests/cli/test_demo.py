@@ -1,4 +1,4 @@
-"""What the demo promises about the network's forms; `make demo` itself runs the whole of it."""
+"""Checks that the demo makes on the network's forms; `make demo` itself runs the whole of it."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The small drawn dataset of the other tests: what it promises, and that it can be learned."""
+"""The small drawn dataset of the other tests: its content, and that it can be learned."""
 
 import numpy as np
 import pytest

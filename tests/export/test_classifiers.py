@@ -60,18 +60,18 @@ def test_labels_must_be_class_ids():
 
 
 def test_a_loss_of_accuracy_is_refused():
-    def proof(accuracy):
+    def compared(accuracy):
         words = "200 labeled pictures"
         return comparison.Comparison(words, 1, 0, None, None, keras_accuracy=0.9, accuracy=accuracy)
 
-    comparison.require("tflite", "a", proof(0.886), None, 0.015)
+    comparison.require("tflite", "a", compared(0.886), None, 0.015)
     with pytest.raises(ValueError, match=r"loss of accuracy of at most 0.015.*0.8800 after 0.9000"):
-        comparison.require("tflite", "a", proof(0.88), None, 0.015)
+        comparison.require("tflite", "a", compared(0.88), None, 0.015)
 
 
 def test_one_picture_of_few_is_no_loss():
-    proof = comparison.Comparison("9 p", 1, 0, None, None, keras_accuracy=1.0, accuracy=8 / 9)
-    comparison.require("tflite", "a", proof, None, 0.015)
+    compared = comparison.Comparison("9 p", 1, 0, None, None, keras_accuracy=1.0, accuracy=8 / 9)
+    comparison.require("tflite", "a", compared, None, 0.015)
 
 
 def test_the_shapes_of_training_and_export_agree():

@@ -35,7 +35,7 @@ def test_apart_is_the_same_function(options):
         scattered(model)
     image = pixels(2, 45, 64, 3)
     other = apart(model, image)
-    # Blocks that are computed anew are layers of their own, which stay as they are.
+    # Recomputed blocks are layers of their own, which stay as they are.
     kept_whole = options.get("recompute", False)
     assert kept_whole != any(isinstance(x, layers.DepthwiseConv2D) for x in other.layers)
     expected = np.array(model(image, training=False))
@@ -62,7 +62,7 @@ def test_maps_may_be_put_together_last_and_by_other_layers():
 
 
 @pytest.mark.long
-def test_small_maps_beside_large_ones_outlive_8_bits(tmp_path):
+def test_small_maps_beside_large_ones_survive_8_bits(tmp_path):
     # The first map reaches 1000, the second 1: on one scale of 256 steps, the second is all 0.
     image = keras.Input((32, 32, 3), name="image")
     x = layers.Rescaling(1 / 255)(image)

@@ -152,7 +152,7 @@ def test_exporting_again_replaces_the_earlier_export(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["1"]
 
 
-def test_failed_proof_raises_and_leaves_nothing(tmp_path, monkeypatch):
+def test_failed_comparison_raises_and_leaves_nothing(tmp_path, monkeypatch):
     module = importlib.import_module("keras_seg.export.saved_model")
     write = module.write
     wrong = module.exportable.logits_model(network(7))

@@ -169,14 +169,14 @@ def test_data_gives_the_mean_iou_and_is_resized(model, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("make", [lambda policy: network(0, dtype=policy), recomputed])
-def test_mixed_precision_and_noise_proof_work(tmp_path, make):
+def test_mixed_precision_and_comparison_on_noise_work(tmp_path, make):
     path = tmp_path / "model.tflite"
     report = tflite(make("mixed_float16"), path, size=SIZE)
     assert set(flatbuffer.tensor_types(path)) <= {"FLOAT32", "INT32"}
     assert report.pictures == "4 noise pictures"
 
 
-def test_failed_proof_raises_and_leaves_nothing(model, tmp_path, monkeypatch):
+def test_failed_comparison_raises_and_leaves_nothing(model, tmp_path, monkeypatch):
     part = importlib.import_module("keras_seg.export.exportable")
     frozen, wrong = part.frozen, part.logits_model(network(7))
     monkeypatch.setattr(part, "frozen", lambda model, *rest: frozen(wrong, *rest))

@@ -165,7 +165,7 @@ def test_ops_on_batches_come_after_batching():
 
 
 @pytest.mark.long
-def test_ops_on_batches_keep_their_promises_in_a_pipeline():
+def test_ops_on_batches_work_in_a_pipeline():
     data, many = numbered(), [*AUGMENT, ops.mosaic(), ops.cutmix(), ops.multi_scale(multiple=8)]
     whole = bytes_of(data.train_batches(5, many, epochs=3))
     assert len(set(whole)) == 6

@@ -1,4 +1,4 @@
-"""What continues and what begins anew: changed data, edited files, kills, two trainings."""
+"""Trainings that continue or start over: changed data, edited files, kills, two trainings."""
 
 import json
 

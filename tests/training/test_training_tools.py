@@ -100,7 +100,7 @@ def interrupted_and_not(data, folder, stop, changes, model=same_tiny):
 
 
 @pytest.mark.slow
-def test_accumulated_gradients_outlive_an_interruption(data, tmp_path):
+def test_accumulated_gradients_are_kept_through_an_interruption(data, tmp_path):
     changes = {"epochs": 3, "batch_size": 2, "accumulate": 2}
     interrupted_and_not(data, tmp_path, Breaks(epoch=2, step=2), changes)
 
@@ -210,7 +210,7 @@ def test_mixed_precision_is_kept_in_32_bits_inside_recomputed_blocks(tiny_shapes
 
 
 @pytest.mark.slow
-def test_scaled_gradients_outlive_an_interruption(tiny_shapes, tmp_path):
+def test_scaled_gradients_are_kept_through_an_interruption(tiny_shapes, tmp_path):
     # The smallest of its kind: processors without 16-bit arithmetic take minutes for others.
     tiny_options = dict(models.facts("contextnet_cn14_160").tiny)
     changes = {
@@ -223,7 +223,7 @@ def test_scaled_gradients_outlive_an_interruption(tiny_shapes, tmp_path):
     interrupted_and_not(tiny_shapes, tmp_path, stop, changes, lambda: "contextnet_cn14_160")
 
 
-def test_mixed_precision_of_a_built_model_is_its_own_affair(data, tmp_path):
+def test_mixed_precision_of_a_built_model_is_kept(data, tmp_path):
     with pytest.raises(ValueError, match=r"given by name.*set_dtype_policy"):
         keras_seg.fit(linear(), data, folder=tmp_path, precision="mixed_float16")
 
@@ -288,7 +288,7 @@ def test_pictures_can_be_scored_now_and_then(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_scores_now_and_then_outlive_a_stop_before_the_first(data, tmp_path):
+def test_scores_now_and_then_survive_a_stop_before_the_first(data, tmp_path):
     changes = {"epochs": 3, "batch_size": 2, "validate_every": 3}
     interrupted_and_not(data, tmp_path, Breaks(epoch=2, step=2), changes)
 

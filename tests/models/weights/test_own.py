@@ -57,7 +57,7 @@ def test_every_segmentation_network_starts_from_one_of_other_classes(name, tmp_p
             np.testing.assert_array_equal(weight, expected[weight.path])
         else:
             left.append(weight.path.rpartition("/")[0])
-    # Only layers with one channel per class begin anew, and the log names each.
+    # Only layers with one channel per class keep their initial values, and the log names each.
     assert left
     assert all(7 in other.get_layer(layer.split("/")[0]).output.shape for layer in left)
     assert all(layer in caplog.text for layer in left)
