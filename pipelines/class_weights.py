@@ -1,6 +1,6 @@
 """Class weights for losses, from the pixels of the training pictures.
 
-Of pictures with one class each, pictures are counted instead of pixels.
+For pictures with one class each, pictures are counted instead of pixels.
 """
 
 import numpy as np

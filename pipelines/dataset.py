@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Dataset(Examples):
     """Pictures with a class for every pixel, in splits such as train, val and test.
 
-    Or pictures with one class each: where a mask is said below, such a dataset has a class id.
+    Or pictures with one class each, which have a class id in place of a mask.
 
     Attributes:
         name: short name, used for run folders.
@@ -38,7 +38,7 @@ class Dataset(Examples):
         num_channels: channels of the pictures.
         dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
             and width everywhere.
-        input_spec: how files become pixels, which a run keeps for later use.
+        input_spec: how files are converted to pixels; stored in runs and exports.
         splits: names of the splits.
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.

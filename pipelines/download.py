@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from pipelines.unpack import unpack
 
-_BLOCK = 1 << 16  # what a connection that breaks can lose
+_BLOCK = 1 << 16  # bytes that are lost at most when a connection breaks
 _TIMEOUT_SECONDS = 60
 _COMPLETE = ".complete"
 _logger = logging.getLogger(__name__)
@@ -50,14 +50,13 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 
 
 def download(name: str, root: str | os.PathLike) -> Path:
-    """Fetch a public dataset and unpack it; what is there already is not fetched again.
+    """Download and unpack a public dataset, unless its files exist already.
 
-    An interrupted download continues where it stopped. The SHA-256 of each archive is compared
-    with the published one. None is published for CamVid: GitHub creates its archive at each
-    request, with the same files but not always the same bytes. It is requested over HTTPS by the
-    40 digits of one commit, and the CRC-32 of every file in the archive is checked. The SHA-256 of
-    the first download is logged and kept beside the archive, in a `.sha256` file; a later download
-    must have the same.
+    An interrupted download continues where it stopped. The SHA-256 of each archive is compared with
+    the published one. None is published for CamVid: GitHub creates its archive at each request,
+    with the same files but not always the same bytes. It is requested over HTTPS by its full commit
+    hash, and the CRC-32 of every file in the archive is checked. The SHA-256 of the first download
+    is logged and kept beside the archive, in a `.sha256` file; a later download must have the same.
 
     Args:
         name: "camvid" (SegNet's form, 480x360) or "oxford_pets".
@@ -67,8 +66,8 @@ def download(name: str, root: str | os.PathLike) -> Path:
         the dataset's folder, for `load(name, folder)`.
 
     Raises:
-        ValueError: if the name is unknown, the network fails, the checksum is another, the folder
-            cannot be written, or `unpack` refuses an archive. No file that exists is replaced.
+        ValueError: if the name is unknown, the network fails, the checksum differs, the folder
+            cannot be written, or `unpack` refuses an archive. Existing files are never replaced.
 
     >>> download("imagenet", "/tmp")
     Traceback (most recent call last):
@@ -78,7 +77,7 @@ def download(name: str, root: str | os.PathLike) -> Path:
     if name not in ARCHIVES:
         raise ValueError(
             f"There is no download for {name!r}. Received: name={name!r}. "
-            f"Available: {sorted(ARCHIVES)}. Others ask you to register with their owners."
+            f"Available: {sorted(ARCHIVES)}. Other datasets require registration with their owners."
         )
     folder = Path(root) / name
     try:
@@ -99,19 +98,20 @@ def download(name: str, root: str | os.PathLike) -> Path:
 
 
 def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
-    """Fetch a file, go on where an earlier try stopped, and check it.
+    """Download a file, resume an interrupted download, and verify the checksum.
 
     Args:
         url: its address.
-        path: where it goes; until it is whole it is called `<path>.part`.
-        sha256: its checksum; None compares with that of the first download, if there was one.
+        path: where to save it; named `<path>.part` until it is complete.
+        sha256: its checksum; None compares with the checksum of the first download, if there was
+            one.
 
     Returns:
         the path.
 
     Raises:
-        ValueError: if the network fails, or the checksum is another. What was fetched is then
-            removed; a file that was there before stays.
+        ValueError: if the network fails, or the checksum differs. The downloaded file is then
+            removed; a file that existed before is kept.
     """
     path, record = Path(path), Path(f"{os.fspath(path)}.sha256")
     hint = "Try again; if the difference remains, do not use the file."
@@ -124,7 +124,7 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> Path:
         if known is not None and found != known:
             raise ValueError(
                 f"A file must have the checksum {known}. Received: {found} for {str(path)!r}, "
-                f"which was there before. Move it away to fetch it from {url!r}. {hint}"
+                f"which existed before. Move it away to download it from {url!r}. {hint}"
             )
     else:
         found = _retrieve(url, path, known, hint)
@@ -144,15 +144,15 @@ def _retrieve(url: str, path: Path, known: str | None, hint: str) -> str:
     def transfer(url, output_file, _):
         _transfer(url, part)
         found.append(pooch.file_hash(os.fspath(part)))
-        os.replace(part, output_file)  # pooch compares its checksum, then gives it its name
+        os.replace(part, output_file)  # pooch verifies the checksum, then renames the file
 
     try:
         with _quiet():
             pooch.retrieve(url, known, path.name, path.parent, downloader=transfer)
     except OSError as error:
         raise ValueError(
-            f"A download failed. Received: {error} from {url!r}. Try again: it goes on where "
-            f"it stopped. Or fetch it yourself as {str(path)!r}."
+            f"A download failed. Received: {error} from {url!r}. Try again to resume it, or "
+            f"download it yourself to {str(path)!r}."
         ) from error
     except ValueError as error:
         if not found:
@@ -166,7 +166,7 @@ def _retrieve(url: str, path: Path, known: str | None, hint: str) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what pooch logs of every download: the bar says it."""
+    """Silence pooch's log messages; the progress bar shows the same."""
     logger = pooch.get_logger()
     before = logger.level
     logger.setLevel(logging.WARNING)
@@ -177,12 +177,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Append what is missing to a file; pooch's own downloader starts over."""
+    """Download the missing part of a file; pooch's own downloader starts over."""
     start = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
         if start and response.status_code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # it was whole already
+            return  # it was complete already
         response.raise_for_status()
         resumed = response.status_code == http.client.PARTIAL_CONTENT
         start = start if resumed else 0

@@ -1,4 +1,4 @@
-"""What a dataset keeps of its splits: where pictures come from, and how they are read."""
+"""`Examples`: the splits of a dataset, the sources of their pictures, and how files are read."""
 
 import copy
 from collections.abc import Mapping
@@ -46,8 +46,8 @@ class Examples:
             split: a name from `splits`.
 
         Returns:
-            list of (picture, mask), or of (picture, name of its class); made-up names for datasets
-            that have no files.
+            list of (picture, mask), or of (picture, name of its class); generated names for
+            datasets without files.
 
         Raises:
             ValueError: if there is no such split.
@@ -68,8 +68,8 @@ class Examples:
     def fingerprint(self, split: str) -> str:
         """Return a digest of the content of a split, without decoding a file.
 
-        It changes with a picture, a mask, their order or their names, and with what is read out of
-        the files: classes, channels, range of values. It does not depend on the folder.
+        It changes with a picture, a mask, their order or their names, and with how files are read:
+        classes, channels, value range. It does not depend on the folder.
 
         Args:
             split: a name from `splits`.
@@ -104,22 +104,22 @@ class Examples:
         cache_limit: int | str | None = "same",
         on_error: str = "same",
     ) -> Self:
-        """Return the same dataset, read in another way; "same" leaves a setting as it is.
+        """Return the same dataset with other reading options; "same" keeps an option.
 
         Args:
-            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in
-                every epoch. "disk" means a folder of raw pixels, which goes with the program.
-            cache_limit: most bytes to keep for a split; None for a share of what is free: 40 % of
-                the memory, 80 % of the disk. If pictures do not fit, that is logged, and files
-                are read in every epoch.
+            cache: "memory" or "disk" keep decoded pictures if they fit, None reads files in every
+                epoch. "disk" is a folder of raw pixels that is removed when the program ends.
+            cache_limit: most bytes to keep for a split; None for 40 % of the free memory or 80 % of
+                the free disk. If pictures do not fit, a warning is logged, and files are read in
+                every epoch.
             on_error: "raise" stops at a file that cannot be read, "skip" leaves the pair out,
                 logs it, and lists it in `skipped`.
 
         Returns:
-            a new dataset of the same files; every dataset has this method, however it was made.
+            a new dataset of the same files.
 
         Raises:
-            ValueError: if an argument is not one of these.
+            ValueError: if an argument is invalid.
 
         >>> arrays = np.zeros((4, 32, 32, 3), "uint8"), np.zeros((4, 32, 32), "uint8")
         >>> from pipelines import Dataset
@@ -138,8 +138,8 @@ class Examples:
     def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return sizes int64 (n, 2) and pixels per picture and class int64 (n, 256) of a split.
 
-        Column 255 counts ignored pixels. Of pictures with one class each the latter are the
-        pictures of each class, int64 (1, num_classes). Reads every file, once.
+        Column 255 counts ignored pixels. For pictures with one class each, the second array counts
+        pictures per class, int64 (1, num_classes). Reads every file, once.
         """
         self._source(split)
         store = self._store(split)
@@ -148,11 +148,11 @@ class Examples:
         return store.sizes, store.counts
 
     def weights(self, split: str) -> np.ndarray | None:
-        """Return how often each picture of a split is drawn, float64 (n,); None for alike."""
+        """Return relative sampling frequencies of pictures, float64 (n,); None if all are equal."""
         return self.source(split).weights
 
     def source(self, split: str) -> Source:
-        """Return what a split is read from, faulty files included."""
+        """Return the source of a split, including faulty files."""
         self._known(split)
         return self._sources[split]
 

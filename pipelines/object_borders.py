@@ -1,4 +1,4 @@
-"""U-Net's weights of pixels, which are large where two objects nearly touch."""
+"""U-Net's pixel weights, which are large between objects that nearly touch."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -19,20 +19,20 @@ def touching_weights(
     """Return the weight of each pixel in the loss: w_c + w0 * exp(-(d1 + d2)**2 / (2 * sigma**2)).
 
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, arXiv 1505.04597, section 3, equation 2: d1 and
-    d2 are the distances to the borders of the nearest and of the second nearest cell. A cell's
-    border are its pixels with a neighbor beside, above or below that belongs to another cell or to
-    none; distances are Euclidean, between the centers of pixels, and exact. With less than two
-    cells the second term is 0.
+    d2 are the distances to the borders of the nearest and of the second nearest cell. The border of
+    a cell consists of its pixels with one of four neighbors outside of the cell; distances are
+    Euclidean, between the centers of pixels, and exact. With fewer than two cells the second term
+    is 0.
 
     `keras_seg.fit` takes the weights as the third part of the batches of plain tf.data datasets;
     the losses "cross_entropy", "focal" and "boundary" use them.
 
     Args:
         label: integer class ids (h, w); 0 is the background, 255 is ignored.
-        objects: integer ids of the cells (h, w), 0 outside of them; cells that touch must differ.
-            None takes the areas of each class but the background that are connected by sides.
+        objects: integer ids of the cells (h, w), 0 outside of them; touching cells need different
+            ids. None takes the 4-connected components of each class except the background.
         w0: additional weight where the borders of two cells meet, 0 or more.
-        sigma: how far this reaches in pixels, above 0.
+        sigma: range of this weight in pixels, above 0.
         class_weights: w_c, one weight per class; None for 1.
 
     Returns:
@@ -63,13 +63,13 @@ def touching_weights(
 
 
 def connected_areas(label: np.ndarray) -> np.ndarray:
-    """Number the areas of each class but the background that are connected by sides.
+    """Label the 4-connected components of each class except the background.
 
     Args:
         label: integer class ids (h, w); 0 is the background, 255 is ignored.
 
     Returns:
-        int32 (h, w), 0 outside of all areas.
+        int32 (h, w), 0 outside of all components.
 
     >>> connected_areas(np.array([[1, 0, 1], [1, 0, 2]])).tolist()
     [[1, 0, 2], [1, 0, 3]]

@@ -1,4 +1,4 @@
-"""Unpacking archives: no file leaves its folder, fills the disk or replaces another."""
+"""Unpack archives safely: no paths outside of the folder, limited size, no file replaced."""
 
 import filecmp
 import os
@@ -21,13 +21,14 @@ def unpack(
 
     Args:
         archive: the file.
-        folder: where its files go. Files that are there already stay as they are.
+        folder: where its files go. Existing files are not changed.
         most_bytes: most bytes of its files; None for a hundred times those of the archive, and
             1 GiB at least.
 
     Raises:
-        ValueError: if it is damaged, larger than the disk or than `most_bytes`, has a path that
-            leaves the folder, or a file of which another one exists. Nothing is unpacked then.
+        ValueError: if it is damaged, larger than the disk or than `most_bytes`, contains a path
+            outside of the folder, or a file that exists with other content. Nothing is unpacked
+            then.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -86,11 +87,11 @@ def _unpack_tar(file: tarfile.TarFile, archive: Path, folder: Path, most_bytes: 
 
 
 def _target(archive: Path, folder: Path, name: str) -> Path:
-    """Return where a member goes, or refuse a name that leaves the folder."""
+    """Return the target of a member; raise if it is outside of the folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in name:
         raise ValueError(
-            "An archive must keep to its folder. "
+            "An archive must not contain paths outside of its folder. "
             f"Received: a file {name!r} in {str(archive)!r}. Do not trust this archive."
         )
     return folder / path
@@ -112,7 +113,7 @@ def _check_room(archive: Path, folder: Path, needed: int, most_bytes: int) -> No
 
 
 def _move(source: Path, folder: Path, archive: Path) -> None:
-    """Move all files below one folder into another; files that are there must be the same."""
+    """Move all files below one folder into another; existing files must be identical."""
     moves = [
         (path, folder / path.relative_to(source))
         for path in sorted(source.rglob("*"))
@@ -121,9 +122,9 @@ def _move(source: Path, folder: Path, archive: Path) -> None:
     for path, target in moves:
         if target.exists() and not (target.is_file() and filecmp.cmp(path, target, shallow=False)):
             raise ValueError(
-                "An archive's files replace no others. "
-                f"Received: {str(archive)!r} with another {str(target)!r} than the one that "
-                "exists. Move that away, or choose another folder."
+                "An archive must not replace files that exist with other content. "
+                f"Received: {str(archive)!r} with a different {str(target)!r}. Move the existing "
+                "file away, or choose another folder."
             )
     for path, target in moves:
         target.parent.mkdir(parents=True, exist_ok=True)

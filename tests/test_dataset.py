@@ -83,7 +83,7 @@ def test_check_counts_pixels_and_pictures():
     assert report.splits.loc["train", "ignored"] == pytest.approx(8 / 128)
     assert report.splits.loc["train", "sizes"] == "32x40"
     assert report.absent == {"train": [], "val": ["road"]}
-    assert "Split 'val' does not show: road" in str(report)
+    assert "Split 'val' has no pictures of: road" in str(report)
 
 
 def test_show_draws_each_picture_once():

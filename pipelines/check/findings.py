@@ -84,8 +84,8 @@ def findings_of(data: Examples, tallies: dict, absent: dict, tables: dict) -> li
             tuple(tables["void_only"]["path"]),
         ))  # fmt: skip
     found += [
-        Finding("notice", f"Split {split!r} does not show: {', '.join(names)}",
-                "Its score there will be nan, and left out of the mean.")
+        Finding("notice", f"Split {split!r} has no pictures of: {', '.join(names)}",
+                "Their scores are nan there, and left out of the mean.")
         for split, names in absent.items()
         if names and tallies[split].sizes and not _unlabeled(tallies[split])
     ]  # fmt: skip
@@ -127,7 +127,8 @@ def _of_duplicates(table) -> list[Finding]:
     if len(inside):
         found.append(Finding(
             "notice", f"Duplicate pictures within a split ({len(inside)})",
-            "They have twice the weight; remove one of each.", tuple(inside["other_path"]),
+            "They count twice in training and scores; remove one of each.",
+            tuple(inside["other_path"]),
         ))  # fmt: skip
     return found
 

@@ -34,8 +34,8 @@ class Report:
     Attributes:
         name: the dataset's name.
         splits: table by split: pictures, sizes (height x width), share of ignored pixels, faults.
-        classes: table by split and class: share of pixels (of masks) and of pictures, 0..1;
-            ignored pixels do not count.
+        classes: table by split and class: share of pixels (of masks) and of pictures, 0..1; ignored
+            pixels are excluded.
         absent: split -> names of classes that no picture of it holds.
         faults: table of files that cannot be used: split, kind, path, detail (such as the unknown
             ids) and the error message.

@@ -26,8 +26,7 @@ def camvid(root: str | os.PathLike, grouped: bool = True, cache: str | None = "m
     """Read CamVid as SegNet's authors or as its owners published it.
 
     SegNet's form, 480x360: folders `train`, `trainannot`, `val`, `valannot` and so on of index
-    masks, 11 is void. A `train.txt` lists the pictures of the split; its paths may begin with any
-    prefix.
+    masks, 11 is void. A `train.txt` lists the pictures of the split; its paths may have any prefix.
 
     The owners' form, 960x720: a folder of pictures (`701_StillsRaw_full`) and one of masks
     `*_L.png` coded by color (`LabeledApproved_full`), or index masks `*_P.png`; or folders `train`,

@@ -24,7 +24,7 @@ def cityscapes(root: str | os.PathLike, cache: str | None = "memory") -> Dataset
     archive has placeholders): all of its pixels are ignored.
 
     Args:
-        root: the folder that holds them, or one above; both archives may lie in folders below.
+        root: the folder that holds them, or one above; both archives may be in subfolders.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 

@@ -30,13 +30,13 @@ _UNUSED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 def coco_stuff(root: str | os.PathLike, cache: str | None = "memory") -> Dataset:
     """Read COCO-Stuff 164k or 10k.
 
-    164k: pictures are `images/train2017/*.jpg` or `train2017/*.jpg`, and so for val2017. Masks
+    164k: pictures are `images/train2017/*.jpg` or `train2017/*.jpg`, likewise for val2017. Masks
     have the same names below `stuffthingmaps`, `stuffthingmaps_trainval2017`, `annotations` or
-    `pixelmaps`, or lie beside the pictures. An id in a mask is the owners' number less one;
-    eleven of 182 are never used, so there are 171 classes. 255 is unlabeled and ignored.
+    `pixelmaps`, or are beside the pictures. An id in a mask is the official id minus one; eleven of
+    182 are never used, so there are 171 classes. 255 is unlabeled and ignored.
 
     10k: pictures are `images/*.jpg`, masks `annotations/*.mat`, MATLAB files whose `S` holds the
-    owners' numbers, 0 for unlabeled. `imageLists/train.txt` and `test.txt` are the splits.
+    official ids, 0 for unlabeled. `imageLists/train.txt` and `test.txt` are the splits.
 
     Args:
         root: the folder that holds them, or one above.

@@ -35,7 +35,7 @@ def oxford_pets(
         the dataset.
 
     Raises:
-        ValueError: if the folders or listed files are not there, or `border` is invalid.
+        ValueError: if folders or listed files are missing, or `border` is invalid.
 
     >>> oxford_pets("/no/such/folder")
     Traceback (most recent call last):

@@ -52,7 +52,7 @@ def pascal_voc(
     ValueError: Pascal VOC was not found. Received: root='/no/such/folder', ...
     """
     wanted = ("JPEGImages", _LISTS)
-    year = find(root, tuple(f"VOC2012/{name}" for name in wanted))  # VOC2007 may lie beside it
+    year = find(root, tuple(f"VOC2012/{name}" for name in wanted))  # VOC2007 may be beside it
     folder = locate(root, "Pascal VOC", wanted) if year is None else year / "VOC2012"
     further = None if sbd is None else locate(sbd, "SBD", ("img", "cls"))
     classes = Classes.from_csv(Path(__file__).with_suffix(".csv"))

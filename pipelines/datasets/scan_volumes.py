@@ -2,7 +2,7 @@
 
 The two channels stand for a scan before and after a contrast agent. In each body are an organ, the
 vessels that branch within it, and up to four lesions. Other organs have the organ's gray, other
-tissue that of lesions, bone is as bright as vessels: where a thing lies tells what it is. Borders
+tissue that of lesions, bone is as bright as vessels: only its position distinguishes them. Borders
 are blurred, the field is uneven, and there is noise. They are drawings for teaching, not medical
 data.
 """

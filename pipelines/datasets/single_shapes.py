@@ -27,7 +27,7 @@ def single_shapes(
         size: height and width in pixels, at least 32 each.
         seed: whole number from 0 up.
         num_channels: channels of the pictures, at least 1.
-        num_classes: the first so many of the ten shapes, 2 to 10.
+        num_classes: number of shapes, the first of the ten, 2 to 10.
 
     Returns:
         the dataset with the splits "train", "val" and "test", in memory.

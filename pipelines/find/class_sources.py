@@ -1,7 +1,7 @@
 """Sources of pictures that have one class each: files, or arrays in memory.
 
-The label of such a picture is its class id, an int32 without axes; `class_ids` holds those of the
-whole source, which sets it apart from a source of pictures and masks.
+The label of such a picture is its class id, an int32 scalar. Sources of this kind have the
+attribute `class_ids`; sources of pictures and masks do not.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class ClassFiles:
 
     Attributes:
         class_ids: the class of each picture, int32 (n,).
-        input_spec: how files become pixels.
+        input_spec: how files are converted to pixels.
     """
 
     weights: np.ndarray | None = None
@@ -44,9 +44,10 @@ class ClassFiles:
             class_ids: the class of each.
             classes: the classes.
             num_channels: 1 for gray, 3 for RGB, None for what the files hold.
-            value_range: numbers of the files that become 0 and 255, None for their whole range.
+            value_range: values in the files that are mapped to 0 and 255, None for their whole
+                range.
             size: (height, width) that pictures are resized to; None keeps their own.
-            bands: channels of the files that are taken, counted from 0; None for all.
+            bands: channels of the files to use, counted from 0; None for all.
         """
         pairs = [(file, "") for file in files]
         self._files = FileSource(pairs, classes, num_channels, value_range, bands=bands)

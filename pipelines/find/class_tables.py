@@ -109,7 +109,7 @@ def as_classes(
             f"a pandas table or the path of a CSV file. Received: classes={table!r}. "
             "For example, pass classes=['soil', 'crop']."
         )
-    classes = Classes.make(table)  # refuses names that do not work, as a list has them
+    classes = Classes.make(table)  # raises for invalid names, as for a list
     return Classes.make(_shifted(dict(enumerate(classes.names)), label_offset), ignored)
 
 
@@ -162,7 +162,8 @@ def _read_json(path: str | os.PathLike) -> pd.DataFrame | dict:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"A JSON file must be whole. Received: {os.fspath(path)!r} ({error}). Copy it again."
+            f"A JSON file of classes cannot be parsed. Received: {os.fspath(path)!r} ({error}). "
+            "Copy it again."
         ) from error
     if isinstance(content, dict):
         content = next((content[name] for name in _LISTS if name in content), content)

@@ -35,9 +35,9 @@ class Classes:
         palette: one (red, green, blue) 0..255 per class.
         file_ids: the id that files hold for each class.
         ignored_ids: ids in files to ignore; they become 255.
-        merged: (id in files, class id) of further ids that stand for a class.
+        merged: (id in files, class id) of further ids that belong to a class.
         colors: color in files -> class id or 255, where masks are coded by color.
-        strict: refuse ids and colors that are not named here; else they become 255.
+        strict: raise for ids and colors not listed here; otherwise they become 255.
         categories: the category of each class, or empty.
     """
 
@@ -120,7 +120,7 @@ class Classes:
         return replace(classes, categories=categories)
 
     def from_file_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
-        """Turn the ids that a file holds into class ids, 255 where they are ignored.
+        """Convert the ids of a file to class ids, 255 where they are ignored.
 
         Args:
             ids: integer array (h, w).
@@ -147,7 +147,7 @@ class Classes:
         return labels.astype(np.uint8)
 
     def from_colors(self, pixels: np.ndarray, path: str) -> np.ndarray:
-        """Turn a color-coded mask into class ids, 255 where they are ignored.
+        """Convert a color-coded mask to class ids, 255 where they are ignored.
 
         Args:
             pixels: uint8 array (h, w, 3), RGB.
@@ -248,6 +248,6 @@ def _check_names(names: Sequence[str], most: int, unique: bool = False) -> None:
 
 
 def _short(values: Iterable) -> str:
-    """Write a list of ids or colors, cut after a dozen."""
+    """Format a list of ids or colors, at most twelve of them."""
     values = list(values)
     return str(values) if len(values) <= 12 else f"{values[:12]} and {len(values) - 12} more"

@@ -24,10 +24,10 @@ _WHITES = (255, 65535)  # of 8 and of 16 bits
 def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     """Recognize masks of 0 and 255, or 65535, where there are two classes; white is the second.
 
-    Masks that were stored as JPEG, or made smaller smoothly, have further grays along the edges:
+    Masks that were stored as JPEG, or resized with interpolation, have other grays along the edges:
     those below 128 are the first class, the others the second.
 
-    Looks at 32 masks, spread evenly. A mask that does not fit raises an error when it is read.
+    Looks at 32 masks, spread evenly. A mask with other values raises an error when it is read.
 
     Args:
         classes: the classes as given.

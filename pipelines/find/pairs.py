@@ -35,7 +35,7 @@ class Match(NamedTuple):
 def match_folders(images: Folders, labels: str | os.PathLike) -> list[Pair]:
     """Match pictures and masks of two folders by name, at any depth.
 
-    A mask may carry a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
+    A mask may have a suffix such as `_label`, `_mask`, `_gt` or `_L`, a prefix such as `mask_`
     where pictures have `image_`, and another extension. Folders below may be called `images` and
     `masks`, `train` and `train_labels`, and so on. If that finds no pair, words in all masks' names
     and in no picture's are ignored, such as `seg` in `case1/seg.nii`, or the reverse.
@@ -139,7 +139,7 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
     if not files:
         others = sorted({file.suffix.lower() for file in kept if file.is_file()} - {""})
         holds = f", which holds {', '.join(others[:5])}" if others else ""
-        packed = "Unpack what is packed, or put" if set(others) & set(_PACKED) else "Put"
+        packed = "Unpack the archives, or put" if set(others) & set(_PACKED) else "Put"
         raise ValueError(
             f"A folder of the dataset has no pictures. Received: {str(folder)!r}{holds}. "
             f"{packed} files there that end in one of {', '.join(suffixes)}."
@@ -183,7 +183,7 @@ def _by_rest(
         return {}, ""
     label, image = next(iter(found.items()))
     note = (
-        "Pictures and masks were matched without the words that only one side has, such as "
+        "Pictures and masks were matched without the words that only one of the two has, such as "
         f"{image_files[image]!r} and {label_files[label]!r}: `show()` draws the pairs."
     )
     _logger.warning(note)

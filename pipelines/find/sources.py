@@ -1,9 +1,9 @@
 """Sources of a split's examples: pairs of files; arrays in memory are in `array_source`.
 
-A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives
-a picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have an
-axis more in front, the depth, and their source says `dimensions` 3. Pictures of one class each have
-`class_ids` and no masks; their sources are in `class_sources`.
+A source has `len(source)`, `num_channels`, `paths()`, `sizes()` and `read(index)`, which gives a
+picture uint8 (h, w, c) and its mask uint8 (h, w) of class ids, 255 where ignored. Volumes have the
+depth as an additional first axis, and their source has `dimensions` 3. Pictures of one class each
+have `class_ids` and no masks; their sources are in `class_sources`.
 """
 
 from collections import Counter
@@ -74,10 +74,11 @@ class FileSource:
             classes: the classes that ids in the masks stand for.
             num_channels: 1 for gray, 3 for RGB, any number for files that have it, None for what
                 the files hold (RGB if some have color and some have not).
-            value_range: numbers of the files that become 0 and 255, None for their whole range.
+            value_range: values in the files that are mapped to 0 and 255, None for their whole
+                range.
             weights: relative sampling frequency of each picture in training, above 0; None for
                 equal ones.
-            bands: channels of the files that are taken, counted from 0; None for all.
+            bands: channels of the files to use, counted from 0; None for all.
         """
         self._pairs = list(pairs)
         self.classes = classes
@@ -104,7 +105,7 @@ class FileSource:
 
     @cached_property
     def input_spec(self) -> InputSpec:
-        """How files become pixels."""
+        """How files are converted to pixels."""
         return InputSpec(self.num_channels, self.dimensions, self._value_range, self._bands)
 
     @property

@@ -44,7 +44,7 @@ def by_fractions(
         pairs: paths of picture and mask.
         fractions: name -> share above 0; together at most 1.
         seed: seed of the division.
-        strata: the class of each pair, of which every part gets its share; None for no classes.
+        strata: the class of each pair, for stratified parts; None for no stratification.
 
     Returns:
         name -> pairs, in their order; each part has at least one.
@@ -197,7 +197,7 @@ def by_lists(pairs: Sequence[Pair], lists: Mapping, images: str | os.PathLike) -
                 if again:
                     problem = f"is in {taken[again]!r} already"
                 elif found:
-                    problem = f"may be any of {len(found)}; its folder must stand before its name"
+                    problem = f"may be any of {len(found)}; put its folder before its name"
                 raise ValueError(
                     f"A picture on the list of split {split!r} {problem}. Received: {name!r}. "
                     "Correct the list."

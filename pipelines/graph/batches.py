@@ -44,7 +44,7 @@ def train_batches(
         image, label = read(index)
         if store.class_ids is None:
             return apply_ops({"image": image, "label": label, "seed": example_seed}, single)
-        # Ops move a mask along with the picture; a class id stays what it is.
+        # Ops transform a mask along with its picture; a class id does not change.
         mask = tf.zeros(tf.shape(image)[:-1], tf.uint8)
         mask = tf.ensure_shape(mask, image.shape[:-1])
         moved = apply_ops({"image": image, "label": mask, "seed": example_seed}, single)
@@ -129,7 +129,7 @@ def _check_one_size(graph: tf.data.Dataset, batch_size: int) -> None:
     shape = cast(dict[str, tf.TensorSpec], graph.element_spec)["image"].shape
     if batch_size > 1 and not shape.is_fully_defined():
         raise ValueError(
-            "Pictures of one batch need one size, but theirs differ or an op changes them. "
+            "All pictures of a batch must have the same size; theirs differ or an op changes them. "
             f"Received: batch_size={batch_size} with pictures of shape {tuple(shape)}. "
             "End `ops` with random_crop(height, width) or resize(height, width), "
             "or use batch_size=1."

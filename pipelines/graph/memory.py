@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.read.memory import free_memory
 
-# For a moment the pictures are there twice: while NumPy hands them to TensorFlow.
+# The pictures are in memory twice while NumPy arrays are converted to tensors.
 _SHARE_OF_FREE_MEMORY = 0.4
 _SHARE_OF_FREE_DISK = 0.8
 _logger = logging.getLogger(__name__)
@@ -40,7 +40,8 @@ def fits(needed: int, cache: str, limit: int | None, title: str) -> bool:
     other = ' or use cache="disk",' if cache == "memory" else ""
     _logger.warning(
         "%s: %.1f GB of decoded pictures do not fit into %s (%.1f GB); they are read from their "
-        "files in every epoch, which is slower. Free some,%s or set cache=None to silence this.",
+        "files in every epoch, which is slower. Free some of it,%s or pass cache=None to silence "
+        "this warning.",
         title, needed / 1e9, reason, allowed / 1e9, other,
     )  # fmt: skip
     return False

@@ -1,4 +1,4 @@
-"""The examples of a split for TensorFlow graphs: from memory, a folder, or their files."""
+"""`Store`: the examples of a split for TensorFlow graphs, in memory or in files."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ class Store:
             source: the pairs.
             title: title of the progress bar.
             cache: "memory" or "disk" keep decoded pictures if they fit; None reads files again.
-            cache_limit: most bytes to keep; None for a share of what is free.
+            cache_limit: most bytes to keep; None for a share of the free memory or disk.
             on_error: "raise", or "skip" to leave out pairs that cannot be read.
 
         Raises:
@@ -145,7 +145,7 @@ class Store:
         except ValueError:
             if not self._skip:
                 raise
-        # A header is damaged: decode one by one, to find it and the sizes of the others.
+        # A header is damaged: decode pictures one by one, to find it and the sizes of the others.
         dimensions = getattr(self._source, "dimensions", 2)
         sizes = np.zeros((len(self._source), dimensions), np.int64)
 
@@ -198,7 +198,7 @@ class Store:
                 "A picture's pixels must have the size in its header. "
                 f"Received: {self._source.paths()[index][0]!r} of {shape[:-1]} with a header of "
                 f"{tuple(size.tolist())} (height, width). Its orientation is stored "
-                "behind the pixels, or the file changed: save it again without orientation."
+                "after the pixels, or the file changed: save it again without orientation."
             )
 
     def _report(self) -> None:

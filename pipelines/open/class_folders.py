@@ -43,19 +43,19 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
             names, where folders of one name are one class and those named None are left out. None
             takes all folders in alphabetical order.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2},
-            which hold for every class as far as its pictures can be divided; or {"train": list of
-            names or text file, ...}. None takes the subfolders train, val and test, where they
-            exist, else (0.8, 0.1, 0.1).
+            applied to each class (stratified) as far as possible; or {"train": list of names or
+            text file, ...}. None takes the subfolders train, val and test, where they exist, else
+            (0.8, 0.1, 0.1).
         seed: seed of a division by shares.
         group: keeps pictures of one group in one split when dividing by shares: a function of
             the path below `folder`, a regular expression (its first bracket), or a list.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
-        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: the
+        value_range: values in the files that are mapped to 0 and 255, such as (0, 4095). None: the
             full range of 8 or 16 bits.
-        bands: channels of the files that are taken, counted from 0, in this order, such as
-            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
-        size: (height, width) that every picture is scaled to cover, and cut to at its center, in
-            training and in use. None keeps sizes.
+        bands: channels of the files to use, counted from 0, in this order, such as (3, 2, 1) for
+            red, green and blue of Sentinel-2; None for all.
+        size: (height, width) to which every picture is resized and center-cropped, in training and
+            inference. None keeps sizes.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
@@ -134,7 +134,7 @@ def _split_folders(base: Path) -> dict[str, Path]:
 
 
 def _named_files(folder: str | os.PathLike) -> Named:
-    """Return the pictures below a folder, each with the name of the first folder on its way."""
+    """Return the pictures below a folder, each with the name of the first folder in its path."""
     base, found = base_of(folder), []
     for file in picture_files(folder):
         name, *inside = file.relative_to(base).parts

@@ -38,11 +38,11 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
 ) -> Dataset:
     """Create a dataset from a folder of pictures and a folder of masks.
 
-    Pictures and masks belong together by name; a mask may carry a suffix such as `_label`,
-    `_mask`, `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also
-    with many channels) or npy arrays (h, w) or (h, w, c); masks may be MATLAB's mat, too. Masks
-    hold class ids, as gray values or as indices of a palette, or colors. Two classes in masks of
-    0 and 255 are recognized, also with the gray edges that JPEG leaves.
+    Pictures and masks are matched by name; a mask may have a suffix such as `_label`, `_mask`,
+    `_gt` or `_L`. Folders may be nested. Files are png, jpg, bmp, gif, webp, tif (also with many
+    channels) or npy arrays (h, w) or (h, w, c); masks may also be MATLAB files (mat). Masks hold
+    class ids, as gray values or as indices of a palette, or colors. Two classes in masks of 0 and
+    255 are recognized, also with the gray edges that JPEG leaves.
 
     Masks with three axes (depth, height, width) make a dataset of volumes: npy or npz arrays, NIfTI
     files (nii, nii.gz; with the package nibabel) or stacks of TIFF pages, whose pictures are such
@@ -50,8 +50,9 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
     first axis is 1, or whose last one is 1 to 4, is a picture's mask with an extra axis.
 
     Args:
-        images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders
-            whose files of one name are channels; or {"train": folder, "val": folder, ...}.
+        images: folder of pictures, or a pattern such as "town/*/images"; or a list of folders,
+            whose files of the same name are channels of one picture; or {"train": folder, "val":
+            folder, ...}.
         labels: folder of masks, or a pattern such as "gtFine/*/*/*_labelIds.png"; may be the folder
             of the pictures, if file names (`a_mask.png`) or folders (`masks`, `train_labels`) tell
             them apart; or {"train": folder, ...}. In a split without masks all pixels are ignored.
@@ -69,10 +70,10 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
         group: keeps pictures of one group in one split when dividing by shares: a function of
             the path below `images`, a regular expression (its first bracket), or a list.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
-        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095). None: the
+        value_range: values in the files that are mapped to 0 and 255, such as (0, 4095). None: the
             full range of 8 or 16 bits.
-        bands: channels of the files that are taken, counted from 0, in this order, such as
-            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
+        bands: channels of the files to use, counted from 0, in this order, such as (3, 2, 1) for
+            red, green and blue of Sentinel-2; None for all.
         on_unmatched: "error" raises for files without a partner, "skip" leaves them out.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.

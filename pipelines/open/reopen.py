@@ -58,7 +58,7 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
     """Open a data set again.
 
     Args:
-        opened_by: what `Dataset.opened_by` was.
+        opened_by: the value of `Dataset.opened_by`.
 
     Returns:
         the data set.
@@ -75,7 +75,7 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
         raise ValueError(
             "A data set can be opened again if it was opened by `load`, `from_folders`, "
             "`from_class_folders` or `from_csv` with arguments that can be written as JSON. "
-            f"Received: {opened_by!r}. Name the data set."
+            f"Received: {opened_by!r}. Pass the data set itself."
         )
     name = opened_by["function"]
     function = getattr(importlib.import_module(_OPENERS[name]), name)

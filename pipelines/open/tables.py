@@ -57,15 +57,15 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
         columns: the columns' names: "picture" (or a list of columns, whose files are channels of
             one picture), "mask", and optionally "split", "weight" and "group". Columns not given
             are found by usual names, such as image and label.
-        root: folder that paths start from; None for the folder of the CSV file.
+        root: folder that paths are relative to; None for the folder of the CSV file.
         splits: shares, if there is no column of splits; rows of one group stay together.
         ignore: id or ids in the masks to ignore.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
-        value_range: numbers of the pictures that become 0 and 255, such as (0, 4095).
-        bands: channels of the files that are taken, counted from 0, in this order, such as
-            (3, 2, 1) for red, green and blue of Sentinel-2; None for all.
+        value_range: values in the files that are mapped to 0 and 255, such as (0, 4095).
+        bands: channels of the files to use, counted from 0, in this order, such as (3, 2, 1) for
+            red, green and blue of Sentinel-2; None for all.
         cache: "memory" or "disk" keep decoded pictures if they fit, None reads files every epoch.
             For a limit, or to skip faulty files, see `Dataset.reading`.
 
@@ -182,8 +182,8 @@ def _pair(row: pd.Series, pictures: list, mask: str, folder: Path, number) -> Pa
         if file and not os.path.isfile(file):
             raise ValueError(
                 f"A file of the table does not exist. Received: {file!r} in row {number}. "
-                "Give `root`, the folder that the paths start from, or correct the row; names need "
-                "their suffix, such as .png."
+                "Give `root`, the folder that paths are relative to, or correct the row; names "
+                "need their suffix, such as .png."
             )
     return files[0] if len(files) == 1 else files, label
 

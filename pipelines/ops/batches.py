@@ -1,7 +1,7 @@
 """Ops on batches: mix pictures, or resize all of them.
 
-Such an op has `op.on_batch = True` and takes what an op on examples takes, with one more axis in
-front: `image` uint8 (b, h, w, c), `label` uint8 (b, h, w) and one `seed` int32 (2,) for all. In a
+Such an op has `op.on_batch = True` and takes what an op on examples takes, with an additional first
+axis: `image` uint8 (b, h, w, c), `label` uint8 (b, h, w) and one `seed` int32 (2,) for all. In a
 list of ops it comes after those on examples.
 """
 
@@ -30,7 +30,7 @@ def on_batch(op: Op, mixes: bool = True) -> Op:
 def cutmix(probability: float = 0.5) -> Op:
     """Paste a rectangle of the batch's next picture, with its mask, at the same place.
 
-    Of volumes, a box.
+    For volumes, a box.
 
     Yun et al.: CutMix, arXiv 1905.04899; for masks as in French et al., arXiv 1906.01916. The
     share of the picture that is pasted over is uniform in 0..1.
@@ -124,7 +124,7 @@ def mosaic(probability: float = 0.5) -> Op:
         probability: share of such pictures, 0..1.
 
     Returns:
-        op(batch) -> batch. Batches of less than four pictures show some of them twice.
+        op(batch) -> batch. Batches of fewer than four pictures use some of them twice.
 
     Raises:
         ValueError: if the probability is outside 0..1.
@@ -205,7 +205,7 @@ def _require_pictures(subject: str, batch: Example) -> None:
     if len(batch["label"].shape) != 3:
         raise ValueError(
             f"`{subject}` is for pictures (b, h, w, c). Received: image of shape "
-            f"{tuple(batch['image'].shape)}, volumes. Take cutmix or classmix."
+            f"{tuple(batch['image'].shape)}, volumes. Use cutmix or classmix."
         )
 
 

@@ -20,7 +20,7 @@ _MID_GRAY = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # A matrix product over 16 pixels at a time is twice as fast as over single pixels.
 _PIXELS_PER_ROW = 16
-# Turning about the gray axis by angle a (Rodrigues): cos a * I + (1 - cos a) * G + sin a * S.
+# Rotation about the gray axis by angle a (Rodrigues): cos a * I + (1 - cos a) * G + sin a * S.
 _GRAY_AXIS = np.full((3, 3), 1 / 3, np.float32)
 _SIDEWAYS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / math.sqrt(3)
 
@@ -30,11 +30,11 @@ def color_jitter(
 ) -> Op:
     """Change hue, saturation, brightness and contrast by random amounts.
 
-    All four are linear, so they are one 3x3 matrix and an offset per picture. A picture that
-    has not three channels, or a volume, changes in brightness and contrast alone.
+    All four are linear, so they are one 3x3 matrix and an offset per picture. For volumes and
+    pictures without three channels, only brightness and contrast change.
 
     Args:
-        hue: largest turn about the gray axis, in whole turns (0.5 reaches the opposite color).
+        hue: largest rotation about the gray axis, in full turns (0.5 is the opposite color).
         saturation: colors move from gray by a factor in 1-saturation..1+saturation.
         brightness: values are multiplied by a factor in 1-brightness..1+brightness.
         contrast: values move from mid gray (128) by a factor in 1-contrast..1+contrast.
@@ -106,7 +106,7 @@ def grayscale(probability: float = 0.1) -> Op:
     """Convert a share of the pictures to grayscale with three channels.
 
     Args:
-        probability: share of gray pictures, 0..1. Pictures that have not three channels stay.
+        probability: share of gray pictures, 0..1. Pictures without three channels are not changed.
 
     Returns:
         op(example) -> example; gray is 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601).
@@ -135,7 +135,7 @@ def grayscale(probability: float = 0.1) -> Op:
 
 
 def _color_matrix(angle, saturation):
-    """Return the (3, 3) matrix of a turn in hue followed by a change in saturation."""
+    """Return the (3, 3) matrix of a hue rotation followed by a change in saturation."""
     turn = tf.cos(angle) * np.eye(3, dtype=np.float32) + tf.sin(angle) * _SIDEWAYS
     turn += (1 - tf.cos(angle)) * _GRAY_AXIS
     gray = np.tile(_LUMA, (3, 1))

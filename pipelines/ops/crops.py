@@ -1,4 +1,4 @@
-"""Ops that cut a window out of a picture or a volume, or put it on a larger canvas."""
+"""Ops that crop or pad a picture or a volume."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ from pipelines.ops.example import (
 
 
 def random_crop(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
-    """Cut a random window; a picture that is too small lies at a random place in it.
+    """Crop a random window; a smaller picture is padded to it at a random position.
 
     Args:
         height: pixels of the result.
@@ -32,8 +32,8 @@ def random_crop(height: int = 360, width: int = 480, depth: int | None = None) -
         depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim
-        is mid gray (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); padding is mid gray
+        (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
@@ -55,7 +55,7 @@ def random_crop(height: int = 360, width: int = 480, depth: int | None = None) -
 
 
 def center_crop(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
-    """Cut the middle; a picture that is too small lies in the middle of the result.
+    """Crop the center; a smaller picture is padded on all sides.
 
     Args:
         height: pixels of the result.
@@ -63,8 +63,8 @@ def center_crop(height: int = 360, width: int = 480, depth: int | None = None) -
         depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim
-        is mid gray (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); padding is mid gray
+        (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up; and where the op runs, if it has a
@@ -86,7 +86,7 @@ def center_crop(height: int = 360, width: int = 480, depth: int | None = None) -
 
 
 def pad(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
-    """Enlarge the canvas to a size, with the picture or volume in its middle.
+    """Pad a picture or volume on all sides to a size.
 
     Args:
         height: pixels of the result, at least the picture's.
@@ -94,7 +94,7 @@ def pad(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
         depth: slices of the result, at least the volume's; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim is mid gray
+        op(example) -> example of (height, width) or (depth, height, width); padding is mid gray
         (128) in the picture and ignore (255) in the mask. A larger picture raises.
 
     Raises:
@@ -130,22 +130,22 @@ def class_crop(
     probability: float = 1.0,
     depth: int | None = None,
 ) -> Op:
-    """Cut a window around a random pixel of a random class, so that rare classes come up often.
+    """Crop a window around a random pixel of a random class, so that rare classes are seen often.
 
-    First a class is drawn from those that the mask shows, each with the same chance; then one of
-    its pixels, which becomes the middle, as far as the picture reaches.
+    First a class is drawn from those in the mask, all with equal probability; then one of its
+    pixels, which becomes the center of the window, as far as the window stays inside the picture.
 
     Args:
         height: pixels of the result.
         width: pixels of the result.
         classes: ids to draw from; None for all. Ignored pixels are never drawn.
-        probability: share of such windows, 0..1. The others, and those of pictures that show
-            none of the classes, are cut at random as by `random_crop`.
+        probability: share of such windows, 0..1. The others, and those of pictures without these
+            classes, are cropped as by `random_crop`.
         depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
-        that is too small is mid gray (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); padding of smaller
+        pictures is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a number is out of range; and where the op runs, if it has a depth for a
@@ -195,11 +195,11 @@ def random_scale_crop(
     high: float = 2.0,
     depth: int | None = None,
 ) -> Op:
-    """Scale by a random factor and cut a random window, in one resampling.
+    """Scale by a random factor and crop a random window, in one resampling step.
 
     The same as `random_scale(low, high)` and `random_crop(height, width)`, but only the pixels
-    that the window keeps are resampled, which is several times faster. Window and picture have
-    whole pixels, so the factor is rounded to the nearest one that fits, for each axis.
+    inside the window are resampled, which is several times faster. Window and picture have whole
+    pixels, so the factor is rounded to the nearest one that fits, for each axis.
 
     Args:
         height: pixels of the result.
@@ -209,8 +209,8 @@ def random_scale_crop(
         depth: slices of the result, for volumes; None for pictures.
 
     Returns:
-        op(example) -> example of (height, width) or (depth, height, width); the rim of a picture
-        that is too small is mid gray (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of (height, width) or (depth, height, width); padding of smaller
+        pictures is mid gray (128) in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a size is not a whole number from 1 up, or the range is empty; and where
@@ -232,7 +232,7 @@ def random_scale_crop(
         scale = low + (high - low) * draws[0]
         starts, kept, new = [], [], []
         for axis, (size, old) in enumerate(zip(sizes, sizes_of(example), strict=True)):
-            # What the window shows of the picture, before and after scaling.
+            # The part of the picture inside the window, before and after scaling.
             source = tf.minimum(scaled(size, 1 / scale), old)
             made = tf.minimum(scaled(source, scale), size)
             starts.append(_offset(old - source, draws[1 + axis]))
@@ -249,7 +249,7 @@ def random_scale_crop(
 
 
 def _crop(example: Example, sizes: Sequence[int], draws) -> Example:
-    """Cut or pad each axis to the wanted size; draws in 0..1 say where."""
+    """Crop or pad each axis to the wanted size; draws in 0..1 are the positions."""
     old = sizes_of(example)
     kept = [tf.minimum(was, size) for was, size in zip(old, sizes, strict=True)]
     starts = [_offset(old[axis] - kept[axis], draws[axis]) for axis in range(len(sizes))]
@@ -259,10 +259,10 @@ def _crop(example: Example, sizes: Sequence[int], draws) -> Example:
 
 
 def _toward(pixel, size, window_size: int, draw):
-    """Return the draw that makes a pixel the middle of its window, as far as there is room."""
+    """Return the draw that puts a pixel at the center of its window, as far as possible."""
     room = tf.cast(size - window_size, tf.float32)
     start = tf.cast(pixel - window_size // 2, tf.float32)
-    # Half a pixel more, against rounding.
+    # Half a pixel is added against rounding.
     return tf.where(room > 0, tf.clip_by_value((start + 0.5) / (room + 0.999), 0.0, 1.0), draw)
 
 

@@ -23,7 +23,7 @@ def uniform(seed, count: int):
 
 
 def fold_in(seed, number) -> Any:
-    """Return a new seed, int32 (2,), for item `number` of what has a seed."""
+    """Return a new seed, int32 (2,), for item number `number`."""
     return tf.random.fold_in(seed, number)
 
 
@@ -64,7 +64,7 @@ def resample(example: Example, sizes) -> Example:
     near = [nearest(old, new) for old, new in zip(sizes_of(example), sizes, strict=True)]
     for axis, positions in enumerate(near[:-1]):
         label = tf.gather(label, positions, axis=axis)
-    # Whole rows are copied fast, single pixels are not: turn the mask to pick its columns.
+    # Whole rows are copied fast, single pixels are not: transpose the mask to select columns.
     turn = [len(near) - 1, *range(len(near) - 1)]
     back = [*range(1, len(near)), 0]
     label = tf.transpose(tf.gather(tf.transpose(label, turn), near[-1]), back)
@@ -87,7 +87,7 @@ def _stretch(values, axis: int, new_size):
 
 def to_pixels(values):
     """Round float32 to uint8, clipped to 0..255."""
-    # One pass over the picture, where adding 0.5, clipping and casting are four.
+    # A single pass over the picture; adding 0.5, clipping and casting are several.
     pixels = tf.raw_ops.QuantizeV2(
         input=values, min_range=0.0, max_range=255.0, T=tf.quint8, mode="MIN_FIRST"
     )[0]
@@ -115,7 +115,7 @@ def window(example: Example, starts, sizes) -> Example:
 
 
 def place(example: Example, starts, sizes: Sequence[int]) -> Example:
-    """Put a picture on a larger canvas: mid gray around the picture, ignore around the mask."""
+    """Pad a picture with mid gray, and its mask with ignore."""
     rims = [
         (start, size - old - start)
         for start, size, old in zip(starts, sizes, sizes_of(example), strict=True)
@@ -126,7 +126,7 @@ def place(example: Example, starts, sizes: Sequence[int]) -> Example:
 
 
 def _surround(values, rims, fill: int):
-    """Put `fill` around an array; `tf.pad` does the same to a picture in twice the time."""
+    """Pad an array with `fill`; `tf.pad` takes twice the time."""
     color = tf.constant(fill, tf.uint8)
     for axis, pair in reversed(list(enumerate(rims))):
         shape = tf.shape(values)
@@ -163,7 +163,7 @@ def wanted_sizes(subject: str, example: Example, height: int, width: int, depth:
 
 
 def check_size(subject: str, height: int, width: int, depth: int | None = None) -> None:
-    """Raise unless sizes are whole numbers from 1 up."""
+    """Raise unless sizes are whole numbers above 0."""
     for value in (height, width, 1 if depth is None else depth):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             more = "" if depth is None else f", depth={depth!r}"

@@ -1,4 +1,4 @@
-"""Ops that move every pixel of a picture, and of its mask: scale, stretch, mirror, turn."""
+"""Geometric ops for a picture and its mask: scale, resize, mirror, rotate by right angles."""
 
 import functools
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def random_scale(low: float = 0.5, high: float = 2.0) -> Op:
 
 
 def resize(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
-    """Stretch to a size: the picture linear along each axis, the mask nearest.
+    """Resize to a size: the picture linear along each axis, the mask nearest.
 
     Args:
         height: pixels of the result.
@@ -82,11 +82,11 @@ def resize(height: int = 360, width: int = 480, depth: int | None = None) -> Op:
 
 
 def random_flip(probability: float = 0.5, axes: Sequence[str] = ("width",)) -> Op:
-    """Mirror left and right, or along other axes, in a part of the examples.
+    """Mirror a random part of the examples left and right, or along other axes.
 
     Args:
-        probability: share of mirrored examples, 0..1, for each axis by itself.
-        axes: which axes to mirror: "width" (left and right), "height", and of volumes "depth".
+        probability: share of mirrored examples, 0..1, independently for each axis.
+        axes: which axes to mirror: "width" (left and right), "height", and for volumes "depth".
 
     Returns:
         op(example) -> example of the same size.
@@ -112,7 +112,7 @@ def random_flip(probability: float = 0.5, axes: Sequence[str] = ("width",)) -> O
 
 
 def random_vertical_flip(probability: float = 0.5) -> Op:
-    """Mirror top and bottom in a part of the examples, as suits aerial and medical pictures.
+    """Mirror a random part of the examples top and bottom, for aerial and medical pictures.
 
     Args:
         probability: share of mirrored examples, 0..1.
@@ -136,11 +136,11 @@ def random_vertical_flip(probability: float = 0.5) -> Op:
 
 
 def random_turn() -> Op:
-    """Turn by 0, 90, 180 or 270 degrees, each as often, as suits aerial and medical pictures.
+    """Rotate by 0, 90, 180 or 270 degrees at random, for aerial and medical pictures.
 
     Returns:
-        op(example) -> example; a picture of (h, w) becomes (w, h) in half of the cases, so a
-        crop should follow unless pictures are square. All slices of a volume turn alike.
+        op(example) -> example; a picture of (h, w) becomes (w, h) in half of the cases, so a crop
+        should follow unless pictures are square. All slices of a volume are rotated alike.
 
     >>> import numpy as np
     >>> image = np.arange(6, dtype="uint8").reshape(2, 3, 1)

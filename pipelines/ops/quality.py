@@ -8,7 +8,7 @@ from pipelines.ops.example import Example, Op, check_number, require_picture, to
 
 
 def gaussian_blur(low: float = 0.1, high: float = 2.0, probability: float = 0.5) -> Op:
-    """Blur a part of the pictures by a Gaussian of random width.
+    """Blur a random part of the pictures with a Gaussian of random width.
 
     Args:
         low: smallest standard deviation in pixels, 0.05..20.
@@ -16,7 +16,7 @@ def gaussian_blur(low: float = 0.1, high: float = 2.0, probability: float = 0.5)
         probability: share of blurred pictures, 0..1.
 
     Returns:
-        op(example) -> example; beyond its rim the picture goes on as its last pixel.
+        op(example) -> example; at borders the edge pixels are repeated.
 
     Raises:
         ValueError: if a number is out of range.
@@ -48,7 +48,7 @@ def gaussian_blur(low: float = 0.1, high: float = 2.0, probability: float = 0.5)
 
 
 def gaussian_noise(strength: float = 12.0) -> Op:
-    """Add noise of a random strength, a number of its own for each pixel and channel.
+    """Add Gaussian noise of a random strength, independent for each pixel and channel.
 
     Args:
         strength: largest standard deviation, in steps of 0..255, at most 128.
@@ -77,7 +77,7 @@ def gaussian_noise(strength: float = 12.0) -> Op:
 
 
 def jpeg_artifacts(low: int = 30, high: int = 95, probability: float = 0.5) -> Op:
-    """Store a part of the pictures as JPEG of random quality, and read them again.
+    """Compress a random part of the pictures as JPEG of random quality, and decode them.
 
     Args:
         low: lowest quality, 1..100.
@@ -85,7 +85,7 @@ def jpeg_artifacts(low: int = 30, high: int = 95, probability: float = 0.5) -> O
         probability: share of such pictures, 0..1.
 
     Returns:
-        op(example) -> example; pictures that are not RGB are stored channel by channel.
+        op(example) -> example; pictures that are not RGB are compressed channel by channel.
 
     Raises:
         ValueError: if a number is out of range.
@@ -101,7 +101,7 @@ def jpeg_artifacts(low: int = 30, high: int = 95, probability: float = 0.5) -> O
     check_number("jpeg_artifacts", "probability", probability, 0, 1)
 
     def op(example: Example) -> Example:
-        require_picture("jpeg_artifacts", example, "Leave it out, or take gaussian_noise.")
+        require_picture("jpeg_artifacts", example, "Leave it out, or use gaussian_noise.")
         draws = uniform(example["seed"], 2)
         image = tf.convert_to_tensor(example["image"])
         quality = low + tf.cast(draws[1] * (high - low + 0.999), tf.int32)

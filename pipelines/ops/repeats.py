@@ -4,14 +4,14 @@ from pipelines.ops.example import Example, Op, check_count
 
 
 def repeat_augment(count: int = 2) -> Op:
-    """Put every picture into its batch several times, each time augmented differently.
+    """Repeat every picture in its batch, each time augmented differently.
 
-    Hoffer et al.: Augment your batch, arXiv 1901.09335. Batches stay as large and an epoch as
-    long, so an epoch sees a part of the pictures, another part in the next one.
+    Hoffer et al.: Augment your batch, arXiv 1901.09335. Batch size and number of steps per epoch do
+    not change, so an epoch uses a part of the pictures, and the next epoch another part.
 
     Args:
-        count: times that each picture comes up in a row. It may stand anywhere in a list of ops:
-            all of them draw new random numbers for every copy.
+        count: number of copies of each picture. The position in a list of ops does not matter: all
+            ops draw new random numbers for every copy.
 
     Returns:
         op(example) -> the same example; `op.repeats` tells the graph.

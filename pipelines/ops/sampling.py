@@ -1,4 +1,4 @@
-"""Sampling a picture and its mask at other places than its own pixels."""
+"""Sample a picture and its mask at fractional positions."""
 
 import tensorflow as tf
 
@@ -6,16 +6,16 @@ from pipelines.ops.example import IGNORE_CLASS, PAD_COLOR, Example, size_of, to_
 
 
 def project(example: Example, matrix) -> Example:
-    """Move every pixel by one projective map, the picture bilinear and the mask nearest.
+    """Apply a projective transform, bilinear for the picture and nearest for the mask.
 
     Args:
-        example: the example; of a volume, all slices move alike.
+        example: the example; all slices of a volume are transformed alike.
         matrix: float32 (3, 3), from (column, row, 1) of the result to (column, row, 1) times any
-            number of the input, in pixels from the middle of the picture.
+            number of the input, in pixels from the center of the picture.
 
     Returns:
-        example of the same size; where it shows what is beyond the input's rim, it is mid gray
-        (128) in the picture and ignore (255) in the mask.
+        example of the same size; pixels from outside of the input are mid gray (128) in the picture
+        and ignore (255) in the mask.
     """
     image, label = example["image"], example["label"]
     size = tf.stack(size_of(example))
@@ -33,14 +33,14 @@ def project(example: Example, matrix) -> Example:
         )
         return moved[0] if picture else moved
 
-    # A second channel of ones is 0 where the map leaves the picture.
+    # A second channel of ones becomes 0 outside of the picture.
     moved = sample(tf.stack([label, tf.ones_like(label)], axis=-1), "NEAREST", "CONSTANT")
     pixels = to_pixels(sample(tf.cast(image, tf.float32), "BILINEAR", "NEAREST"))
     return _fill(example, pixels, moved[..., 0], moved[..., 1] > 0)
 
 
 def displace(example: Example, rows, columns) -> Example:
-    """Show at every pixel what lies `rows` below and `columns` to the right of it.
+    """Replace every pixel by the one `rows` below and `columns` to the right of it.
 
     Args:
         example: the example.
@@ -61,7 +61,7 @@ def displace(example: Example, rows, columns) -> Example:
 
 
 def _from_corner(matrix, size):
-    """Return the 8 numbers of a map about the middle, for pixels counted from the corner."""
+    """Convert a transform about the center to 8 numbers for pixels counted from the corner."""
     middle = (tf.cast(size, tf.float32) - 1) / 2
     zero, one = tf.zeros(()), tf.ones(())
     shift = tf.reshape(
@@ -82,7 +82,7 @@ def _nearest(positions, size):
 
 
 def _bilinear(image, rows, columns):
-    """Sample a picture (h, w, c) at positions; beyond the rim it goes on as its last pixel."""
+    """Sample a picture (h, w, c) at positions; outside of it the edge pixels are repeated."""
     shape = tf.shape(image)
     pixels = tf.reshape(image, [-1, image.shape[-1]])
     rows = tf.clip_by_value(rows, 0.0, tf.cast(shape[0] - 1, tf.float32))

@@ -1,4 +1,4 @@
-"""Ops that turn, shear, tilt and bend a picture, and its mask."""
+"""Ops that rotate, shear and warp a picture and its mask."""
 
 import math
 
@@ -16,19 +16,19 @@ from pipelines.ops.example import (
 )
 from pipelines.ops.sampling import displace, project
 
-_ADVICE = "Take random_affine, which moves all slices of a volume alike."
+_ADVICE = "Use random_affine, which transforms all slices of a volume alike."
 _CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
 
 
 def random_rotation(degrees: float = 10.0) -> Op:
-    """Turn about the middle by a random angle; all slices of a volume alike.
+    """Rotate about the center by a random angle; all slices of a volume alike.
 
     Args:
         degrees: largest angle to either side, 0..180.
 
     Returns:
-        op(example) -> example of the same size; the corners that come in are mid gray (128) in
-        the picture and ignore (255) in the mask.
+        op(example) -> example of the same size; pixels from outside of the input are mid gray (128)
+        in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if the angle is out of range.
@@ -49,9 +49,9 @@ def random_affine(
     low: float = 0.8,
     high: float = 1.25,
 ) -> Op:
-    """Turn, shear, shift and scale about the middle by random amounts, in one resampling.
+    """Rotate, shear, shift and scale about the center by random amounts, in one resampling step.
 
-    All slices of a volume move alike, within their plane.
+    All slices of a volume are transformed alike, within their plane.
 
     Args:
         degrees: largest angle to either side, 0..180.
@@ -61,8 +61,8 @@ def random_affine(
         high: largest scale.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
-        (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of the same size; pixels from outside of the input are mid gray (128)
+        in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a number is out of range.
@@ -85,7 +85,7 @@ def random_affine(
         down = (draws[2] * 2 - 1) * translation * height
         along = (draws[3] * 2 - 1) * translation * width
         cos, sin, tan = tf.cos(angle) / scale, tf.sin(angle) / scale, tf.tan(slope)
-        # From the result to the input: shift back, turn back, shear back.
+        # From the result to the input: inverse shift, rotation and shear.
         first = [cos - tan * sin, -sin - tan * cos, 0.0]
         second = [sin, cos, 0.0]
         linear = tf.stack([tf.stack(first), tf.stack(second), tf.constant([0.0, 0.0, 1.0])])
@@ -99,12 +99,11 @@ def random_perspective(strength: float = 0.1) -> Op:
     """Apply a random perspective: each corner moves by a random amount.
 
     Args:
-        strength: furthest that a corner moves along each axis, as a share of height and width,
-            0..0.2.
+        strength: largest shift of a corner along each axis, as a share of height and width, 0..0.2.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
-        (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of the same size; pixels from outside of the input are mid gray (128)
+        in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if the strength is out of range.
@@ -134,13 +133,13 @@ def elastic(strength: float = 8.0, smoothness: float = 48.0) -> Op:
     bicubic field through random knots in place of a blurred field of random pixels.
 
     Args:
-        strength: furthest that a knot moves along each axis, in pixels, 0..1000.
+        strength: largest shift of a knot along each axis, in pixels, 0..1000.
         smoothness: pixels between two knots, 4..10000; at least twice the strength, or the
             picture would fold.
 
     Returns:
-        op(example) -> example of the same size; what comes in from beyond the rim is mid gray
-        (128) in the picture and ignore (255) in the mask.
+        op(example) -> example of the same size; pixels from outside of the input are mid gray (128)
+        in the picture and ignore (255) in the mask.
 
     Raises:
         ValueError: if a number is out of range.

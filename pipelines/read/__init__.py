@@ -1,4 +1,4 @@
-"""Files to arrays: the only reader of files of the project, without TensorFlow and Keras."""
+"""Read files to arrays, without TensorFlow or Keras; all files of the project are read here."""
 
 from pipelines.read.faults import FileFault
 from pipelines.read.image import as_image, read_image

@@ -16,7 +16,7 @@ _ONE_ARRAY = "Save it with np.savez_compressed(path, array)."
 
 
 class Layout(NamedTuple):
-    """Where the numbers of a .npy file lie.
+    """Position and type of the values in a .npy file.
 
     Attributes:
         shape: of the array.
@@ -31,13 +31,13 @@ class Layout(NamedTuple):
     start: int
 
     def mapped(self, path: Path) -> np.ndarray:
-        """Return the array as a memory map, of which nothing is read yet."""
+        """Return the array as a memory map; nothing is read yet."""
         order = "F" if self.is_fortran else "C"
         return np.memmap(path, self.dtype, "r", self.start, self.shape, order)
 
 
 def suffix_of(path: Path) -> str:
-    """Return a file's ending in small letters, ".nii.gz" as one.
+    """Return a file's suffix in lower case; ".nii.gz" is one suffix.
 
     >>> suffix_of("scans/A.nii.gz")
     '.nii.gz'
@@ -68,7 +68,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def npy_layout(path: Path) -> Layout:
-    """Return where the numbers of a .npy file lie, however large it is: for reading pieces of it.
+    """Return the layout of a .npy file of any size, to read parts of it.
 
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or holds no numbers.

@@ -28,7 +28,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with guarded(path), open(path, "rb") as file:
         picture = _identified(file)
         if picture is None:
-            raise unreadable(path, f"it is not of the formats {', '.join(FORMATS)}, TIFF")
+            raise unreadable(path, f"it is none of the formats {', '.join(FORMATS)}, TIFF")
         pixels = picture.width * picture.height
         channels = len(picture.getbands()) * _BYTES.get(picture.mode, 1)
         require_size(path, pixels, pixels * channels)
@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _identified(file: Any) -> Image.Image | None:
-    """Return the picture of a file; not by Image.open, whose limit on size is the program's."""
+    """Return the picture of a file. Image.open is not used, since its size limit is global."""
     Image.init()
     start = file.read(16)
     for name in FORMATS:
@@ -51,7 +51,7 @@ def _identified(file: Any) -> Image.Image | None:
 def header_size(picture: Image.Image) -> tuple[int, int]:
     """Return height and width as displayed, without decoding."""
     width, height = picture.size
-    # A PNG's own getexif decodes the whole file, to look behind the pixels too.
+    # A PNG's own getexif decodes the whole file, to search after the pixels too.
     if Image.Image.getexif(picture).get(ORIENTATION) in SIDEWAYS:
         return width, height
     return height, width
@@ -65,7 +65,7 @@ def read_deep(path: Path, picture: Image.Image) -> np.ndarray | None:
         return None
     orientation = Image.Image.getexif(picture).get(ORIENTATION, 1)
     with Image.open(path) as file:
-        file.verify()  # libpng would print what is damaged.
+        file.verify()  # libpng would print messages about damage.
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise unreadable(path, "the data end too early")
@@ -74,13 +74,13 @@ def read_deep(path: Path, picture: Image.Image) -> np.ndarray | None:
 
 
 def displayed(picture: Image.Image) -> Image.Image:
-    """Return a decoded picture, turned as its EXIF data say."""
+    """Return a decoded picture, rotated according to its EXIF data."""
     picture.load()
     return ImageOps.exif_transpose(picture)
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn an array (h, w, ...) as an EXIF orientation 1..8 says."""
+    """Rotate an array (h, w, ...) according to an EXIF orientation 1..8."""
     if orientation in SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     rows = -1 if orientation in (3, 4, 7, 8) else 1
@@ -89,7 +89,7 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def colored(picture: Image.Image) -> Image.Image:
-    """Return a picture as RGB; what is transparent keeps its color."""
+    """Return a picture as RGB; transparent pixels keep their color."""
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")  # else Pillow warns
     return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""The error that a file raises: it holds the file's path and what is wrong with it."""
+"""`FileFault`: the error of a file, with its path and the reason."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class FileFault(ValueError):  # noqa: N818 - the report of `check` lists it as a
         kind: one of this module's names, such as "unreadable".
         path: the file.
         detail: what is wrong, in a few words.
-        values: ids or colors that are no class, for faults of that kind.
+        values: unknown ids or colors, for faults of that kind.
     """
 
     def __init__(self, kind: str, path: Path, message: str, detail: str = "", values: tuple = ()):
@@ -30,24 +30,24 @@ class FileFault(ValueError):  # noqa: N818 - the report of `check` lists it as a
 
 
 def unreadable(path: Path, reason: object) -> FileFault:
-    """Return the fault of a file that is damaged, or no picture at all."""
+    """Return the fault of a file that is damaged or not a picture."""
     return FileFault(
         UNREADABLE, path,
-        "A file cannot be read as a picture; it is damaged or of another format. "
-        f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or take it out of the dataset.",
+        "A file cannot be read as a picture; it is damaged or has an unsupported format. "
+        f"Received: {os.fspath(path)!r} ({reason}). Copy it again, or remove it from the dataset.",
         str(reason),
     )  # fmt: skip
 
 
 def wrong_kind(path: Path, rule: str, received: object, advice: str) -> FileFault:
-    """Return the fault of a file that is whole, but of a kind that is not read."""
+    """Return the fault of a valid file of an unsupported kind."""
     message = f"{rule} Received: {received} in {os.fspath(path)!r}. {advice}"
     return FileFault(KIND, path, message, str(received))
 
 
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
-    """Turn whatever damaged bytes raise into a fault that names the file."""
+    """Convert exceptions of decoders to a fault that names the file."""
     if not os.path.isfile(path):
         raise FileFault(
             MISSING, path,
@@ -60,10 +60,10 @@ def guarded(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise FileFault(
             LARGE, path,
-            "A file that is read whole must fit into memory. "
-            f"Received: {os.fspath(path)!r} ({str(error) or 'out of memory'}). Free some, or use "
-            "`segmenter.tiles` with a .npy, .png or .tif file, which is read piece by piece.",
+            "A file that cannot be read in parts must fit into memory. "
+            f"Received: {os.fspath(path)!r} ({str(error) or 'out of memory'}). Free memory, or use "
+            "`segmenter.tiles` with a .npy, .png or .tif file, which is read in parts.",
             "out of memory",
         ) from error  # fmt: skip
-    except Exception as error:  # on damaged bytes decoders raise whatever they like
+    except Exception as error:  # decoders raise many kinds of exceptions on damaged bytes
         raise unreadable(path, str(error) or type(error).__name__) from error

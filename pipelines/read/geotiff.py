@@ -1,4 +1,4 @@
-"""Georeferenced pictures: their place on the earth, and rows of them, with rasterio (GDAL)."""
+"""Georeferenced pictures: coordinates, and reading by rows, with rasterio (GDAL)."""
 
 import struct
 import warnings
@@ -17,7 +17,7 @@ _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"  # ISO/IEC 15444-1, annex I.5.1
 
 
 class Georeference(NamedTuple):
-    """Where a picture lies.
+    """The georeference of a picture.
 
     Attributes:
         crs: rasterio's coordinate reference system, or None.
@@ -38,7 +38,7 @@ def rasterio_or_none() -> Any:
 
 
 def georeference(path: str | PathLike) -> Georeference | None:
-    """Return where a picture lies.
+    """Return the georeference of a picture.
 
     Args:
         path: a file.
@@ -58,7 +58,7 @@ def georeference(path: str | PathLike) -> Georeference | None:
             raise ImportError(
                 "The georeference of a label map is written by the package rasterio, which is "
                 f"not installed. Received: '{path}', a GeoTIFF. Install it (pip install "
-                "keras_seg[geo]), or write a .png file, which holds no georeference."
+                "keras_seg[geo]), or write a .png file, which has no georeference."
             )
         return None
     try:
@@ -83,7 +83,7 @@ def is_geotiff(path: str | PathLike) -> bool:
     try:
         with tifffile.TiffFile(path) as file:
             return any(tag in file.pages.first.tags for tag in GEO_TAGS)
-    except Exception:  # Damaged, which the reader of its pixels says.
+    except Exception:  # Damaged: the reader of its pixels raises an error.
         return False
 
 
@@ -132,7 +132,7 @@ def _has_sound_boxes(path: Path) -> bool:
 
 
 def _are_sound(file: Any, at: int, end: int, may_end_file: bool = True) -> bool:
-    """Walk the boxes between two places of a file: length, kind and content.
+    """Iterate over the boxes between two positions of a file: length, kind and content.
 
     A length of 0 stands for the rest of the file, which is allowed outside of other boxes only.
     """

@@ -1,4 +1,4 @@
-"""Reading one picture or volume, from a file or an array, as the pixels a network takes."""
+"""Read one picture or volume, from a file or an array, as pixels for a network."""
 
 import os
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ _FIRST_IS_CHANNELS = 32
 
 
 def as_image(picture: Any, spec: InputSpec) -> np.ndarray:
-    """Return a path or an array as the uint8 pixels it stands for.
+    """Return a picture, given as a path or an array, as uint8 pixels.
 
     Args:
         picture: path of a file, or array of pixels 0..255.
-        spec: how files become pixels.
+        spec: how files are converted to pixels.
 
     Returns:
         uint8 array (h, w, channels), or (d, h, w, channels).
@@ -41,13 +41,13 @@ def as_image(picture: Any, spec: InputSpec) -> np.ndarray:
 
 
 def read_image(path: Path | Sequence[Path], spec: InputSpec | None = None) -> np.ndarray:
-    """Read a picture's or a volume's file as uint8 pixels, turned as its EXIF data say.
+    """Read a picture's or a volume's file as uint8 pixels, rotated according to its EXIF data.
 
     Numbers of 16 bits are scaled from 0..65535 to 0..255, unless the spec has a value range.
 
     Args:
         path: a file; or several whose channels are concatenated.
-        spec: how files become pixels; RGB pictures if None.
+        spec: how files are converted to pixels; RGB pictures if None.
 
     Returns:
         uint8 array (h, w, channels), or (d, h, w, channels), 0..255.
@@ -81,7 +81,7 @@ def read_header(path: Path | Sequence[Path], dimensions: int = 2) -> tuple[int, 
     With 3 dimensions, depth comes first.
 
     Raises:
-        FileFault: a ValueError that names the file, if its header is no picture's.
+        FileFault: a ValueError that names the file, if it has no header of a picture.
     """
     if not isinstance(path, str) and isinstance(path, Sequence):
         headers = [read_header(part, dimensions) for part in path]
@@ -113,7 +113,7 @@ def _read_parts(paths: Sequence[Path], spec: InputSpec) -> np.ndarray:
         if part.shape[:-1] != parts[0].shape[:-1]:
             raise FileFault(
                 SIZE, path,
-                "Files of one picture must have one size. "
+                "All files of one picture must have the same size. "
                 f"Received: {str(path)!r} of {part.shape[:-1]} and {str(paths[0])!r} of "
                 f"{parts[0].shape[:-1]} (height, width). Resize one of them.",
                 f"{part.shape[:-1]}, the first {parts[0].shape[:-1]}",

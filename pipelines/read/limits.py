@@ -1,4 +1,4 @@
-"""Limits on the size of what a file declares, checked before its pixels are read."""
+"""Limits on the size that a file declares, checked before its pixels are read."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _current = {"max_pixels": MAX_PIXELS, "max_bytes": MAX_BYTES}
 
 @contextmanager
 def limits(max_pixels: int | None = None, max_bytes: int | None = None) -> Iterator[None]:
-    """Change how large the pictures, volumes and masks may be that are read, in a `with` block.
+    """Change the largest size of pictures, volumes and masks that are read, in a `with` block.
 
     A file of a few kilobytes can declare a picture that fills the memory. Files that declare more
     are therefore refused before their pixels are read. The limits hold for all threads.
@@ -24,7 +24,7 @@ def limits(max_pixels: int | None = None, max_bytes: int | None = None) -> Itera
         max_bytes: most bytes of the unpacked numbers; 2 GiB if None.
 
     Raises:
-        ValueError: if a limit is no whole number from 1.
+        ValueError: if a limit is not a whole number above 0.
 
     >>> with limits(max_pixels=2_000_000_000, max_bytes=8 * 2**30):
     ...     pass  # read a picture of up to 2000 million pixels
@@ -36,8 +36,8 @@ def limits(max_pixels: int | None = None, max_bytes: int | None = None) -> Itera
     for name, value in asked.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(
-                f"`{name}` must be a whole number from 1. Received: {name}={value!r}. "
-                "Leave it out for the default."
+                f"`{name}` must be a whole number above 0. Received: {name}={value!r}. "
+                "Omit it for the default."
             )
     before = dict(_current)
     _current.update(asked)
@@ -48,7 +48,7 @@ def limits(max_pixels: int | None = None, max_bytes: int | None = None) -> Itera
 
 
 def require_size(path: str | os.PathLike, pixels: int, num_bytes: int) -> None:
-    """Refuse a file that declares more than the limits.
+    """Raise for a file that declares more than the limits.
 
     Args:
         path: the file, for the error.
@@ -63,7 +63,7 @@ def require_size(path: str | os.PathLike, pixels: int, num_bytes: int) -> None:
             raise FileFault(
                 LARGE, path,
                 f"A file may declare at most {_current[name]:,} {unit}. "
-                f"Received: {value:,} {unit} in {os.fspath(path)!r}. If the file is right, raise "
+                f"Received: {value:,} {unit} in {os.fspath(path)!r}. If the file is valid, raise "
                 f"the limit: `with pipelines.read.limits({name}={value}): ...`.",
                 f"{value:,} {unit}",
             )  # fmt: skip

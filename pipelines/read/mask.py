@@ -1,8 +1,8 @@
-"""Reading one mask: class ids as they are stored, or the colors that stand for classes.
+"""Read one mask: class ids as stored, or the colors of classes.
 
-A mask says by its axes whether a data set is one of volumes: a mask (d, h, w) is, one (h, w) is
-none. An array with a first axis of 1, or a last one of 1..4, is a mask of a picture, and so is a
-one-hot array (h, w, classes) or (classes, h, w), whose values are 0 and a single 1 per pixel.
+The axes of the masks determine whether a data set has volumes (d, h, w) or pictures (h, w). An
+array with a first axis of 1, or a last one of 1..4, is a mask of a picture, and so is a one-hot
+array (h, w, classes) or (classes, h, w), whose values are 0 and a single 1 per pixel.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ from pipelines.read.faults import LOSSY, FileFault, Path, guarded, wrong_kind
 _SAVE = "Save the mask as a gray or palette PNG of class ids"
 _MOST_CLASSES = 255
 _MOST_FIRST = 32  # classes on the first axis
-_JPEG_NOISE = 16  # by so much the channels of a gray JPEG may differ
-_MIDDLE = (64, 192)  # values between are neither black nor white for certain
+_JPEG_NOISE = 16  # largest difference between the channels of a gray JPEG
+_MIDDLE = (64, 192)  # values between these are neither clearly black nor clearly white
 
 
 def is_volume(path: Path) -> bool:
-    """Say whether a mask's file holds a volume.
+    """Return whether a mask's file holds a volume.
 
     Raises:
         FileFault: a ValueError that names the file, if it cannot be read.
@@ -49,10 +49,10 @@ def read_label(path: Path, allow_jpeg: bool = False) -> np.ndarray:
     Args:
         path: a file of gray values, palette indices, an array of whole numbers, one-hot or not, or
             MATLAB's.
-        allow_jpeg: read the changed values of a JPEG, too.
+        allow_jpeg: read JPEG files too, whose values are inexact.
 
     Returns:
-        integer array (h, w), the ids as the file holds them; (d, h, w) for a volume's mask.
+        integer array (h, w), the ids as stored in the file; (d, h, w) for a volume's mask.
 
     Raises:
         FileFault: a ValueError that names the file, if it is unreadable, a JPEG or holds colors.
@@ -71,25 +71,26 @@ def read_label(path: Path, allow_jpeg: bool = False) -> np.ndarray:
 
 
 def read_two_valued(path: Path) -> np.ndarray:
-    """Read a mask as `read_label` does; of a JPEG of black and white, 0 and 255.
+    """Read a mask like `read_label`; a black and white JPEG is read as 0 and 255.
 
     Raises:
-        FileFault: a ValueError that names the file, if a pixel of a JPEG is neither for certain.
+        FileFault: a ValueError that names the file, if a pixel of a JPEG is neither clearly black
+            nor clearly white.
     """
     if not is_jpeg(path):
         return read_label(path)
     ids = read_label(path, allow_jpeg=True)
     white = ids >= _MIDDLE[1]
     if not _is_black_and_white(ids, white):
-        raise _lossy(path, "a JPEG with pixels that are neither black nor white for certain")
+        raise _lossy(path, "a JPEG with pixels that are neither clearly black nor clearly white")
     return np.where(white, np.uint8(255), np.uint8(0))
 
 
 def _is_black_and_white(ids: np.ndarray, white: np.ndarray) -> bool:
-    """Say whether a JPEG's values are 0 and 255 but for the noise at edges.
+    """Return whether a JPEG's values are 0 and 255, except for noise at edges.
 
-    JPEG packs blocks of 8x8: one without an edge is exactly 0 or 255 again, whatever the quality
-    from 50 up. Ids such as 1 and 2 would stay what they are there.
+    JPEG compresses blocks of 8x8: a block without an edge is decoded as exactly 0 or 255 at any
+    quality from 50. Ids such as 1 and 2 would be kept there.
     """
     if (~white & (ids >= _MIDDLE[0])).any():
         return False
@@ -111,14 +112,14 @@ def read_colors(path: Path, allow_jpeg: bool = False) -> np.ndarray:
 
     Args:
         path: a picture's file.
-        allow_jpeg: read the changed values of a JPEG, too.
+        allow_jpeg: read JPEG files too, whose values are inexact.
 
     Raises:
         FileFault: a ValueError that names the file, if it is unreadable or a JPEG.
     """
     if tiff.is_tiff(path):
         if tiff.tiff_header(path).is_lossy and not allow_jpeg:
-            raise _lossy(path, "a TIFF packed as JPEG")
+            raise _lossy(path, "a TIFF with JPEG compression")
         return _rgb(path, tiff.read_tiff(path))
     with decode.opened(path) as picture:
         if picture.format in ("JPEG", "MPO") and not allow_jpeg:
@@ -127,7 +128,7 @@ def read_colors(path: Path, allow_jpeg: bool = False) -> np.ndarray:
 
 
 def is_jpeg(path: Path) -> bool:
-    """Say whether a mask is a JPEG, by its content; False if it cannot be read."""
+    """Return whether a mask is a JPEG, by its content; False if it cannot be read."""
     try:
         if tiff.is_tiff(path):
             return tiff.tiff_header(path).is_lossy
@@ -159,7 +160,7 @@ def one_hot_axis(array: np.ndarray) -> int | None:
 
 
 def _is_one_hot(array: np.ndarray, axis: int) -> bool:
-    corner = array[:1] if axis == -1 else array[:, :1]  # most arrays are told by that
+    corner = array[:1] if axis == -1 else array[:, :1]  # this decides for most arrays
     return all(
         bool(((part == 0) | (part == 1)).all() and (part.sum(axis=axis) == 1).all())
         for part in (corner, array)
@@ -175,11 +176,11 @@ def _read_ids(path: Path, allow_jpeg: bool) -> np.ndarray:
     if tiff.is_tiff(path):
         header = tiff.tiff_header(path)
         if header.is_lossy and not allow_jpeg:
-            raise _lossy(path, "a TIFF packed as JPEG")
+            raise _lossy(path, "a TIFF with JPEG compression")
         ids = tiff.read_tiff(path, as_stored=True)
         return ids[..., :-1] if header.has_alpha and ids.ndim == 3 else ids
     with decode.opened(path) as picture:
-        deep = decode.read_deep(path, picture)  # of which Pillow keeps the upper half
+        deep = decode.read_deep(path, picture)  # Pillow keeps only the upper half of 16 bits
         if deep is not None:
             return deep
         ids = np.asarray(decode.displayed(picture))
@@ -215,7 +216,7 @@ def _of_array(path: Path, ids: np.ndarray) -> np.ndarray:
 
 
 def _whole(path: Path, ids: np.ndarray, axes: int) -> np.ndarray:
-    """Return whole numbers (h, w) or (d, h, w), or refuse what is none."""
+    """Return whole numbers (h, w) or (d, h, w), or raise for other arrays."""
     if ids.dtype == bool:
         ids = ids.astype(np.uint8)
     if ids.ndim == 3 and axes == 2:
@@ -260,9 +261,9 @@ def _black_and_white(ids: np.ndarray, palette: list[int]) -> np.ndarray:
 def _lossy(path: Path, received: str) -> FileFault:
     return FileFault(
         LOSSY, path,
-        "Masks must not be JPEG files: JPEG changes the values of pixels, and so their classes. "
-        f"Received: {received} in {str(path)!r}. Save the mask as PNG from its source. A mask of "
-        "black and white alone can be converted: "
+        "Masks must not be JPEG files: JPEG changes the values of pixels, and therefore their "
+        f"classes. Received: {received} in {str(path)!r}. Save the mask as PNG from its source. "
+        "A mask with only black and white can be converted: "
         "Image.open(path).convert('L').point(lambda v: 255 * (v > 127)).save('mask.png').",
         received,
     )  # fmt: skip

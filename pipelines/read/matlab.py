@@ -1,4 +1,4 @@
-"""Masks in MATLAB files, as SBD and COCO-Stuff 10k have them: by scipy, and by h5py for 7.3."""
+"""Masks in MATLAB files, as in SBD and COCO-Stuff 10k, read by scipy, or h5py for version 7.3."""
 
 import os
 import zlib
@@ -10,14 +10,14 @@ import numpy as np
 from pipelines.read.faults import Path, guarded, wrong_kind
 from pipelines.read.limits import require_size
 
-# Where data sets keep their masks: SBD, COCO-Stuff 10k, PASCAL-Context, CrackForest.
+# Where data sets store their masks: SBD, COCO-Stuff 10k, PASCAL-Context, CrackForest.
 _KNOWN = ("GTcls.Segmentation", "S", "LabelMap", "groundTruth.Segmentation")
 _COMPRESSED = 15
 _PIECE = 1 << 20
 
 
 def is_mat(path: Path) -> bool:
-    """Say whether a file is MATLAB's, by its name."""
+    """Return whether a file is a MATLAB file, by its name."""
     return os.fspath(path).lower().endswith(".mat")
 
 
@@ -64,7 +64,7 @@ def _of_version_5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _of_hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the same of version 7.3, whose axes are in the opposite order."""
+    """Yield the same for version 7.3, which has the axes in reverse order."""
     try:
         import h5py
     except ImportError as error:
@@ -86,9 +86,9 @@ def _is_matrix(value: Any) -> bool:
 
 
 def _require_moderate(path: Path) -> None:
-    """Refuse a file whose compressed variables unpack to more than the limit, without keeping it.
+    """Raise for a file whose variables exceed the limit when decompressed, without storing them.
 
-    scipy would unpack them into memory first.
+    scipy would decompress them into memory first.
     """
     with open(path, "rb") as file:
         content = memoryview(file.read())

@@ -18,7 +18,7 @@ _OUT_OF_MEMORY = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")
 
 
 def free_memory() -> int:
-    """Return the bytes that this process may still take: the machine's or the container's."""
+    """Return the bytes that this process can still allocate, of the machine or the container."""
     free = psutil.virtual_memory().available
     for limit, used in _CONTAINER_LIMITS:
         try:
@@ -39,15 +39,15 @@ class _TooLargeError(ValueError):
 
 
 def require_memory(needed: int, what: str, advice: str) -> None:
-    """Refuse a picture before it fills the memory, at which Linux ends the process.
+    """Raise for a picture that would fill the memory; Linux would end the process.
 
     Args:
-        needed: bytes that are certainly needed.
+        needed: lower bound of the bytes needed.
         what: the picture, for the error.
         advice: what to do.
 
     Raises:
-        ValueError: there is less.
+        ValueError: less memory is free.
 
     >>> require_memory(1000, "a.png", "Use tiles.")
     """
@@ -59,14 +59,14 @@ def require_memory(needed: int, what: str, advice: str) -> None:
 
 @contextmanager
 def fitting(what: str, advice: str) -> Iterator[None]:
-    """Turn what NumPy, TensorFlow, JAX and torch raise without memory into an error that says so.
+    """Convert the out-of-memory errors of NumPy, TensorFlow, JAX and torch to a ValueError.
 
     Args:
         what: the picture, for the error.
         advice: what to do.
 
     Raises:
-        ValueError: the memory, of the computer or the GPU, did not suffice.
+        ValueError: the memory of the computer or the GPU was not sufficient.
     """
     try:
         yield

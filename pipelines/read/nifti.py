@@ -16,7 +16,7 @@ def nibabel_for(path: Path) -> Any:
     """Return the package that reads NIfTI files.
 
     Raises:
-        ImportError: if it is not installed; says how to get it.
+        ImportError: if it is not installed.
     """
     try:
         import nibabel  # pyright: ignore[reportMissingImports]
@@ -42,9 +42,9 @@ def nifti_shape(path: Path) -> tuple[int, ...]:
 
 
 def read_nifti(path: Path) -> np.ndarray:
-    """Return slices from the feet up, rows from front to back, columns from the right to the left.
+    """Read a volume: slices from feet to head, rows from front to back, columns from right to left.
 
-    That is how radiologists look at them. All files are turned so, however they were stored.
+    This is the radiological view. Files with another orientation are rotated to it.
 
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or too large.
@@ -75,5 +75,5 @@ def _canonical_shape(image: Any) -> tuple[int, ...]:
 
 
 def _without_time(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Take out axes of 1 behind the third, as of a single point in time."""
+    """Remove axes of length 1 after the third, such as a single point in time."""
     return (*shape[:3], *(size for size in shape[3:] if size != 1))

@@ -1,4 +1,4 @@
-"""From numbers to uint8 pixels: scaling, channels, and the check of arrays."""
+"""Convert stored numbers to uint8 pixels: scaling, channels, and checks of arrays."""
 
 import cv2
 import numpy as np
@@ -8,15 +8,15 @@ from pipelines.read.spec import InputSpec, Range
 
 # ITU-R 601, in 1/65536; Pillow's own numbers.
 _LUMA = np.array([19595, 38470, 7471], np.uint32)
-_ROWS = 1 << 24  # numbers that are scaled at a time
+_ROWS = 1 << 24  # numbers scaled per step
 
 
 def to_pixels(numbers: np.ndarray, spec: InputSpec, path: Path) -> np.ndarray:
-    """Turn the numbers of a file into uint8 pixels with the channels of the spec.
+    """Convert the numbers of a file to uint8 pixels with the channels of the spec.
 
     Args:
-        numbers: (h, w) or (h, w, c); of a volume with the depth in front.
-        spec: how files become pixels.
+        numbers: (h, w) or (h, w, c); volumes have the depth as the first axis.
+        spec: how files are converted to pixels.
         path: the file, for errors.
 
     Returns:
@@ -33,7 +33,7 @@ def to_pixels(numbers: np.ndarray, spec: InputSpec, path: Path) -> np.ndarray:
         raise wrong_kind(
             path, f"Pictures must have the {spec.channels} channels of their dataset.",
             f"{numbers.shape[-1]} channels",
-            "Give `num_channels`, or take the picture out of the dataset.",
+            "Give `num_channels`, or remove the picture from the dataset.",
         )  # fmt: skip
     return np.ascontiguousarray(pixels)
 
@@ -52,7 +52,7 @@ def to_bytes(numbers: np.ndarray, value_range: Range, path: Path) -> np.ndarray:
 
     Args:
         numbers: array of any shape.
-        value_range: numbers that become 0 and 255; None for all that 8 or 16 bits hold.
+        value_range: values that are mapped to 0 and 255; None for the full range of 8 or 16 bits.
         path: the file, for errors.
 
     Raises:
@@ -68,12 +68,12 @@ def to_bytes(numbers: np.ndarray, value_range: Range, path: Path) -> np.ndarray:
         return ((numbers.astype(np.uint32) + 128) // 257).astype(np.uint8)
     raise wrong_kind(
         path, "Pictures must have 8 or 16 bits per channel.", f"{numbers.dtype} numbers",
-        "Give `value_range=(low, high)`: the numbers that become black and white.",
+        "Give `value_range=(low, high)`: the values that are mapped to 0 and 255.",
     )  # fmt: skip
 
 
 def _scaled(numbers: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-    """Scale by pieces, so that a large picture takes no float32 copy of itself."""
+    """Scale in parts, to avoid a float32 copy of a large picture."""
     low, high = value_range
     factor = 255 / (high - low)
     found = np.empty(numbers.shape, np.uint8)
@@ -85,10 +85,10 @@ def _scaled(numbers: np.ndarray, value_range: tuple[float, float]) -> np.ndarray
 
 
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray | None:
-    """Bring pixels (..., c) to a number of channels, where that is known to be right; else None.
+    """Convert pixels (..., c) to a number of channels where that is well defined; else return None.
 
     Gray becomes RGB; in pictures RGB becomes gray, and a fourth channel is dropped. Channels of
-    volumes are no colors.
+    volumes are not colors.
     """
     have, is_volume = pixels.shape[-1], pixels.ndim == 4
     if have == channels:
@@ -138,9 +138,9 @@ def from_array(array: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Return a picture scaled to cover a size, and cut to it at its center.
+    """Resize a picture to cover a size, and center-crop it to that size.
 
-    The sides keep their proportion. Averages where it makes smaller, linear where it enlarges.
+    The aspect ratio is kept. Downscaling averages, upscaling is bilinear.
 
     Args:
         pixels: uint8 (h, w, c).
@@ -165,7 +165,7 @@ def resized(pixels: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def _checked(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Return numbers 0..255 as uint8, or say why these are none."""
+    """Return numbers 0..255 as uint8, or raise with the reason."""
     two = spec.dimensions == 2
     shapes = "(h, w) or (h, w, c)" if two else "(d, h, w) or (d, h, w, c)"
     received = f"Received: dtype={pixels.dtype}, shape={pixels.shape}. "
@@ -186,7 +186,7 @@ def _checked(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     lowest, highest = pixels.min(), pixels.max()
     received = f"Received: dtype={pixels.dtype}, range {lowest}..{highest}. "
     if not (0 <= lowest and highest <= 255):
-        advice = "Scale them to 0..255 as for the training, and convert to uint8."
+        advice = "Scale them to 0..255 as in training, and convert to uint8."
         if spec.value_range is not None:
             low, high = spec.value_range
             advice = f"Pass the file's path, or scale them so that {low}..{high} become 0..255."

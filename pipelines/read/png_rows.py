@@ -1,7 +1,7 @@
 """Rows of a PNG, decoded a few at a time.
 
-OpenCV and Pillow decode a PNG as a whole. Here zlib unpacks some rows; they become a small PNG in
-memory, below the last row that is known already, and OpenCV undoes the filters.
+OpenCV and Pillow decode a PNG as a whole. Here zlib decompresses some rows. They are put into a
+small PNG in memory, after the last decoded row, and OpenCV reverses the filters.
 """
 
 import struct
@@ -30,7 +30,7 @@ def open_png(path: Path) -> Rows | None:
 
     Returns:
         its rows; None for a kind that is read as a whole (interlaced, fewer bits, turned, very
-        wide), or no PNG.
+        wide), or if the file is no PNG.
 
     Raises:
         ValueError: the file has fewer bytes than its size needs.
@@ -134,7 +134,7 @@ def _chunk(kind, data):
 
 
 def _chunks(file):
-    """Kind and data of each part of a PNG; a long part comes in pieces."""
+    """Yield kind and data of each chunk of a PNG; long chunks in parts."""
     if file.read(8) != b"\x89PNG\r\n\x1a\n":
         return
     while len(start := file.read(8)) == 8:

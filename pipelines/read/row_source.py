@@ -1,4 +1,4 @@
-"""A picture of which only rows are read, and the words for one that is damaged."""
+"""`Rows`: a picture that is read by rows, and the error for a damaged one."""
 
 from collections.abc import Callable
 from os import PathLike
@@ -10,7 +10,7 @@ LARGEST_PIECE = 32_000_000  # pixels that are decoded at once
 
 
 class Rows(NamedTuple):
-    """A picture of which only rows are read.
+    """A picture that is read by rows.
 
     Attributes:
         height: rows.

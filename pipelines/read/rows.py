@@ -1,6 +1,6 @@
-"""Reading a picture a few rows at a time, so that it never lies in memory as a whole.
+"""Read a picture a few rows at a time, without loading all of it into memory.
 
-The numbers are those that the reader of whole files gives, before they are scaled to 0..255.
+The numbers equal those of the reader of whole files, before they are scaled to 0..255.
 """
 
 from os import PathLike
@@ -17,15 +17,15 @@ from pipelines.read.row_source import Rows, damaged
 from pipelines.read.tiff_rows import open_tiff
 
 LONGEST_SIDE = 1 << 23  # pixels
-MOST_PROGRESSIVE = 1 << 27  # pixels of a JPEG that is decoded many times over
+MOST_PROGRESSIVE = 1 << 27  # largest progressive JPEG, in pixels: each of its scans is decoded
 _FIRST_IS_CHANNELS = 32
 
 
 def open_rows(path: str | PathLike) -> Rows | None:
-    """Open a picture without reading it, as far as its kind allows.
+    """Open a picture for reading by rows, if its format allows.
 
-    TIFF, PNG and .npy files are read piece by piece, apart from rarer kinds; with rasterio
-    installed also TIFF files that tifffile does not decode, and .vrt, .jp2 and .img files.
+    TIFF, PNG and .npy files are read in parts, except for rare variants; with rasterio installed
+    also TIFF files that tifffile does not decode, and .vrt, .jp2 and .img files.
 
     Args:
         path: the file.
@@ -58,7 +58,7 @@ def open_rows(path: str | PathLike) -> Rows | None:
 
 
 def _open_npy(path: Path) -> Rows:
-    """Rows of a .npy file; a memory map would do, but what it has read counts as memory."""
+    """Rows of a .npy file. A memory map is not used, since its pages count as used memory."""
     layout = npy_layout(path)
     shape, dtype = layout.shape, layout.dtype
     if len(shape) not in (2, 3) or 0 in shape:
@@ -67,7 +67,7 @@ def _open_npy(path: Path) -> Rows:
             f"shape={shape}, dtype={dtype}", "Save one picture per file.",
         )  # fmt: skip
     channels_first = len(shape) == 3 and shape[0] <= _FIRST_IS_CHANNELS < min(shape[1:])
-    if channels_first or layout.is_fortran:  # Rows are no pieces of the file.
+    if channels_first or layout.is_fortran:  # Rows are not contiguous in the file.
         pixels = layout.mapped(path)
         pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
         height, width, channels = (*pixels.shape, 1)[:3]
@@ -89,18 +89,18 @@ def _open_npy(path: Path) -> Rows:
 
 
 def _require_moderate(path: Path) -> None:
-    """Refuse a large progressive JPEG: each of up to a hundred scans covers all its pixels."""
+    """Raise for a large progressive JPEG: each of up to a hundred scans covers all its pixels."""
     try:
-        with path.open("rb") as file:  # Not Image.open, which refuses large pictures by itself.
+        with path.open("rb") as file:  # Not Image.open, which raises for large pictures.
             picture = JpegImagePlugin.JpegImageFile(file)
             (width, height), progressive = picture.size, "progressive" in picture.info
-    except Exception:  # No JPEG, or damaged: the reader of whole files says which.
+    except Exception:  # No JPEG, or damaged: the reader of whole files raises the error.
         return
     if progressive and width * height > MOST_PROGRESSIVE:
         raise ValueError(
             f"A progressive JPEG must have at most {MOST_PROGRESSIVE // 1_000_000} million pixels. "
-            f"Received: '{path}' of {height} x {width} pixels. Convert it to a TIFF of tiles, "
-            "which is read piece by piece."
+            f"Received: '{path}' of {height} x {width} pixels. Convert it to a tiled TIFF, which "
+            "is read in parts."
         )
 
 

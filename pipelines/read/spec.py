@@ -1,4 +1,4 @@
-"""How a file becomes the pixels that a network takes: the same in training and in use."""
+"""`InputSpec`: how a file is converted to pixels, in training and inference alike."""
 
 import math
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ Range = tuple[float, float] | None
 
 @dataclass(frozen=True)
 class InputSpec:
-    """How a picture's or a volume's file becomes uint8 pixels.
+    """How the file of a picture or a volume is converted to uint8 pixels.
 
-    It belongs to the data set (`data.input_spec`), and is kept in run.json and in the notes of
-    every export.
+    It is part of the data set (`data.input_spec`), and stored in run.json and in the notes of every
+    export.
 
     Args:
-        channels: channels of the pixels. 3 for RGB and 1 for gray, which are converted into each
-            other; 4 keeps the alpha channel; any number for files that have as many.
+        channels: channels of the pixels. 3 for RGB and 1 for gray, which are converted to each
+            other; 4 keeps the alpha channel; other numbers must be those of the files.
         dimensions: 2 for pictures (h, w, c), 3 for volumes (d, h, w, c).
-        value_range: numbers of the file that become 0 and 255; those beyond are cut off. None for
-            all that 8 or 16 bits hold.
-        bands: channels of the file that are taken, counted from 0, in this order; None for all.
-        size: (height, width) that pictures are resized to; None keeps their own. For pictures with
-            one class each, which have no mask that would have to be resized along.
+        value_range: values in the file that are mapped to 0 and 255; others are clipped. None for
+            the full range of 8 or 16 bits.
+        bands: channels of the file to use, counted from 0, in this order; None for all.
+        size: (height, width) that pictures are resized to; None keeps their own. Only for pictures
+            with one class each.
 
     Raises:
         ValueError: if a value is out of range.
@@ -41,7 +41,7 @@ class InputSpec:
     def __post_init__(self):
         if not _is_whole(self.channels, 1):
             raise ValueError(
-                "`channels` must be a whole number from 1. "
+                "`channels` must be a whole number above 0. "
                 f"Received: channels={self.channels!r}. Pass 3 for RGB or 1 for gray."
             )
         if not _is_whole(self.dimensions, 2) or self.dimensions > 3:
@@ -57,7 +57,7 @@ class InputSpec:
             object.__setattr__(self, "size", _checked_size(self.size, self.dimensions))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dict that JSON can hold; it has a size only if pictures are resized."""
+        """Return a dict for JSON; it has a size only if pictures are resized."""
         size = {} if self.size is None else {"size": list(self.size)}
         return {
             "channels": self.channels,
@@ -69,13 +69,13 @@ class InputSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the spec that `to_dict` wrote.
+        """Create a spec from the result of `to_dict`.
 
         Args:
-            values: a dict with the names of the arguments; what is missing has its default.
+            values: a dict with the names of the arguments; missing ones have their defaults.
 
         Raises:
-            ValueError: if it is no such dict.
+            ValueError: if the dict is invalid.
 
         >>> InputSpec.from_dict({"channels": 1})
         InputSpec(channels=1, dimensions=2, value_range=None, bands=None, size=None)

@@ -23,11 +23,11 @@ _JPEG = (6, 7, 34892, 33007)
 _ORIENTATION = 274
 _MOST_PAGES = 65536
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs, our faults say
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its log messages repeat our errors
 
 
 class Header(NamedTuple):
-    """What a TIFF holds.
+    """Layout of a TIFF file.
 
     Attributes:
         pages: pages that are slices or channels: all gray and of one size. Else 1: thumbnails and
@@ -35,8 +35,8 @@ class Header(NamedTuple):
         height: rows, as displayed.
         width: columns, as displayed.
         channels: channels of a page, as its pixels are read: 3 for a palette.
-        is_lossy: whether it is packed as JPEG.
-        has_alpha: whether the last channel is a transparency.
+        is_lossy: whether it has JPEG compression.
+        has_alpha: whether the last channel is alpha.
     """
 
     pages: int
@@ -48,7 +48,7 @@ class Header(NamedTuple):
 
 
 def is_tiff(path: Path) -> bool:
-    """Say whether a file is a TIFF, by its first bytes; False if there is no such file."""
+    """Return whether a file is a TIFF, by its first bytes; False if there is no such file."""
     if not os.path.isfile(path):
         return False
     with guarded(path), open(path, "rb") as file:
@@ -56,7 +56,7 @@ def is_tiff(path: Path) -> bool:
 
 
 def tiff_header(path: Path) -> Header:
-    """Return what a TIFF holds, without decoding it.
+    """Return the layout of a TIFF, without decoding it.
 
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or too large.
@@ -70,8 +70,8 @@ def read_tiff(path: Path, as_stored: bool = False) -> np.ndarray:
 
     Args:
         path: the file.
-        as_stored: give a palette's indices rather than its colors, and numbers of less than 8
-            bits as they are, as masks have them.
+        as_stored: return palette indices instead of colors, and values of fewer than 8 bits
+            unscaled, as needed for masks.
 
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or too large.
@@ -83,7 +83,7 @@ def read_tiff(path: Path, as_stored: bool = False) -> np.ndarray:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[list[Any]]:
-    """Give the pages that are to be read."""
+    """Yield the pages to read."""
     with guarded(path), tifffile.TiffFile(os.fspath(path)) as file:
         pages = _chosen(file)
         first = pages[0]
@@ -107,7 +107,7 @@ def _chosen(file: tifffile.TiffFile) -> list[Any]:
 
 
 def _require_last(file: tifffile.TiffFile, page: Any) -> None:
-    """Raise where a page should follow that tifffile cannot find: the stack is cut off."""
+    """Raise for a truncated stack: the last page refers to a page that tifffile cannot find."""
     form, handle = file.tiff, file.filehandle
     handle.seek(page.offset)
     (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
@@ -155,7 +155,7 @@ def _pixels(path: Path, page: Any, as_stored: bool) -> np.ndarray:
 
 
 def _require_complete(page: Any) -> None:
-    """Raise where strips or tiles are missing, which tifffile would leave as they lie in memory."""
+    """Raise for missing strips or tiles; tifffile would return uninitialized memory for them."""
     expected = math.prod(page.chunked)
     if len(page.dataoffsets) != expected or len(page.databytecounts) != expected:
         raise ValueError(f"{len(page.dataoffsets)} pieces of data where there must be {expected}")
@@ -169,7 +169,7 @@ def _require_complete(page: Any) -> None:
 
 
 def _colors(page: Any, pixels: np.ndarray, as_stored: bool) -> np.ndarray:
-    """Bring indices, inverted gray, few bits and inks to gray or RGB."""
+    """Convert palette indices, inverted gray, fewer than 8 bits and inks to gray or RGB."""
     bits = page.bitspersample
     most = (1 << bits) - 1
     if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "bu":

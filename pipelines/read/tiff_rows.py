@@ -10,7 +10,7 @@ import tifffile
 from pipelines.read.geotiff import open_gdal
 from pipelines.read.row_source import LARGEST_PIECE, Rows, damaged
 
-# tifffile logs what it finds odd; what is wrong for us becomes an error that names the file.
+# tifffile's warnings are silenced; real faults raise an error that names the file.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 MINISBLACK, RGB, YCBCR, JPEG = 1, 2, 6, 7
 ORIENTATION = 274
@@ -23,9 +23,9 @@ def open_tiff(path: Path) -> Rows | None:
         path: the file.
 
     Returns:
-        its rows; None for kinds that are read as a whole: palettes, inverted gray, turned
-        pictures, stacks of pages, bits that are no bytes, one large compressed piece, and what
-        the installed packages do not decode.
+        its rows; None for kinds that are read as a whole: palettes, inverted gray, turned pictures,
+        stacks of pages, bit depths other than 8, 16 ..., one large compressed strip, and
+        compressions that the installed packages do not decode.
     """
     try:
         with tifffile.TiffFile(path) as file:
@@ -33,8 +33,10 @@ def open_tiff(path: Path) -> Rows | None:
             if not _is_plain(page) or _is_stack(file):
                 return None
             source = _Contiguous(path, page) if _is_contiguous(page) else _Pieces(path, page)
-            source.read(0, 1)  # A compression that is not known shows here.
-    except Exception as error:  # Damage or a kind of its own: the reader of whole files says which.
+            source.read(0, 1)  # Raises for an unknown compression.
+    except (
+        Exception
+    ) as error:  # Damaged or of a rare kind: the reader of whole files raises the error.
         return open_gdal(path) if "imagecodecs" in str(error) else None
     return Rows(page.imagelength, page.imagewidth, page.samplesperpixel, source.dtype, source.read)
 
@@ -52,7 +54,7 @@ def _is_plain(page) -> bool:
 
 
 def _is_stack(file) -> bool:
-    """Say whether further pages are more than thumbnails, masks and smaller copies."""
+    """Return whether there are further pages, apart from thumbnails, masks and smaller copies."""
     first = file.pages.first
     for index in range(1, min(len(file.pages), 16)):
         page = file.pages[index]
@@ -84,7 +86,7 @@ class _Contiguous:
 
 
 class _Pieces:
-    """Strips or tiles; a picture whose channels lie apart has a set of them for each channel."""
+    """Strips or tiles; planar pictures have separate ones for each channel."""
 
     def __init__(self, path, page):
         self.path, self.dtype, self.size = path, page.dtype, path.stat().st_size
@@ -121,11 +123,11 @@ class _Pieces:
             file.seek(self.offsets[index])
             data = file.read(self.counts[index])
             values, (band, _, y, x, _), _ = self.decode(data, index, jpegtables=self.tables)
-            values = values[0, :, : self.width - x]  # The last tile may reach past the picture.
+            values = values[0, :, : self.width - x]  # The last tile may extend past the picture.
             first, last = max(y, top), min(y + values.shape[0], top + len(rows))
             place = (slice(first - top, last - top), slice(x, x + values.shape[1]))
             channels = slice(band, band + 1) if self.sets > 1 else slice(None)
             rows[(*place, channels)] = values[first - y : last - y]
-        except Exception as error:  # Decoders raise whatever they like on damaged bytes.
+        except Exception as error:  # Decoders raise many kinds of exceptions on damaged bytes.
             row = index // self.across % self.down * self.height
             raise damaged(self.path, f"damaged at row {row}: {error}") from error

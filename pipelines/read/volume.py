@@ -9,19 +9,19 @@ from pipelines.read import arrays, nifti, tiff
 from pipelines.read.arrays import suffix_of
 from pipelines.read.faults import Path, wrong_kind
 
-ONLY = (".npz", *nifti.SUFFIXES)  # endings of files that hold volumes and nothing else
+ONLY = (".npz", *nifti.SUFFIXES)  # suffixes of files that hold only volumes
 SUFFIXES = (".npy", *ONLY, ".tif", ".tiff")
 _MOST_CHANNELS = 16
 
 
 def is_volume(path: Path) -> bool:
-    """Say whether a picture's file can only be a volume, where there is no mask to say it."""
+    """Return whether a picture's file is a volume by its suffix, if there is no mask."""
     suffix = suffix_of(path)
     return suffix in ONLY or (suffix == ".npy" and len(arrays.array_shape(path)) == 4)
 
 
 def require_picture(path: Path) -> None:
-    """Refuse files that hold volumes in a data set of pictures.
+    """Raise for files that hold volumes in a data set of pictures.
 
     Raises:
         FileFault: a ValueError that names the file.
@@ -39,13 +39,13 @@ def read_volume(path: Path) -> np.ndarray:
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or holds no volume.
     """
-    volume_shape(path)  # refuses what is none
+    volume_shape(path)  # raises if it is no volume
     values = read_numbers(path)
     return channels_last(values) if values.ndim == 4 else values[..., None]
 
 
 def mapped_volume(path: Path) -> np.ndarray:
-    """Return the volume (d, h, w, c) of a .npy file, however large, as a memory map.
+    """Return the volume (d, h, w, c) of a .npy file of any size as a memory map.
 
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or holds no volume.
@@ -100,7 +100,7 @@ def read_numbers(path: Path) -> np.ndarray:
 
 
 def channels_last(values: np.ndarray) -> np.ndarray:
-    """Return what a file holds with its channels last, if they are first.
+    """Move the channels of a volume to the last axis, if they are first.
 
     >>> channels_last(np.zeros((4, 20, 64, 64))).shape
     (20, 64, 64, 4)

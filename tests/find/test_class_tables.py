@@ -175,7 +175,7 @@ def test_json_files_without_classes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"needs a list of rows .*images.*a\.json"):
         as_classes(tmp_path / "a.json")
     (tmp_path / "a.json").write_text('{"images": [')
-    with pytest.raises(ValueError, match=r"must be whole.*a\.json"):
+    with pytest.raises(ValueError, match=r"cannot be parsed.*a\.json"):
         as_classes(tmp_path / "a.json")
 
 

@@ -99,9 +99,7 @@ def test_names_with_nothing_in_common_are_shown(tmp_path):
 
 def test_archives_that_are_still_packed_are_named(tmp_path):
     (tmp_path / "images.zip").touch()
-    with pytest.raises(
-        ValueError, match=r"which holds \.zip\. Unpack what is packed, or put files"
-    ):
+    with pytest.raises(ValueError, match=r"which holds \.zip\. Unpack the archives, or put files"):
         match_folders(tmp_path, tmp_path)
 
 

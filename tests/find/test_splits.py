@@ -68,7 +68,7 @@ def test_lists_name_pictures_with_their_folders_or_folders(names, found):
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
-        ({"train": ["0"]}, r"'train' may be any of 4; its folder must stand .*Received: '0'"),
+        ({"train": ["0"]}, r"'train' may be any of 4; put its folder before .*Received: '0'"),
         ({"train": ["a/x"], "val": ["a"]}, r"'val' is in 'train' already. Received: 'a'"),
         ({"train": ["c"]}, r"'train' has no pair in the folders. Received: 'c'"),
     ],

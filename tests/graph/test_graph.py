@@ -110,9 +110,9 @@ def test_numbers_that_are_not_whole_are_refused():
 
 
 def test_batches_of_different_sizes_are_refused_before_training(mixed_sizes):
-    with pytest.raises(ValueError, match=r"need one size.*batch_size=2.*random_crop"):
+    with pytest.raises(ValueError, match=r"must have the same size.*batch_size=2.*random_crop"):
         mixed_sizes.train_batches(2, [ops.random_flip()])
-    with pytest.raises(ValueError, match="need one size"):
+    with pytest.raises(ValueError, match="must have the same size"):
         numbered().train_batches(2, [ops.random_scale()])
 
 

@@ -372,7 +372,7 @@ def test_notes_say_that_names_were_matched_by_their_rest(tmp_path):
             Image.new("L", (32, 32)).save(tmp_path / part / f"{part}_patch_{i}.png")
     data = from_folders(tmp_path / "ct", tmp_path / "truth", ["soil", "crop"], splits=(0.5, 0.5))
     (note,) = data.notes
-    assert "matched without the words that only one side has" in note
+    assert "matched without the words that only one of the two has" in note
     assert "ct_patch_0.png' and '" in note
     assert note.rstrip(".") in str(data.check())
 

@@ -70,5 +70,5 @@ def test_what_json_cannot_hold_is_not_remembered(folder):
     }
     data = pipelines.from_csv(pd.DataFrame(rows), classes=["soil", "crop"], root=folder)
     assert data.opened_by is None
-    with pytest.raises(ValueError, match=r"opened by `load`.*Received: None\. Name the data set"):
+    with pytest.raises(ValueError, match=r"opened by `load`.*Received: None\. Pass the data set"):
         pipelines.reopen(None)

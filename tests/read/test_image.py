@@ -185,7 +185,7 @@ def test_files_of_one_channel_each_are_put_together(tmp_path):
     assert read_header(paths) == (2, 4, 2)
     assert read_image(paths, InputSpec(2))[0, 0].tolist() == [0, 1]
     Image.new("L", (4, 3)).save(paths[1])
-    with pytest.raises(ValueError, match=r"must have one size. Received: .*nir\.png' of \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"have the same size. Received: .*nir\.png' of \(3, 4\)"):
         read_image(paths, InputSpec(2))
 
 

@@ -54,5 +54,5 @@ def test_a_jpeg_of_black_and_nearly_black_is_refused(tmp_path, value):
     data = from_folders(
         tmp_path / "images", tmp_path / "masks", {0: "a", 255: "b"}, ignore=(), splits=(1.0,)
     )
-    with pytest.raises(ValueError, match=r"must not be JPEG.*neither black nor white for certain"):
+    with pytest.raises(ValueError, match=r"must not be JPEG.*neither clearly black nor clearly"):
         data.example("train", 0)

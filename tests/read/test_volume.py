@@ -288,7 +288,7 @@ def test_npz_files_hold_one_array(tmp_path):
     whole = io.BytesIO()
     np.savez(whole, np.zeros(SIZE))
     (tmp_path / "half.npz").write_bytes(whole.getvalue()[:5000])
-    with pytest.raises(FileFault, match=r"damaged or of another format.*half.npz"):
+    with pytest.raises(FileFault, match=r"damaged or has an unsupported format.*half.npz"):
         read_label(tmp_path / "half.npz")
 
 
