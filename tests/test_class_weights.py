@@ -70,6 +70,7 @@ def test_enet_weights_of_camvid_follow_from_its_counts():
     assert weights[3] == pytest.approx(1 / math.log(1.02 + share))
 
 
+@pytest.mark.long
 def test_median_frequencies_of_camvid_are_the_known_ones(camvid):
     data = pipelines.load("camvid", camvid)
     _, counts = data.measure("train")

@@ -153,6 +153,7 @@ def check_ways(run, image, path, out):
     return expected
 
 
+@pytest.mark.long
 @every_kind
 def test_a_path_tiles_and_the_command_line_see_what_training_sees(tmp_path, kind):
     data = opened(tmp_path, kind)

@@ -120,6 +120,7 @@ def batches(weight):
     return tf.data.Dataset.from_tensor_slices((images, labels, weights)).batch(2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("auxiliary", [False, True])
 def test_fit_takes_weights_of_pixels(auxiliary, tmp_path):
     changes = {"epochs": 1, "averaging": 0, "folder": tmp_path, "class_weights": None}

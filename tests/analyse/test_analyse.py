@@ -112,6 +112,7 @@ def test_fields_of_fc_densenet(name, recompute):
 
 # With a picture made smaller by averaging. After the fusion, beside the context's field, the
 # enlarged map's second cell (8f pixels) and the dilated kernel (2 * 4 * 8 = 64) count.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "last_kernel_size", "context", "fused"),
     [
@@ -238,6 +239,7 @@ def test_computing_twice_takes_less_memory_and_costs_the_same():
     assert list(tables[0].index) == list(tables[1].index)
 
 
+@pytest.mark.long
 def test_unknown_sizes_are_asked_for():
     with pytest.raises(ValueError, match=r"every size.*Received: input_shape=None"):
         analyse.summary(models.contextnet_cn14())

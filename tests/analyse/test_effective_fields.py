@@ -61,6 +61,7 @@ def test_influence_of_uniform_kernels_is_that_of_luo():
     np.testing.assert_allclose(found.influence[2:7, 2:7], np.outer(line, line), rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["se_resnet50", "mobilenet_v3_small"])
 def test_networks_with_squeeze_and_excite_have_a_table(name):
     model = models.build(name, (None, None, 3), 5, **models.facts(name).tiny)

@@ -1,6 +1,7 @@
 """Drawn fields: soil nearly everywhere, crop in rows, few weeds. See also test_drawn_datasets."""
 
 import numpy as np
+import pytest
 
 from pipelines.datasets.crop_rows import crop_rows
 
@@ -12,6 +13,7 @@ def all_labels(**options):
     return np.stack([data.example("train", i)[1] for i in range(data.num_examples("train"))])
 
 
+@pytest.mark.long
 def test_weeds_are_few_and_soil_is_most():
     # What the notebook on imbalance is about.
     labels = all_labels(num_images=40, size=(96, 128))

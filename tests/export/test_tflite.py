@@ -95,6 +95,7 @@ def test_int8_file_that_keeps_floats_is_refused(exported):
         part._require_integer(path, "int8")
 
 
+@pytest.mark.long
 def test_int8_takes_pixels_as_they_are_and_quantizes_weights_by_channel(model, tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -176,6 +177,7 @@ def test_mixed_precision_and_comparison_on_noise_work(tmp_path, make):
     assert report.pictures == "4 noise pictures"
 
 
+@pytest.mark.long
 def test_failed_comparison_raises_and_leaves_nothing(model, tmp_path, monkeypatch):
     part = importlib.import_module("keras_seg.export.exportable")
     frozen, wrong = part.frozen, part.logits_model(network(7))

@@ -84,6 +84,7 @@ def test_palette_masks_are_read_in_python(pairs):
     assert not store._plain.usable
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["P", "L", "RGBA"])
 def test_pictures_of_other_kinds_are_read_in_python(pairs, mode):
     Image.open(pairs / "4.png").convert(mode).save(pairs / "4.png")
@@ -172,6 +173,7 @@ def test_a_truncated_picture_stops_training_with_its_path(pairs, cache):
         dataset(pairs, cache=cache).train_batches(2, AUGMENT)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cache", ["memory", "disk", None])
 @pytest.mark.parametrize("name", ["2.png", "2_mask.png"])
 def test_skip_leaves_faulty_pairs_out_and_counts_them(pairs, cache, name, caplog):

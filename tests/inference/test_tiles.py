@@ -236,6 +236,7 @@ def test_the_stride_is_that_of_the_coarsest_map(segmenter):
     assert output_stride(keras.Model(image, layers.Conv2D(2, 3)(image))) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["contextnet_cn14", "contextnet_cn18", "fc_densenet_mobile"])
 def test_the_stride_is_the_architectures(name):
     if name not in models.names():

@@ -73,6 +73,7 @@ def test_wrong_options_are_refused(name, options, words):
         models.build(name, **options)
 
 
+@pytest.mark.long
 def test_squeeze_and_excite_is_an_option_of_wide_and_grouped_blocks():
     for name in ("wrn_16_8", "resnext50", "resnet18"):
         options = dict(models.facts(name).tiny)

@@ -278,6 +278,7 @@ def test_costs_and_receptive_field_are_known(name):
         assert (fields[["height", "width"]].iloc[-1] >= 3).all()
 
 
+@pytest.mark.long
 @pytest.mark.export
 @each_structure
 def test_saved_model_and_tflite_give_the_labels_of_keras(name, tmp_path):

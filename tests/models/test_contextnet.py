@@ -87,6 +87,7 @@ def test_dropout_stands_right_before_the_classifier(cn14):
     assert cn14.get_layer("logits_conv").input is cn14.get_layer("logits_dropout").output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "factor"), [("cn18", 8), ("cn14", 4), ("cn12", 2)])
 def test_context_branch_sees_the_picture_smaller_by_its_factor(name, factor):
     model = models.build(f"contextnet_{name}", (256, 512, 3))
@@ -110,6 +111,7 @@ def test_count_of_each_reading_of_the_paper(options, expected):
     assert folded("contextnet_cn14", **options) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "published"), [("contextnet_cn14_500", 490_459), ("contextnet_cn14_160", 159_387)]
 )
@@ -141,6 +143,7 @@ def test_normalization_maps_pixels_to_minus_one_and_one():
     assert np.array(layer(np.array([0.0, 127.5, 255.0]))).tolist() == [-1, 0, 1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_answers_nearly_the_same_in_float32(policy):
     x = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype("uint8")

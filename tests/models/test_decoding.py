@@ -16,6 +16,7 @@ def small(name):
     return tiny
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DECODERS)
 def test_another_encoder_gives_logits_at_odd_sizes(name):
     options = {"encoder": "mobilenet_v2", "encoder_options": {"width": 0.125}}
@@ -23,6 +24,7 @@ def test_another_encoder_gives_logits_at_odd_sizes(name):
     assert np.array(model(np.zeros((1, 37, 51, 3), "float32"))).shape == (1, 37, 51, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DECODERS)
 def test_output_stride_is_that_of_the_coarsest_map(name):
     options = {"encoder": "resnet18", "encoder_options": {"width": 0.125}}

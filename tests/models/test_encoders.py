@@ -55,6 +55,7 @@ def test_maps_have_their_reductions_at_every_size(name, size):
             assert abs(have - side / reduction) <= 2, (reduction, tensor.shape)
 
 
+@pytest.mark.long
 @each_encoder
 def test_a_known_size_gives_the_same_maps_as_an_unknown_one(name):
     free, _ = encoder(name)

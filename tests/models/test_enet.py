@@ -73,6 +73,7 @@ def test_encoder_has_a_slope_per_channel_and_the_decoder_relu():
     assert not [name for name in slopes if name.startswith("up")]
 
 
+@pytest.mark.long
 def test_decoder_puts_values_where_the_encoder_found_its_maxima():
     model = models.enet((64, 64, 3), 2, width=0.5, blocks=(1, 1, 1, 1))
     layers = {"up2_0_unpool": "initial_prelu", "up1_0_unpool": "bottleneck1_1_prelu"}

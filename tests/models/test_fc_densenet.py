@@ -186,6 +186,7 @@ def test_batch_mode_normalizes_with_the_batch_at_inference_and_changes_nothing()
     assert np.max(np.abs(alone - inference[:1])) > 1e-3
 
 
+@pytest.mark.long
 def test_batch_mode_is_exported(tmp_path):
     import tensorflow as tf
 

@@ -44,6 +44,7 @@ def encoder_layers(model):
     return [layer for layer in model.layers if layer.name.startswith("encoder_")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_with_an_encoder_freezes_it(name):
     model = models.build(name, (32, 32, 3), 3, **options(name), freeze="encoder")
@@ -60,6 +61,7 @@ def test_every_network_with_an_encoder_freezes_it(name):
     assert len(learned) == len([x for x in free.trainable_variables if id(x) not in inside])
 
 
+@pytest.mark.long
 def test_a_step_in_training_mode_leaves_weights_and_statistics_of_the_encoder():
     model = models.build("unet", (32, 32, 3), 3, **options("unet"), freeze="encoder")
     model.compile("sgd", keras_seg.losses.SparseCrossEntropy(3))
@@ -72,6 +74,7 @@ def test_a_step_in_training_mode_leaves_weights_and_statistics_of_the_encoder():
     assert any(np.any(old != new) for old, new in zip(before[1], after[1], strict=True))
 
 
+@pytest.mark.long
 def test_fit_freezes_the_encoder_and_notes_it(data, tmp_path):
     first = models.build("fcn32s", (None, None, 3), 3, **options("fcn32s"))
     first.save(tmp_path / "first.keras")

@@ -70,6 +70,7 @@ def test_pyramid_adds_the_averages_to_the_map():
     assert np.array(model(np.full((1, 6, 6, 2), 3.0))).ravel() == pytest.approx([15] * 72)
 
 
+@pytest.mark.long
 def test_network_before_pruning_has_twice_the_channels():
     half, full = (models.icnet((64, 64, 3), width=width) for width in (0.5, 1))
     for name in ("conv1_1_conv", "conv5_3_increase_conv", "sub24_fine_conv", "conv3_sub1_conv"):

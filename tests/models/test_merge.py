@@ -19,6 +19,7 @@ def scattered(model):
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_merged_branches_give_the_same_logits(name):
     options = dict(models.facts(name).tiny)
@@ -30,6 +31,7 @@ def test_merged_branches_give_the_same_logits(name):
     assert merged.count_params() < trained.count_params()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_branches_of_an_encoder_with_a_prefix_and_dilation_are_merged(name):
     image = keras.Input((None, None, 3))

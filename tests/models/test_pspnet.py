@@ -17,6 +17,7 @@ def network():
     return models.pspnet((713, 713, 3), **options)
 
 
+@pytest.mark.long
 def test_pyramid_has_the_bins_of_the_paper_and_each_a_quarter_of_the_channels(network):
     for side in (1, 2, 3, 6):
         assert network.get_layer(f"pyramid{side}_pool").output.shape == (None, side, side, 256)

@@ -216,6 +216,7 @@ def read_all(open_it):
         data.example("train", index)
 
 
+@pytest.mark.long
 @some_and_many
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_readers_name_damaged_files(tmp_path, name, count):

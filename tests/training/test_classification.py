@@ -16,6 +16,7 @@ from keras_seg.models.encoders import registry as encoders
 from keras_seg.training.transfer import transfer
 
 
+@pytest.mark.long
 def test_a_run_of_a_classifier_is_complete():
     run = trained()
     assert run.task == "classification"
@@ -40,6 +41,7 @@ def test_stopped_as_if_never_stopped(tmp_path):
     check_same(whole, again)
 
 
+@pytest.mark.long
 def test_pictures_of_28_pixels_train_a_network_that_takes_them(tmp_path):
     quick = {**QUICK, "epochs": 1}
     run = keras_seg.fit("lenet5", arrays(size=28), folder=tmp_path, **quick)

@@ -14,6 +14,7 @@ def data():
     return pipelines.Dataset.from_arrays("toy", CLASSES, None, splits)
 
 
+@pytest.mark.long
 def test_rates_rise_by_the_same_factor_until_the_loss_runs_away(data):
     model = tiny()
     before = model.get_weights()

@@ -27,6 +27,7 @@ def test_recipe_of_the_contextnet_paper_has_its_numbers(network):
     assert schedule.decay_steps == 1000 * 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_makes_an_optimizer_and_names_ops_that_exist(name, network):
     from pipelines import ops

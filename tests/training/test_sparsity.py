@@ -94,6 +94,7 @@ def test_what_grows_begins_near_zero():
     np.testing.assert_array_equal(end[grown], np.float32(SEED))
 
 
+@pytest.mark.long
 def test_a_training_that_is_continued_is_the_one_that_was_not(tmp_path):
     options = {"density": 0.3, "every": 2, "rate": 0.4}
     whole = network()

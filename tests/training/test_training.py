@@ -297,6 +297,7 @@ def test_early_stopping_ends_a_run_for_good(data, tmp_path):
     assert scores.iloc[-1] <= scores.iloc[:-1].max()
 
 
+@pytest.mark.long
 def test_auxiliary_head_is_trained_and_not_kept(data, tmp_path):
     run = keras_seg.fit(tiny(auxiliary=True), data, folder=tmp_path, epochs=1, batch_size=2)
     row = run.history.iloc[0]

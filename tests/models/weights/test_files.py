@@ -28,6 +28,7 @@ def classifier(tmp_path_factory):
     return model, path
 
 
+@pytest.mark.long
 def test_a_classifier_gives_its_weights_to_an_encoder_in_one_argument(classifier):
     model, path = classifier
     image = keras.Input((64, 64, 3))

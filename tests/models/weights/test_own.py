@@ -42,6 +42,7 @@ def networks():
     return [x.name for x in found if x.task == "segmentation" and x.dimensions[0] == 2]
 
 
+@pytest.mark.long
 @each(networks())
 def test_every_segmentation_network_starts_from_one_of_other_classes(name, tmp_path, caplog):
     shape = (*(side + models.facts(name).smallest - 32 for side in (64, 64)), 3)
