@@ -30,12 +30,32 @@ def run(name):
     with tempfile.TemporaryDirectory() as folder:
         beside = Path(folder, "notebooks")
         beside.mkdir()
-        resources = {"metadata": {"path": beside}}
-        nbclient.NotebookClient(notebook, timeout=None, resources=resources).execute()
+        execute(notebook, beside)
     return notebook
 
 
-def store(name, notebook):
+def execute(notebook, folder, timeout=None):
+    """Run all cells; of figures with sliders, the outputs have the first position.
+
+    nbclient's own output widget is left out: it sends on the socket on which nbclient waits for
+    the end of a cell, whose reply then may be missed (jupyter/nbclient issue 312). Without it,
+    what such a widget would show is an output of its cell.
+
+    Args:
+        notebook: the notebook, whose outputs are replaced.
+        folder: folder in which it runs.
+        timeout: seconds for each cell; no limit if None.
+
+    Returns:
+        The same notebook.
+    """
+    resources = {"metadata": {"path": folder}}
+    client = nbclient.NotebookClient(notebook, timeout=timeout, resources=resources)
+    client.widget_registry.clear()
+    return client.execute()
+
+
+def store(name, notebook, folder=HERE):
     """Write the notebook with what a reader wants to see of its outputs."""
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"
@@ -51,7 +71,7 @@ def store(name, notebook):
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    nbformat.write(notebook, HERE / f"{name}.ipynb")
+    nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
 def _wanted(output):
