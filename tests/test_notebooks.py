@@ -70,7 +70,7 @@ def test_figures_with_sliders_are_outputs(store, tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     store.store("sliders", store.execute(notebook, tmp_path, timeout=60), tmp_path)
     (cell,) = nbformat.read(tmp_path / "sliders.ipynb", as_version=4).cells
-    assert [output.data["text/plain"] for output in cell.outputs] == ["10"]  # the slider begins at 5
+    assert [output.data["text/plain"] for output in cell.outputs] == ["10"]  # of 5
 
 
 @pytest.mark.long
