@@ -292,8 +292,14 @@ class Run:
 
         return self._keep(show_curves(self.history), "curves.png")
 
-    def export_saved_model(self):
-        """Export for TF Serving, as folder `1` of the run, and compare it with the Keras model.
+    def export_saved_model(self, size=None):
+        """Export for TF Serving as the run's next version, and compare it with the Keras model.
+
+        Versions are the folders `1`, `2`, ... of the run. TF Serving's `models.config` and
+        `batching.config` are also written to the run's folder, if they are not there.
+
+        Args:
+            size: (height, width) of the pictures of the signature "fixed_size"; None for none.
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
@@ -303,15 +309,19 @@ class Run:
             ValueError: if the export does not agree with the Keras model; nothing is written.
         """
         from keras_seg import export
+        from keras_seg.export.serving_files import next_version, write_configuration
 
-        return export.saved_model(
+        report = export.saved_model(
             self.model,
-            self.folder / "1",
+            self.folder / str(next_version(self.folder)),
             class_names=self.settings["class_names"],
             palette=self.settings["palette"],
             input_spec=self.input_spec,
             data=self._validation_batches(),
+            size=size,
         )
+        write_configuration(self.folder, self.folder.resolve().name)
+        return report
 
     def export_tflite(self, mode="fp32", size=None, num_calibration=100):
         """Export for phones, as `model_<mode>.tflite`, and compare it with the Keras model.

@@ -122,12 +122,13 @@ def frozen(model, shape, dtype):
     return lambda image: function(image)[0]
 
 
-def save(folder, signatures):
+def save(folder, signatures, assets=()):
     """Write functions as a SavedModel, without TensorFlow's log message.
 
     Args:
         folder: where to write; may be a temporary name, which the user need not see.
         signatures: function or dict of functions, as `tf.saved_model.save` takes them.
+        assets: paths of files that are copied to its folder `assets`.
     """
     import tensorflow as tf
 
@@ -137,7 +138,9 @@ def save(folder, signatures):
     try:
         # Gradients of its own, such as those of swish, cannot be saved with constants.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures, options=options)
+        module: Any = tf.Module()
+        module.assets = [tf.saved_model.Asset(str(path)) for path in assets]
+        tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
     finally:
         logger.setLevel(level)
 
@@ -191,5 +194,15 @@ def class_notes(num_classes, class_names, palette):
     if class_names is not None:
         notes["class_names"] = [str(name) for name in class_names]
     if palette is not None:
-        notes["palette"] = [[int(value) for value in color] for color in palette]
+        notes["palette"] = [_color(color) for color in palette]
     return notes
+
+
+def _color(color):
+    values = list(color) if hasattr(color, "__iter__") else []
+    if len(values) != 3 or not all(0 <= value <= 255 and int(value) == value for value in values):
+        raise ValueError(
+            "An export needs a palette of colors (r, g, b), whole numbers 0..255. "
+            f"Received: {color!r}. Multiply values in 0..1 by 255 and round them."
+        )
+    return [int(value) for value in values]

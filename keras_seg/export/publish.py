@@ -7,6 +7,7 @@ import uuid
 import zipfile
 from pathlib import Path
 
+from keras_seg.export.serving_files import next_version
 from keras_seg.whole_files import require_folder
 
 # Marks an export of keras_seg; contains the names and colors of its classes and the input spec.
@@ -56,7 +57,7 @@ def write_notes(path, notes):
 
 
 @contextlib.contextmanager
-def published(subject, path):
+def published(subject, path, replace=True):
     """Provide a temporary path; rename it to the final one if the block ends without an error.
 
     An earlier export of keras_seg at the final path is replaced in one step. Anything else there
@@ -65,6 +66,7 @@ def published(subject, path):
     Args:
         subject: name of the calling function.
         path: the final path.
+        replace: whether an earlier export may be there.
 
     Yields:
         Path in the same folder, which does not exist yet. It starts with a dot: TF Serving serves
@@ -74,6 +76,13 @@ def published(subject, path):
         ValueError: if something else exists at the final path, or the folder is not writable.
     """
     path = Path(path)
+    if path.exists() and not replace:
+        next_one = path.parent / str(next_version(path.parent))
+        raise ValueError(
+            f"`{subject}` writes a new folder and replaces nothing. "
+            f"Received: folder={str(path)!r}, which exists. For example, write to "
+            f"{str(next_one)!r}: TF Serving changes to the highest version."
+        )
     if path.exists() and read_notes(path) is None:
         raise ValueError(
             f"`{subject}` replaces earlier exports of keras_seg, and nothing else. "
@@ -84,7 +93,10 @@ def published(subject, path):
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield draft
-        _move(draft, path)
+        if replace:
+            _move(draft, path)
+        else:
+            draft.rename(path)  # an error if somebody has made the folder meanwhile
     finally:
         _delete(draft)
 

@@ -28,6 +28,7 @@ class ExportReport:
             None where that is the export's size.
         keras_accuracy: of classifiers, top-1 accuracy of the Keras model on the labeled pictures.
         accuracy: the same of the export.
+        signatures: names of a SavedModel's signatures; the first is the one described.
 
     >>> report = ExportReport("model.tflite", "TFLite fp32", 3_600_000, {"CONV_2D": 23},
     ...     {"image": "float32 (1, 360, 480, 3)"}, {"logits": "float32 (1, 360, 480, 11)"},
@@ -54,6 +55,7 @@ class ExportReport:
     keras_own_size_mean_iou: float | None = None
     keras_accuracy: float | None = None
     accuracy: float | None = None
+    signatures: tuple = ()
 
     def row(self):
         """One row of a table: `pandas.DataFrame([report.row(), ...])`.
@@ -67,6 +69,7 @@ class ExportReport:
         row = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         row["path"] = str(self.path)
         row["operations"] = sum(self.operations.values())
+        row["signatures"] = ", ".join(self.signatures)
         row["inputs"], row["outputs"] = _tensors(self.inputs), _tensors(self.outputs)
         return row
 
@@ -85,6 +88,8 @@ class ExportReport:
                 f"difference {self.max_difference:.2g}, on {self.pictures}",
             ),
         ]
+        if self.signatures:
+            lines.insert(2, ("signatures", ", ".join(self.signatures)))
         if self.accuracy is not None:
             scores = f"{self.accuracy:.4f}, the Keras model has {self.keras_accuracy:.4f}"
             return [*lines, ("accuracy", scores)]

@@ -1,13 +1,28 @@
 """SavedModel for TF Serving and for any TensorFlow, without Keras."""
 
+import io
 import itertools
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from keras_seg import _check
-from keras_seg.export import comparison, exportable, picture_batches, publish
+from keras_seg.export import (
+    comparison,
+    exportable,
+    picture_batches,
+    publish,
+    serving_files,
+    signatures,
+)
 from keras_seg.export.report import ExportReport
+
+# Sizes of noise by number of dimensions; large enough for networks that begin without padding,
+# such as Inception (75).
+_USUAL = {2: (128, 192), 3: (32, 48, 64)}
+_ODD = {2: (101, 115), 3: (33, 35, 37)}
 
 
 def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two have a default
@@ -19,26 +34,38 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     data=None,
     min_agreement=0.999,
     input_spec=None,
+    size=None,
 ):
     """Write a SavedModel that takes uint8 pictures of any size and returns their label maps.
 
-    Signature "serving_default": input `image` uint8 (b, h, w, c), output `labels` (b, h, w), uint8
-    up to 256 classes and int32 beyond. Signature "probabilities": the same input, output
-    `probabilities` float32 (b, h, w, num_classes). For a model of volumes, all of these have a
-    depth before the height; for a classifier, they are int32 (b,) and (b, num_classes).
-    It loads without Keras, computes in float32, stores each weight once,
-    as a constant, and contains class names, palette and input spec in
-    `assets.extra/keras_seg.json`.
+    Signatures, all on one set of weights:
+    - "serving_default": input `image` uint8 (b, h, w, c), output `labels` (b, h, w), uint8 up to
+      256 classes and int32 beyond.
+    - "probabilities": the same input, output `probabilities` float32 (b, h, w, num_classes).
+    - "encoded": input `image_bytes` string (b,), JPEG or PNG files of any sizes. Output
+      `mask_png_bytes` string (b,), PNG files of the pictures' own sizes whose pixels are class ids
+      and whose colors are the palette; and `class_shares` float32 (b, num_classes). For gray and
+      RGB pictures that the input spec does not scale.
+    - "fixed_size", with `size`: as "serving_default" for pictures of one size, which a server can
+      batch.
+
+    For a model of volumes, all of these have a depth before the height, and "encoded" is missing;
+    for a classifier, the outputs are int32 (b,) and (b, num_classes). It loads without Keras,
+    computes in float32, and stores each weight once, as a constant. Class names and palette are
+    assets (`labels.txt`, `palette.csv`) and, with the input spec, in
+    `assets.extra/keras_seg.json`; `assets.extra/tf_serving_warmup_requests` has a request for each
+    signature, which TF Serving runs before it offers the model.
 
     Before it is kept, it is loaded and compared with the Keras model: on `data`, else on
-    `pictures`, else on noise, and in each case also at an odd size if any size is allowed.
-    An earlier export of keras_seg in the folder is replaced; anything else there is an error. TF
-    Serving serves the highest version number: name the folders `<run>/1`, `<run>/2` to keep both.
+    `pictures`, else on noise, and in each case also at an odd size if any size is allowed; and
+    "encoded" with "serving_default".
+    Nothing is replaced. TF Serving serves the highest version number: write to `<run>/1`, then to
+    `<run>/2`, and it changes to the new version without a pause.
 
     Args:
         model: Functional or Sequential Keras model from pixels 0..255 to logits (or a dict with
             "logits"). Outputs named `aux_*` are left out.
-        folder: where to write, such as "saved_models/my_run/1".
+        folder: where to write, such as "saved_models/my_run/1"; must not exist.
         class_names: names in the order of ids.
         palette: colors (r, g, b) 0..255 in the order of ids.
         input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
@@ -47,13 +74,14 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
         data: batches (image, label) for the comparison, all are used; adds the mean IoU, or for
             classifiers the accuracy, of both.
         min_agreement: least share of pixels, 0..1, with the label of the Keras model.
+        size: (height, width) of the pictures of the signature "fixed_size"; None for none.
 
     Returns:
         ExportReport.
 
     Raises:
-        ValueError: if an argument is wrong, the backend is not TensorFlow, or the export does not
-            agree with the Keras model.
+        ValueError: if an argument is wrong, the folder exists, the backend is not TensorFlow, or
+            the export does not agree with the Keras model.
 
     >>> report = saved_model(model, "saved_models/my_run/1")  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
@@ -64,10 +92,11 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     shape = exported.input_shape[1:]
+    _check_size(shape, size)
     classes = len(exported.output_shape) == 2
     batches, words = _comparison_batches(shape, pictures, data, classes)
-    with publish.published("saved_model", folder) as draft:
-        write(exported, draft)
+    with publish.published("saved_model", folder, replace=False) as draft:
+        write(exported, draft, notes, size)
         publish.write_notes(draft, notes)
         found, parts = _compare(exported, draft, batches, words)
         comparison.require("saved_model", folder, found, min_agreement)
@@ -76,39 +105,65 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
     return ExportReport(Path(folder), "SavedModel", **parts, **vars(found))
 
 
-def write(model, folder):
-    """Write the SavedModel with the signatures for servers.
+def write(model, folder, notes, size=None):
+    """Write the SavedModel with its signatures, assets and warm-up requests.
 
     Args:
         model: from `exportable.logits_model`.
         folder: where to write.
+        notes: dict with "class_names", "palette" and "input_spec".
+        size: (height, width) of the signature "fixed_size"; None for none.
     """
+    offered = signatures.signatures(model, notes, size)
+    with tempfile.TemporaryDirectory() as temporary:
+        exportable.save(folder, offered, serving_files.write_assets(temporary, notes))
+    serving_files.write_warm_up(folder, _warm_up(model, offered, size))
+
+
+def _warm_up(model, offered, size):
+    """One request for each signature: (name, input name, TensorProto) of a black picture."""
     import tensorflow as tf
 
-    shape = (None, *model.input_shape[1:])
-    image = tf.TensorSpec(shape, tf.uint8, name="image")
-    logits = exportable.frozen(model, shape, "uint8")
-    of_maps = len(model.output_shape) > 2
-    label_type = tf.uint8 if of_maps and model.output_shape[-1] <= 256 else tf.int32
+    *sizes, channels = model.input_shape[1:]
+    usual = [length or default for length, default in zip(sizes, _USUAL[len(sizes)], strict=True)]
+    requests = []
+    for name in offered:
+        if name == "encoded":
+            file = _png(np.zeros((*usual, channels), np.uint8))
+            requests.append((name, "image_bytes", tf.make_tensor_proto([file])))
+            continue
+        shape = (1, *(size if name == "fixed_size" else usual), channels)
+        # One number for all pixels: a hundred bytes for a picture of any size.
+        requests.append((name, "image", tf.make_tensor_proto(0, tf.uint8, shape)))
+    return requests
 
-    @tf.function(input_signature=[image], autograph=False)
-    def labels(image):
-        found = tf.argmax(logits(image), axis=-1, output_type=tf.int32)
-        return {"labels": tf.cast(found, label_type)}
 
-    @tf.function(input_signature=[image], autograph=False)
-    def probabilities(image):
-        return {"probabilities": tf.nn.softmax(logits(image))}
+def _png(picture):
+    """The bytes of a PNG file of a picture uint8 (h, w, c)."""
+    import tensorflow as tf
 
-    signatures = {"serving_default": labels, "probabilities": probabilities}
-    exportable.save(folder, signatures)
+    return tf.io.encode_png(picture).numpy()
+
+
+def _check_size(shape, size):
+    """Raise unless the size is (height, width) that a model of pictures can have."""
+    if size is None:
+        return
+    sides = tuple(size) if isinstance(size, tuple | list) else ()
+    whole = len(sides) == 2 and all(hasattr(n, "__index__") and n >= 1 for n in sides)
+    fits = whole and len(shape) == 3
+    if not fits or any(n not in (None, m) for n, m in zip(shape[:2], sides, strict=True)):
+        raise ValueError(
+            "`saved_model` needs size=(height, width) in pixels, for models of pictures, equal to "
+            f"that of the model if it is fixed. Received: size={size!r}, model input={shape}. "
+            "For example, pass size=(360, 480)."
+        )
 
 
 def _comparison_batches(shape, pictures, data, classes):
     """Batches for the comparison, and their description."""
     size = shape[:-1]
-    # Odd sizes, large enough for networks that begin without padding, such as Inception (75).
-    usual, strange = ((128, 192), (101, 115)) if len(size) == 2 else ((32, 48, 64), (33, 35, 37))
+    usual, strange = _USUAL[len(size)], _ODD[len(size)]
     if data is not None:
         batches = picture_batches.labeled_batches("saved_model", data, shape, size, classes)
         words = "labeled pictures"
@@ -144,13 +199,36 @@ def _compare(model, folder, batches, words):
         return np.asarray(serve(image)["labels"]), probabilities(image)["probabilities"].numpy()
 
     compared = comparison.compare(reference, exported, batches, words)
+    if "encoded" in loaded.signatures:
+        _require_same_labels(folder, loaded.signatures, model.input_shape[1:])
     constants = {"Const", "Placeholder", "Identity", "NoOp"}
     nodes = _nodes(serve)
     operations = {name: nodes.count(name) for name in set(nodes) - constants}
     (image,) = serve.structured_input_signature[1].values()
     parts = {"operations": operations, "inputs": {"image": _words(image)}}
     parts["outputs"] = {name: _words(spec) for name, spec in serve.structured_outputs.items()}
+    others = sorted(set(loaded.signatures) - {"serving_default"})
+    parts["signatures"] = ("serving_default", *others)
     return compared, parts
+
+
+def _require_same_labels(folder, offered, shape):
+    """Raise unless "encoded" gives the labels of "serving_default" for a picture."""
+    import tensorflow as tf
+
+    *sizes, channels = shape
+    odd = [length or default for length, default in zip(sizes, _ODD[len(sizes)], strict=True)]
+    picture = picture_batches.noise(1, (*odd, channels))[0]
+    png = offered["encoded"](image_bytes=tf.constant([_png(picture)]))["mask_png_bytes"]
+    labels = offered["serving_default"](image=tf.constant(picture[np.newaxis]))["labels"].numpy()
+    found = np.asarray(Image.open(io.BytesIO(png.numpy()[0])))
+    if not np.array_equal(found, labels[0]):
+        share = np.mean(found == labels[0]) if found.shape == labels[0].shape else 0.0
+        raise ValueError(
+            '`saved_model` needs equal labels from its signatures "encoded" and "serving_default". '
+            f"Received: agreement={share:.5f} on noise of {picture.shape}. Nothing was written to "
+            f"{str(folder)!r}. Please report this."
+        )
 
 
 def _nodes(function):

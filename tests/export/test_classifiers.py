@@ -24,7 +24,7 @@ def test_a_saved_model_gives_labels_and_probabilities():
     assert "100.000 % of pictures as in Keras" in str(report)
     assert "accuracy    1.0000, the Keras model has 1.0000" in str(report)
     images, labels = pictures()
-    loaded = tf.saved_model.load(str(run.folder / "1"))
+    loaded = tf.saved_model.load(str(report.path))
     found = loaded.signatures["serving_default"](tf.constant(images))["labels"]
     assert found.dtype == "int32"
     assert found.numpy().tolist() == labels.tolist()

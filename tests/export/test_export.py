@@ -233,6 +233,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         pass
 
 
+def test_a_version_that_somebody_made_meanwhile_stays(tmp_path):
+    def publish():
+        with publish_part.published("saved_model", tmp_path / "1", replace=False) as draft:
+            for folder in (draft, tmp_path / "1"):
+                folder.mkdir()
+                (folder / folder.name).touch()
+
+    with pytest.raises(OSError, match="not empty"):
+        publish()
+    assert [file.name for file in tmp_path.rglob("*")] == ["1", "1"]
+
+
 def test_published_folder_replaces_ours_whole(tmp_path):
     folder = tmp_path / "run" / "1"
     for name in ("old", "new"):

@@ -58,18 +58,24 @@ def test_report_tells_what_was_written_and_how_it_was_proven(exported):
     assert report.operations["Conv2D"] == 2
     assert report.inputs == {"image": "uint8 (None, None, None, 3)"}
     assert report.outputs == {"labels": "uint8 (None, None, None)"}
+    assert report.signatures == ("serving_default", "encoded", "probabilities")
+    assert "signatures  serving_default, encoded, probabilities\n" in str(report)
+    assert report.row()["signatures"] == "serving_default, encoded, probabilities"
     assert "noise" in report.pictures
     assert "101x115" in report.pictures
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert report.num_bytes == sum(file.stat().st_size for file in files)
 
 
-def test_weights_are_stored_once(tmp_path):
+def test_all_signatures_share_one_set_of_weights(tmp_path):
     image = keras.Input((None, None, 3))
-    x = layers.Conv2D(256, 3, padding="same")(image)
-    model = keras.Model(image, layers.Conv2D(2, 21, padding="same")(x))
-    report = saved_model(model, tmp_path / "1", pictures=np.zeros((1, 32, 32, 3), "uint8"))
-    weights = 4 * model.count_params()  # 233,000 float32: 0.93 MB
+    x = layers.Conv2D(512, 32, 32, padding="same")(image)
+    model = keras.Model(image, layers.Conv2D(2, 1)(x))
+    report = saved_model(
+        model, tmp_path / "1", pictures=np.zeros((1, 32, 32, 3), "uint8"), size=(32, 32)
+    )
+    assert len(report.signatures) == 4
+    weights = 4 * model.count_params()  # 1.6 million float32: 6.3 MB
     assert weights < report.num_bytes < 1.1 * weights
 
 
@@ -92,6 +98,9 @@ def test_names_and_palette_stand_in_the_folder(exported):
     notes = json.loads((folder / "assets.extra" / "keras_seg.json").read_text())
     assert notes["class_names"] == list(NAMES)
     assert notes["palette"] == [list(color) for color in PALETTE]
+    assert (folder / "assets" / "labels.txt").read_text().split() == list(NAMES)
+    colors = (folder / "assets" / "palette.csv").read_text().split()
+    assert colors == ["red,green,blue", "128,64,128", "0,128,255", "0,99,0"]
 
 
 @pytest.mark.long
@@ -141,33 +150,46 @@ def test_mixed_precision_model_is_exported_in_float32(tmp_path):
     assert report.agreement >= 0.999
 
 
-def test_exporting_again_replaces_the_earlier_export(tmp_path):
-    for seed in (0, 1):
-        model = network(seed)
-        saved_model(model, tmp_path / "1")
-    serve = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
-    image = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3)).astype("uint8")
-    expected = np.argmax(model(image.astype("float32"))["logits"], -1)
-    assert np.mean(serve(image=tf.constant(image))["labels"].numpy() == expected) >= 0.999
-    assert [file.name for file in tmp_path.iterdir()] == ["1"]
+def test_nothing_is_replaced_and_the_next_version_is_named(exported):
+    model, folder, _ = exported
+    before = (folder / "saved_model.pb").read_bytes()
+    with pytest.raises(ValueError, match=r"replaces nothing.*/1', which exists.*write to '.*/2'"):
+        saved_model(model, folder)
+    assert (folder / "saved_model.pb").read_bytes() == before
+    assert [file.name for file in folder.parent.iterdir()] == ["1"]
 
 
 def test_failed_comparison_raises_and_leaves_nothing(tmp_path, monkeypatch):
     module = importlib.import_module("keras_seg.export.saved_model")
     write = module.write
     wrong = module.exportable.logits_model(network(7))
-    monkeypatch.setattr(module, "write", lambda model, folder: write(wrong, folder))
+    monkeypatch.setattr(module, "write", lambda model, *rest: write(wrong, *rest))
     with pytest.raises(ValueError, match=r"labels as in Keras on at least 99.90%.*Nothing was wr"):
         saved_model(network(0), tmp_path / "1")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_of_someone_else_is_refused_before_any_work(tmp_path):
-    (tmp_path / "1").mkdir()
-    with pytest.raises(ValueError, match="nothing else"):
+def test_encoded_labels_that_differ_are_an_error(tmp_path, monkeypatch):
+    module = importlib.import_module("keras_seg.export.encoded")
+    decoded = module.decoded
+    monkeypatch.setattr(module, "decoded", lambda *given: decoded(*given)[::-1])
+    with pytest.raises(ValueError, match=r"equal labels from .*agreement=0\.\d+ on noise of \(101"):
         saved_model(network(0), tmp_path / "1")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_agreement_is_a_share(tmp_path):
-    with pytest.raises(ValueError, match="min_agreement"):
-        saved_model(network(0), tmp_path / "1", min_agreement=99.9)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"min_agreement": 99.9}, "min_agreement"),
+        ({"size": 64}, r"needs size=\(height, width\) in pixels.*Received: size=64"),
+        ({"size": (64, 0)}, r"Received: size=\(64, 0\)"),
+        ({"palette": [(0, 0, 0), (0, 0, 256), (1, 1, 1)]}, r"colors.*Received: \(0, 0, 256\)"),
+        ({"palette": [(0, 0), (0, 0), (1, 1)]}, r"colors.*Received: \(0, 0\)"),
+        ({"palette": [0.5, 0.5, 1]}, r"colors.*Received: 0\.5"),
+    ],
+)
+def test_wrong_arguments_are_named_before_any_work(tmp_path, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        saved_model(network(0), tmp_path / "1", **arguments)
+    assert list(tmp_path.iterdir()) == []
