@@ -6,24 +6,35 @@ from pathlib import Path
 import pandas as pd
 
 from keras_seg import models
+from keras_seg.run import Run
 
 TASKS = {"segmentation": "architectures", "classification": "classifiers"}
 # Written by docs/costs.py and docs/weights.py.
-COSTS = Path(__file__).with_name("costs.csv")
+COSTS = {
+    "segmentation": Path(__file__).with_name("costs_segmentation.csv"),
+    "classification": Path(__file__).with_name("costs.csv"),
+}
 COMPARED = Path(__file__).with_name("compared.csv")
+SHIPPED = Path(__file__).parents[2] / "saved_models"
 
 
-def costs():
-    """What classifiers cost at their papers' sizes, as `docs/costs.py` measured it.
+def costs(task="classification"):
+    """What the networks of a task cost, as `docs/costs.py` measured it.
+
+    Args:
+        task: "segmentation", at 512x1024 for 19 classes, or "classification", at the size of the
+            network's paper.
 
     Returns:
         `pandas.DataFrame` with a row per network: `macs`, the multiply-accumulates for one image,
-        and `tflite_bytes`, the size of the .tflite file with 16-bit weights, nan if not measured.
+        and `tflite_bytes`, the size of the .tflite file with 16-bit weights; of segmentation
+        networks also `tflite_ms`, milliseconds of that file for one image with two threads. nan
+        if not measured.
 
     >>> int(costs().loc["lenet5_modern", "macs"])
     416520
     """
-    return pd.read_csv(COSTS, index_col="network")
+    return pd.read_csv(COSTS[task], index_col="network")
 
 
 def markdown_table(task="segmentation"):
@@ -36,21 +47,38 @@ def markdown_table(task="segmentation"):
         str without a line break at its end.
 
     >>> print(markdown_table().splitlines()[0])
-    | architecture | parameters | output stride | published mean IoU | paper |
+    | architecture | parameters | in the paper | output stride | ... | ours | paper |
     """
     rows = _classifiers() if task == "classification" else _segmenters()
+    # A column is left out while nothing in it has been measured.
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    rows = list(zip(*kept, strict=True))
     lines = [f"| {' | '.join(cells)} |" for cells in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def _segmenters():
     """Rows of cells, the first one with titles."""
-    rows: list[tuple] = [
-        ("architecture", "parameters", "output stride", "published mean IoU", "paper")
-    ]
+    titles = (
+        "architecture", "parameters", "in the paper", "output stride", "multiply-adds",
+        "TFLite fp16", "time", "published mean IoU", "ours", "paper",
+    )  # fmt: skip
+    rows: list[tuple] = [titles]
+    costs_of, results = costs("segmentation"), _results()
     for name in models.names("segmentation"):
         facts = models.facts(name)
-        cells = (_count(facts), str(facts.output_stride), _scores(facts), _paper(facts.paper))
+        cost = costs_of.loc[name] if name in costs_of.index else {}
+        cells = (
+            _count(facts),
+            facts.printed,
+            str(facts.output_stride),
+            _short(cost.get("macs")),
+            _short(cost.get("tflite_bytes"), "B"),
+            _milliseconds(cost.get("tflite_ms")),
+            _scores(facts),
+            "; ".join(results.get(name, [])),
+            _paper(facts.paper),
+        )
         rows.append((f"`{name}`", *cells))
     return rows
 
@@ -62,7 +90,7 @@ def _classifiers():
         "compared with", "published top-1 accuracy", "paper",
     )  # fmt: skip
     rows: list[tuple] = [titles]
-    costs_of, compared = costs(), pd.read_csv(COMPARED)
+    costs_of, compared = costs("classification"), pd.read_csv(COMPARED)
     for name in models.names("classification"):
         facts, cost = models.facts(name), costs_of.loc[name]
         size = facts.image_size
@@ -81,10 +109,27 @@ def _classifiers():
 
 def _short(number, unit=""):
     """Three digits, such as 4.09 G; nothing for nan."""
-    if pd.isna(number):
+    if number is None or pd.isna(number):
         return ""
     factor, prefix = next(x for x in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= x[0])
     return f"{number / factor:.3g} {prefix}{unit}"
+
+
+def _milliseconds(number):
+    return "" if pd.isna(number) else f"{number:.3g} ms"
+
+
+def _results():
+    """What the shipped networks score on the validation split: {architecture: [words]}."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(SHIPPED.glob("*/scores.csv")):
+        setup = Run(file.parent).settings["setup"]
+        encoder = setup["recipe"].get("options", {}).get("encoder")
+        score = 100 * pd.read_csv(file, index_col="class").loc["mean", "iou"]
+        data = "CamVid" if setup["data"] == "camvid" else setup["data"]
+        words = f"{score:.1f} {data} val{f', {encoder}' if encoder else ''}"
+        found.setdefault(setup["architecture"], []).append(words)
+    return found
 
 
 def _compared(rows):
@@ -129,7 +174,7 @@ def with_tables(page):
 
     >>> page = "\n".join(line for task in TASKS for line in marks(task))
     >>> with_tables(page).splitlines()[1]
-    '| architecture | parameters | output stride | published mean IoU | paper |'
+    '| architecture | parameters | in the paper | ... | ours | paper |'
     """
     for task in TASKS:
         begin, end = marks(task)

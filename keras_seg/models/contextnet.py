@@ -69,31 +69,46 @@ VARIANTS = (
         "contextnet_cn18",
         "ContextNet with its context branch at an eighth of the resolution.",
         {"factor": 8},
-        {"counts": _FULL, "output_stride": 64, "scores": (("Cityscapes", "val", 60.1),)},
+        {
+            "counts": _FULL,
+            "printed": "0.85 M",
+            "output_stride": 64,
+            "scores": (("Cityscapes", "val", 60.1),),
+        },
     ),
     Variant(
         "contextnet_cn14",
         "ContextNet with its context branch at a quarter of the resolution: the default.",
         {},
-        {"counts": _FULL, "scores": (("Cityscapes", "val", 65.9),)},
+        {"counts": _FULL, "printed": "0.85 M", "scores": (("Cityscapes", "val", 65.9),)},
     ),
     Variant(
         "contextnet_cn12",
         "ContextNet with its context branch at half the resolution: slower, more accurate.",
         {"factor": 2},
-        {"counts": _FULL, "output_stride": 16, "scores": (("Cityscapes", "val", 68.7),)},
+        {
+            "counts": _FULL,
+            "printed": "0.85 M",
+            "output_stride": 16,
+            "scores": (("Cityscapes", "val", 68.7),),
+        },
     ),
     Variant(
         "contextnet_cn124",
         "ContextNet with detail branches at full and half resolution.",
         {"half_resolution": True},
-        {"counts": (Count(19, folded=910_563),), "scores": (("Cityscapes", "val", 67.3),)},
+        {
+            "counts": (Count(19, folded=910_563),),
+            "printed": "0.93 M",
+            "scores": (("Cityscapes", "val", 67.3),),
+        },
     ),
     Variant(
         "contextnet_cn14_500",
         "ContextNet cn14 at 0.75 of the width, in place of the paper's 490,459 parameters.",
         {"width": 0.75},
         {
+            "printed": "0.49 M",
             "counts": (Count(19, folded=486_703, trainable=494_707, total=510_715),),
             "scores": (("Cityscapes", "val", 62.1),),
         },
@@ -103,6 +118,7 @@ VARIANTS = (
         "ContextNet cn14 at 0.414 of the width, in place of the paper's 159,387 parameters.",
         {"width": 0.414},
         {
+            "printed": "0.16 M",
             "counts": (Count(19, folded=158_350, trainable=162_752),),
             "scores": (("Cityscapes", "val", 57.7),),
         },

@@ -56,6 +56,7 @@ class Options(NamedTuple):
         Count(21, trainable=44_048_532, total=44_153_876),
     ),
     output_stride=8,
+    printed="44 M",
     scores=(("Cityscapes", "test", 70.4),),
     tiny={"encoder_options": {"blocks": (1, 1, 1, 1), "width": 0.125}},
 )

@@ -58,6 +58,7 @@ VARIANTS = (
                 Count(11, trainable=363_791),
                 Count(12, trainable=363_856),
             ),
+            "printed": "0.37 M",
             "scores": (("Cityscapes", "test", 58.3), ("CamVid", "test", 51.3)),
         },
     ),

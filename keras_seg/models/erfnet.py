@@ -51,6 +51,7 @@ VARIANTS = (
                 Count(19, trainable=2_064_191, total=2_070_783),
                 Count(20, trainable=2_064_256),
             ),
+            "printed": "2.1 M",
             # The authors' result, of the code with weights from ImageNet.
             "scores": (("Cityscapes", "val", 72.1), ("Cityscapes", "test", 69.8)),
         },

@@ -58,6 +58,7 @@ VARIANTS = (
                 Count(19, folded=1_125_955, trainable=1_137_795, total=1_161_475),
                 Count(11, trainable=1_136_763),
             ),
+            "printed": "1.11 M",
             "scores": (("Cityscapes", "val", 68.6), ("Cityscapes", "test", 68.0)),
         },
     ),

@@ -61,6 +61,7 @@ VARIANTS = (
         "FC-DenseNet with 56 convolutions, 4 layers in each block.",
         {"growth_rate": 12, "layers_per_block": (4,) * 11},
         {
+            "printed": "1.5 M",
             "counts": (Count(11, trainable=1_376_795, total=1_397_963),),
             "scores": (("CamVid", "test", 58.9),),
         },
@@ -70,6 +71,7 @@ VARIANTS = (
         "FC-DenseNet with 67 convolutions, 5 layers in each block.",
         {"layers_per_block": (5,) * 11},
         {
+            "printed": "3.5 M",
             "counts": (Count(11, trainable=3_463_243, total=3_502_923),),
             "scores": (("CamVid", "test", 65.8),),
         },
@@ -79,6 +81,7 @@ VARIANTS = (
         "FC-DenseNet with 103 convolutions: the One Hundred Layers Tiramisu.",
         {},
         {
+            "printed": "9.4 M",
             "counts": (Count(11, trainable=9_322_091, total=9_425_163),),
             "scores": (("CamVid", "test", 66.9),),
         },

@@ -79,6 +79,7 @@ VARIANTS = (
         "HRNetV2-W48: 48 channels in the branch of highest resolution.",
         {"width": 48},
         {
+            "printed": "65.8 M",
             "counts": (Count(19, trainable=65_859_379, total=65_944_915),),
             "scores": (("Cityscapes", "val", 80.9),),
         },

@@ -55,6 +55,7 @@ class Options(NamedTuple):
         # The classifier has 128 inputs and a bias for each class.
         Count(11, folded=6_685_715 - 8 * 129),
     ),
+    printed="6.68 M",
     scores=(("Cityscapes", "val", 67.7), ("Cityscapes", "test", 69.5)),
     tiny={"blocks": (1, 2, 1, 1), "width": 0.0625},
 )

@@ -72,6 +72,7 @@ COUNTS = (
     paper=PAPER,
     recipe="pspnet",
     counts=COUNTS,
+    printed="65.7 M",
     output_stride=8,
     scores=(("Cityscapes", "test", 78.4), ("Cityscapes", "val", 79.7)),
     tiny={"encoder_options": {"blocks": (1, 1, 1, 1), "width": 0.125}, "filters": 16},

@@ -48,7 +48,8 @@ class Facts:
             multiples of it need no rounding; others work as well.
         smallest: smallest height and width in pixels.
         image_size: height and width of the paper's images in pixels, None if not stated.
-        printed: number of parameters as the paper prints it, such as "68.9 M", or "".
+        printed: number of parameters as the paper, or a later one in a comparison, prints it, such
+            as "68.9 M", or "".
         dimensions: numbers of spatial dimensions it can be built for: 2 for images, 3 for
             volumes (depth, height, width, channels). The first one is the builder's default.
         scores: published results: (data set, split, mean IoU or top-1 accuracy in percent).

@@ -56,6 +56,7 @@ VARIANTS = (
                 Count(11, trainable=29_449_355, total=29_465_227),
                 Count(19, trainable=29_453_971),
             ),
+            "printed": "29.46 M",
             "scores": (("CamVid", "test", 60.1), ("Cityscapes", "test", 56.1)),
         },
     ),
@@ -64,7 +65,11 @@ VARIANTS = (
         "SegNet-Basic: four 7x7 convolutions and their mirror image.",
         {"blocks": (1, 1, 1, 1), "filters": (64, 64, 64, 64), "kernel_size": 7, "basic": True},
         # The authors' 1.4 million. Each class has 64 weights and a bias.
-        {"counts": (Count(11, trainable=1_416_587, total=1_417_611),), "output_stride": 16},
+        {
+            "printed": "1.4 M",
+            "counts": (Count(11, trainable=1_416_587, total=1_417_611),),
+            "output_stride": 16,
+        },
     ),
 )
 

@@ -20,6 +20,38 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+def test_every_segmentation_network_of_pictures_has_its_multiply_adds():
+    pictures = [n for n in models.names("segmentation") if models.facts(n).dimensions[0] == 2]
+    known = table.costs("segmentation")
+    assert sorted(known.index) == pictures
+    assert known["macs"].min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        # ERFNet at 512x1024.
+        ("erfnet", 26.60),
+        # ContextNet cn14 and Fast-SCNN at 1024x2048, four times the pixels: 5.630 and 6.708.
+        ("contextnet_cn14", 5.630 / 4),
+        ("fast_scnn", 6.708 / 4),
+        # Width 18 at 1024x2048: 147.4.
+        ("hrnet_v2_w18", 147.4 / 4),
+    ],
+)
+def test_multiply_adds_of_segmentation_networks_are_the_known_ones(name, published):
+    # Counted by hand from the layer tables, in units of 1e9.
+    found = table.costs("segmentation").loc[name, "macs"] / 1e9
+    assert found == pytest.approx(published, rel=3e-3)
+
+
+def test_the_scores_of_shipped_networks_stand_in_their_rows():
+    lines = table.markdown_table("segmentation").splitlines()
+    (line,) = [x for x in lines if "`contextnet_cn14`" in x]
+    # 65.2 is the mean of the classes in its card.
+    assert "| 65.2 CamVid val |" in line
+
+
 def test_every_classifier_has_its_costs():
     assert sorted(table.costs().index) == models.names("classification")
     assert all(models.facts(name).image_size for name in models.names("classification"))
