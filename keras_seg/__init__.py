@@ -1,4 +1,4 @@
-"""From a folder of pictures and masks to a network on a phone or behind TF Serving."""
+"""Semantic segmentation with Keras 3: training, evaluation, export to TF Serving and TFLite."""
 
 import importlib
 import importlib.util
@@ -44,7 +44,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is im
 
 
 def _require_own_pipelines() -> None:
-    """Raise where a folder of the user's hides our package `pipelines`."""
+    """Raise if another folder named `pipelines` hides our package."""
     ours = Path(__file__).resolve().parents[1] / "pipelines"
     loaded = sys.modules.get("pipelines")
     spec = loaded.__spec__ if loaded else importlib.util.find_spec("pipelines")
@@ -59,7 +59,7 @@ def _require_own_pipelines() -> None:
 
 
 def _require_backend() -> None:
-    """Raise where Keras is asked to run on a package that is not installed."""
+    """Raise if the package of the Keras backend is not installed."""
     backend = os.environ.get("KERAS_BACKEND")  # unset, LiteRTSegmenter needs no backend at all
     if backend in ("jax", "torch", "tensorflow") and importlib.util.find_spec(backend) is None:
         raise ImportError(

@@ -1,4 +1,4 @@
-"""Checks of arguments, and the wording of what is said when one is wrong."""
+"""Checks of arguments, with common error messages."""
 
 import difflib
 import math
@@ -12,7 +12,7 @@ def one_of(subject, name, value, available):
     """Raise ValueError unless `value` is one of `available`; a near miss is suggested.
 
     Args:
-        subject: what the name belongs to, such as "architecture".
+        subject: kind of name, such as "architecture".
         name: the argument's name.
         value: what was received.
         available: the names that are allowed.
@@ -153,7 +153,7 @@ def ignore_class(subject, value):
         value: the id.
 
     Raises:
-        ValueError: it is no whole number, or its size is above 2**24.
+        ValueError: it is not a whole number, or its absolute value is above 2**24.
 
     >>> ignore_class("DiceLoss", 255)
     """
@@ -166,7 +166,7 @@ def ignore_class(subject, value):
 
 
 def input_spec(subject, spec, num_channels, dimensions):
-    """The spec, if it has the channels and dimensions of a network; the plain one for None.
+    """The spec, if it has the channels and dimensions of a network; the default one for None.
 
     Args:
         subject: name of the caller, such as "Segmenter".
@@ -195,7 +195,7 @@ def input_spec(subject, spec, num_channels, dimensions):
 
 
 def stage_counts(subject, name, value, count, what="the blocks of each stage", example=None):
-    """Raise unless a value is so many whole numbers from 1: the blocks of each stage.
+    """Raise unless a value is `count` whole numbers above 0: the blocks of each stage.
 
     Args:
         subject: name of the caller, such as a network's name.

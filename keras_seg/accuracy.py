@@ -82,7 +82,7 @@ class Accuracy:
         The confusion matrix is written beside it: `scores_confusion.csv` beside `scores.csv`.
 
         Args:
-            path: the file; folders on the way to it are made, an earlier file is replaced.
+            path: the file; missing folders are created, an earlier file is replaced.
         """
         path, table = Path(path), self.table
         whole = {**table.mean().to_dict(), "accuracy": self.top_1, "pictures": self.confusion.sum()}
@@ -131,7 +131,8 @@ def evaluate_classifier(
         `Accuracy`.
 
     Raises:
-        ValueError: there is no batch, an id is no class, or there is not one name per picture.
+        ValueError: there is no batch, an id is not a class, or not one name per
+            picture.
 
     >>> batches = [(np.zeros((2, 32, 32, 3), "uint8"), np.array([1, 0]))]
     >>> scores = evaluate_classifier(lambda x: np.array([[0, 1], [0, 2.0]]), batches, ["a", "b"])
@@ -146,7 +147,7 @@ def evaluate_classifier(
     if not truths:
         raise ValueError(
             "`evaluate_classifier` needs at least one batch. Received: none. Check the split's "
-            "name; an iterator that was used up gives nothing a second time."
+            "name; an iterator can be used only once."
         )
     truth, score = np.concatenate(truths), np.concatenate(scores)
     found = score.argmax(axis=-1)
@@ -189,7 +190,7 @@ def mean_class_accuracy(confusion) -> float:
 
 
 def _pictures(names, truth, scores, ranks, class_names) -> pd.DataFrame:
-    """One row per picture, that with the least probable truth first."""
+    """One row per picture, sorted by the probability of the true class, the lowest first."""
     if names is None:
         return pd.DataFrame()
     if len(names) != len(truth):

@@ -1,4 +1,4 @@
-"""The card of a run: what it is, how it was trained, what it scores. Written from its files."""
+"""The card of a run: network, training and scores, written from the run's files."""
 
 import pandas as pd
 
@@ -41,7 +41,7 @@ def write_card(run, notes=""):
             "`write_card` needs the scores of a run. Received: a run without scores.csv in "
             f"'{run.folder}'. Call `run.evaluate(...)` first."
         )
-    # "val" is scores.csv; another split or data set has its name behind: scores_test.csv.
+    # "val" is scores.csv; other splits and data sets have their name appended: scores_test.csv.
     found = sorted(run.folder.glob("scores_*.csv"))
     more = [path for path in found if not path.stem.endswith("_confusion")]
     tables = [_scores(path) for path in (scores, *more)]

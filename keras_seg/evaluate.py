@@ -1,4 +1,4 @@
-"""Scores by class name, all of them from one confusion matrix over a whole set."""
+"""Scores by class name, from one confusion matrix over a whole set."""
 
 import dataclasses
 import operator
@@ -122,7 +122,7 @@ class Scores:
         """Write the table as a CSV file, with the mean over the classes as its last row.
 
         Args:
-            path: the file; folders on the way to it are made, an earlier file is replaced.
+            path: the file; missing folders are created, an earlier file is replaced.
         """
         table = self.table
         means = {**table.mean().to_dict(), "iou": self.mean_iou, "pixels": table["pixels"].sum()}
@@ -137,7 +137,7 @@ class Scores:
         )
 
     def _texts(self) -> pd.DataFrame:
-        """The table in words: percent, share of the pixels, a dash where nothing is known."""
+        """The table as text: percent, share of the pixels, a dash for unknown values."""
         shares = self.table
         shares["pixels"] = _share(shares["pixels"].to_numpy(), self.confusion.sum())
         return shares.map(lambda share: "-" if np.isnan(share) else f"{100 * share:.2f} %")
@@ -185,7 +185,7 @@ def evaluate(
 
     Raises:
         ValueError: there is no batch, predictions have another shape than the truth, or an id is
-            no class.
+            not a class.
 
     >>> truth = np.array([[[0, 1], [1, 255]]], "uint8")
     >>> batches = [(truth[..., None], truth)]
@@ -217,7 +217,7 @@ def evaluate(
     if not count:
         raise ValueError(
             "`evaluate` needs at least one batch. Received: none. Check the split's name and "
-            "files; an iterator that was used up gives nothing a second time."
+            "files; an iterator can be used only once."
         )
     return Scores(confusion, tuple(class_names), _pictures(names, rows))
 

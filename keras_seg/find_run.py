@@ -1,4 +1,4 @@
-"""Trained networks by the name or the folder of their run."""
+"""Find trained networks by the name or the folder of their run."""
 
 import os
 from pathlib import Path

@@ -16,7 +16,7 @@ def confusion_matrix(labels, predictions, num_classes, ignore_class: int | None 
         labels: integer ids, any shape.
         predictions: integer ids 0..num_classes - 1, same shape.
         num_classes: classes, the ignored one not counted.
-        ignore_class: pixels with this label are left out; None leaves out nothing.
+        ignore_class: pixels with this label are left out; None to count all.
 
     Returns:
         int64 array (num_classes, num_classes): rows are the truth, columns the prediction.
@@ -130,8 +130,8 @@ class MeanIoU(keras.metrics.Metric):
 
     Raises:
         ValueError: an argument is out of range; or labels were neither of 0..num_classes - 1 nor
-            `ignore_class`, which `result` says. Within a compiled step, which cannot raise, the
-            result is nan.
+            `ignore_class`, which `result` reports. In compiled code, which cannot raise, the result
+            is nan.
 
     >>> metric = MeanIoU(num_classes=2)
     >>> metric.update_state([[0, 255]], [[[1.0, 0.0], [0.0, 1.0]]])
@@ -183,7 +183,7 @@ class MeanIoU(keras.metrics.Metric):
         return ops.where(self.impossible > 0, float("nan"), mean)
 
     def _check_labels(self):
-        """Raise for labels that were no ids, where their number is known."""
+        """Raise for invalid labels, if their number is known."""
         try:
             impossible = int(ops.convert_to_numpy(self.impossible))
         except (NotImplementedError, TypeError):  # Within a graph of TensorFlow, or JAX's.

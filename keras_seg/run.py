@@ -1,4 +1,4 @@
-"""A run: the folder in which a training leaves everything that is needed later."""
+"""A run: the folder with the results of a training."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ class Run:
         except ValueError as error:
             raise ValueError(
                 "A run's run.json must be JSON, as `keras_seg.fit` writes it. Received: "
-                f"'{self.folder / 'run.json'}' ({error}). Take it from a copy of the run."
+                f"'{self.folder / 'run.json'}' ({error}). Restore it from a copy of the run."
             ) from None
         self._segmenter = None
         if data is not None:
@@ -70,7 +70,7 @@ class Run:
         return f"<Run '{self.folder}': {epochs}{score}>"
 
     def _repr_html_(self):
-        """What the run is, as a table for a notebook."""
+        """Description of the run, as a table for a notebook."""
         setup, best = self.settings["setup"], self.settings.get("best") or {}
         rows = {
             "network": network_of(self.settings).rstrip(", "),
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def task(self):
-        """What the network is for: "segmentation" or "classification"."""
+        """The task of the network: "segmentation" or "classification"."""
         return self.settings.get("task", "segmentation")
 
     @property
@@ -96,7 +96,7 @@ class Run:
 
     @property
     def input_spec(self):
-        """How files become the input pixels of the network, as in training.
+        """How files are converted to input pixels, as in training.
 
         `pipelines.read.InputSpec`; None for runs older than that, which used the whole range.
         """
@@ -109,7 +109,7 @@ class Run:
         return self.predictor().model
 
     def predictor(self):
-        """The trained network as what its task asks for.
+        """The trained network, as the class for its task.
 
         Returns:
             `keras_seg.Segmenter` or `keras_seg.Classifier`.
@@ -120,13 +120,13 @@ class Run:
         return self.classifier() if self.task == "classification" else self.segmenter()
 
     def classifier(self):
-        """The trained network as a `Classifier`: pictures in, one class each out.
+        """The trained network as a `Classifier`, which predicts one class per picture.
 
         Returns:
             `keras_seg.Classifier`, with class names.
 
         Raises:
-            ValueError: the run is no classifier's, the first epoch has not ended yet, or
+            ValueError: the run is not a classifier's, the first epoch has not ended yet, or
                 model.keras is damaged.
         """
         from keras_seg.inference.classifier import Classifier
@@ -150,14 +150,14 @@ class Run:
         """The network in model.keras."""
         if not (self.folder / "model.keras").is_file():
             raise ValueError(
-                f"A run has a network after its first epoch. Received: '{self.folder}' with "
-                f"{self.settings['epochs_done']} epochs and no model.keras. Call the same "
-                "`keras_seg.fit` again to go on with it."
+                "A run has no network before the end of its first epoch. Received: "
+                f"'{self.folder}' with {self.settings['epochs_done']} epochs and no model.keras. "
+                "Call `keras_seg.fit` again with the same arguments to resume it."
             )
         return read_network(self.folder / "model.keras")
 
     def segmenter(self):
-        """The trained network as a `Segmenter`: pictures in, label maps out.
+        """The trained network as a `Segmenter`, which predicts label maps.
 
         Returns:
             `keras_seg.Segmenter`, with class names and palette.
@@ -184,7 +184,7 @@ class Run:
         Args:
             split: name of a split of the data set.
             data: a data set other than the one of the training.
-            batch_size: pictures at a time; the scores do not depend on it.
+            batch_size: pictures per batch; the scores do not depend on it.
 
         Returns:
             `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy; its
@@ -212,7 +212,7 @@ class Run:
         return scores
 
     def show(self, split="val", num_images=4, data=None):
-        """Curves of the training, and pictures with truth, prediction and errors.
+        """Plot training curves, and pictures with truth, prediction and errors.
 
         Also written to figures/curves.png and figures/<split>.png of the run.
 
@@ -232,12 +232,12 @@ class Run:
         return Figures((self.show_curves(), self.show_pictures(split, num_images, data)))
 
     def show_pictures(self, split="val", num_images=4, data=None):
-        """The second figure of `show` alone: pictures, truth, prediction, errors, one legend.
+        """Plot pictures with truth, prediction and errors, the second figure of `show`.
 
         Args:
             split: name of a split.
             num_images: how many pictures, spread evenly over the split.
-            data: a data set in the place of the run's own.
+            data: a data set other than the one of the training.
 
         Returns:
             `matplotlib.figure.Figure`, also written to the run's folder `figures`.
@@ -250,7 +250,7 @@ class Run:
         return self._keep(figure, f"{split}.png")
 
     def _figure(self, images, truths):
-        """Pictures with the truth and what the network finds."""
+        """Pictures with truth and prediction."""
         from keras_seg.show import show_classified, show_predictions
 
         names = self.settings["class_names"]
@@ -261,14 +261,14 @@ class Run:
         return show_predictions(images, truths, found, names, self.settings["palette"])
 
     def show_worst(self, split="val", num_images=8, data=None):
-        """The pictures with the lowest mean IoU: pictures, truth, prediction, errors.
+        """Plot the pictures with the lowest mean IoU, with truth, prediction and errors.
 
-        Of a classifier those whose own class is the least probable: the most certain mistakes.
+        For a classifier, the pictures with the lowest probability of the true class.
 
         Args:
             split: name of a split.
             num_images: how many pictures.
-            data: a data set in the place of the run's own.
+            data: a data set other than the one of the training.
 
         Returns:
             `matplotlib.figure.Figure`, also written to the run's folder `figures`.
@@ -283,7 +283,7 @@ class Run:
         return self._keep(self._figure(images, truths), f"{split}_worst.png")
 
     def show_curves(self):
-        """The first figure of `show` alone: loss, learning rate and IoU by epoch.
+        """Plot loss, learning rate and IoU by epoch, the first figure of `show`.
 
         Returns:
             `matplotlib.figure.Figure`, also written to the run's folder `figures`.
@@ -369,7 +369,7 @@ class Run:
     def _export_size(self):
         """The size of whole pictures: the model's own, run.json's, the data set's.
 
-        Older runs without a data set have the size of training crops alone.
+        Older runs without a data set only have the size of training crops.
         """
         size = self.predictor().fixed_size or self.settings.get("picture_size")
         if size is None and self.data is not None:

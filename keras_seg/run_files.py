@@ -1,4 +1,4 @@
-"""What a run keeps in files, and the pictures that it shows."""
+"""Files of a run, and the pictures for its figures."""
 
 import itertools
 import os
@@ -34,7 +34,7 @@ def pick_examples(data, split, count):
 
 
 def read_examples(data, split, wanted):
-    """Pictures and labels of a split by their places in it.
+    """Pictures and labels of a split by index.
 
     Args:
         data: a data set.
@@ -49,7 +49,7 @@ def read_examples(data, split, wanted):
     >>> len(read_examples(data, "train", [2, 0])[0])
     2
     """
-    if hasattr(data, "example"):  # Reads these files and no other.
+    if hasattr(data, "example"):  # Reads only these files.
         picked = [data.example(split, index) for index in wanted]
     else:
         found = {
@@ -90,7 +90,7 @@ def picture_size(data):
 
 
 def calibration_pictures(data, count):
-    """Training pictures for the ranges of an int8 file; no others are read.
+    """Training pictures for the calibration of int8 files; only these are read.
 
     Args:
         data: a data set.
@@ -106,7 +106,7 @@ def calibration_pictures(data, count):
 
 
 def network_of(settings):
-    """The network of a run with its encoder, in words that something follows.
+    """The network of a run with its encoder, as the beginning of a sentence.
 
     Args:
         settings: contents of run.json.
@@ -149,8 +149,8 @@ def read_history(folder):
     except (OSError, ValueError, KeyError) as error:  # ValueError: also those of pandas, Unicode.
         raise ValueError(
             "The history of a run must be a table with one row per epoch and a column 'epoch'. "
-            f"Received: '{path}' ({type(error).__name__}: {str(error).strip()}). Take it from a "
-            "copy of the run, or delete it: what else the run holds does not need it."
+            f"Received: '{path}' ({type(error).__name__}: {str(error).strip()}). Restore it from a "
+            "copy of the run, or delete it: the other files of the run do not need it."
         ) from error
     return history
 
@@ -165,7 +165,7 @@ def read_network(path):
         `keras.Model`, not compiled.
 
     Raises:
-        ValueError: the file is damaged, or holds layers that are not known here.
+        ValueError: the file is damaged, or holds unknown layers.
 
     >>> from keras_seg.find_run import find_run
     >>> read_network(find_run("contextnet_cn14-camvid") / "model.keras").output_shape[-1]
@@ -178,14 +178,14 @@ def read_network(path):
         if isinstance(error, ValueError) and "File not found" in reason:
             reason = "it is no zip file"
         raise ValueError(
-            "A network is kept in a whole .keras file whose layers are known. Received: "
-            f"'{path}' ({type(error).__name__}: {reason}). Take it from a copy of the run, or "
-            "train again in another folder; import the modules of layers of your own before."
+            "A .keras file must be complete, and its layers must be known. Received: "
+            f"'{path}' ({type(error).__name__}: {reason}). Restore it from a copy of the run, or "
+            "train again in another folder; import the modules of custom layers first."
         ) from error
 
 
 def write_text(path, text):
-    """Write a text file at once: a reader sees the old one or the new one, never a part.
+    """Write a text file atomically: a reader sees the old or the new content, never a part.
 
     Args:
         path: the file.
@@ -202,5 +202,5 @@ def write_text(path, text):
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())  # Otherwise a machine that stops may leave an empty file.
+        os.fsync(file.fileno())  # Otherwise a power failure may leave an empty file.
     os.replace(temporary, path)

@@ -37,7 +37,7 @@ class _WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class Poly(_WarmUp):
-    """`initial * (1 - step / decay_steps) ** power`, as DeepLab and ContextNet train.
+    """`initial * (1 - step / decay_steps) ** power`, as for DeepLab and ContextNet.
 
     Args:
         initial_learning_rate: rate at the first step after the warm-up.
@@ -72,7 +72,7 @@ class Poly(_WarmUp):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class Exponential(_WarmUp):
-    """`initial * rate ** epoch`, one step down per epoch, as FC-DenseNet trains.
+    """`initial * rate ** epoch`, constant within an epoch, as for FC-DenseNet.
 
     Args:
         initial_learning_rate: rate in the first epoch after the warm-up.

@@ -1,18 +1,18 @@
-"""What networks and data sets are for: a class for every pixel, or one for every picture."""
+"""Tasks of networks and data sets: a class for every pixel, or for every picture."""
 
 import keras
 
 from keras_seg import models
 from keras_seg.inference.compiled import logits_model
 
-# The measure by which the best weights are chosen, and its name in words.
+# The measure by which the best weights are chosen, and its name.
 MONITORS = {"segmentation": "val_mean_iou", "classification": "val_accuracy"}
 SCORES = {"segmentation": "mean IoU", "classification": "top-1 accuracy"}
 OF_MAPS = ("boundary", "dice", "lovasz", "tversky")  # losses that need more than one pixel
 
 
 def task_of(model):
-    """What a network is for.
+    """The task of a network.
 
     Args:
         model: name of an architecture, or a `keras.Model`.
@@ -30,7 +30,7 @@ def task_of(model):
 
 
 def task_of_data(data):
-    """What a data set is for: its `task`, "segmentation" where it does not say.
+    """The task of a data set: its `task`, or "segmentation" if it has none.
 
     Args:
         data: a data set.
@@ -50,7 +50,7 @@ def require_fitting(model, data, recipe):
         recipe: a `Recipe`.
 
     Raises:
-        ValueError: they are not; names them.
+        ValueError: they are not.
     """
     task, wanted = task_of(model), task_of_data(data)
     name = model.name if isinstance(model, keras.Model) else model
@@ -58,7 +58,7 @@ def require_fitting(model, data, recipe):
         labels = {"segmentation": "a mask for each picture", "classification": "one class each"}
         raise ValueError(
             f"`fit` needs a network and a data set for the same task. Received: '{name}' for "
-            f"{task}, and data '{data.name}' for {wanted}, with {labels[wanted]}. Take a network "
+            f"{task}, and data '{data.name}' for {wanted}, with {labels[wanted]}. Use a network "
             f"of `keras_seg.models.names('{wanted}')`, or data for {task}: "
             + ("pipelines.from_folders." if wanted == "classification" else "")
             + ("pipelines.from_class_folders." if wanted == "segmentation" else "")

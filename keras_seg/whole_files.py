@@ -1,4 +1,4 @@
-"""Files that appear under their own name only once they are complete."""
+"""Files that are renamed to their final name when they are complete."""
 
 import contextlib
 import uuid
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def draft(subject: str, path) -> Iterator[Path]:
-    """Give a temporary name beside a file; renamed at the end, removed after an error.
+    """Provide a temporary path beside a file; rename it at the end, remove it after an error.
 
-    Two that write the same file do not mix: each has a temporary name of its own, with the same
-    ending. Missing folders are made.
+    Concurrent writers have different temporary names, with the same suffix. Missing folders are
+    created.
 
     Args:
         subject: name of the caller, such as "tiles".
@@ -21,7 +21,7 @@ def draft(subject: str, path) -> Iterator[Path]:
         the path to write to.
 
     Raises:
-        ValueError: the folder cannot be written.
+        ValueError: the folder is not writable.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "new" / "notes.txt"
@@ -41,14 +41,14 @@ def draft(subject: str, path) -> Iterator[Path]:
 
 
 def require_folder(subject: str, folder) -> None:
-    """Make a folder where there is none, and raise unless files can be written to it.
+    """Create a folder if needed, and raise unless it is writable.
 
     Args:
         subject: name of the caller, such as "tiles".
         folder: the folder.
 
     Raises:
-        ValueError: it cannot be written; says which and why.
+        ValueError: it is not writable.
 
     >>> import tempfile
     >>> require_folder("tiles", tempfile.mkdtemp())
@@ -61,7 +61,7 @@ def require_folder(subject: str, folder) -> None:
         probe.unlink()
     except OSError as error:
         raise ValueError(
-            f"`{subject}` needs a folder that it can write to. "
+            f"`{subject}` needs a writable folder. "
             f"Received: '{folder}' ({error.strerror or error}). Choose another folder, or change "
             "its permissions."
         ) from error

@@ -34,7 +34,7 @@ def transposed_output_size(size, kernel_size, stride=1, padding=0, output_paddin
         size: pixels of the input.
         kernel_size: taps of the kernel.
         stride: pixels of output from one pixel of input to the next.
-        padding: pixels that are cut off on each side.
+        padding: pixels that are removed on each side.
         output_padding: pixels that are added at the end.
 
     Returns:
@@ -60,7 +60,7 @@ def convolution_matrix(kernel, height, width):
         float array ((height - kh + 1) * (width - kw + 1), height * width).
 
     Raises:
-        ValueError: the kernel is no matrix, or is larger than the map.
+        ValueError: the kernel is not a matrix, or is larger than the map.
 
     >>> convolution_matrix([[1, 2]], 1, 3).tolist()
     [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0]]
@@ -124,20 +124,20 @@ def depthwise_separable_cost(size, channels, filters, kernel_size=3, width=1.0, 
 
 
 def factorized_ratio(kernel_size, parts):
-    """Cost of several convolutions in a row as a share of one whose field is the same.
+    """Cost of several consecutive convolutions as a share of one with the same receptive field.
 
     C. Szegedy et al.: Rethinking the Inception Architecture, arXiv 1512.00567, section 3; all
     maps have as many channels.
 
     Args:
         kernel_size: side of the one square kernel.
-        parts: (height, width) of each kernel of the row.
+        parts: (height, width) of each kernel.
 
     Returns:
         float.
 
     Raises:
-        ValueError: the row sees another field than the one kernel.
+        ValueError: the parts have another receptive field than the kernel.
 
     >>> factorized_ratio(5, [(3, 3), (3, 3)])  # 18 / 25
     0.72
@@ -147,8 +147,8 @@ def factorized_ratio(kernel_size, parts):
     field = tuple(1 + sum(sides[axis] - 1 for sides in parts) for axis in range(2))
     if field != (kernel_size, kernel_size):
         raise ValueError(
-            f"`factorized_ratio` needs parts that see {kernel_size}x{kernel_size} pixels together. "
-            f"Received: parts={parts}, which see {field[0]}x{field[1]}."
+            f"`factorized_ratio` needs parts with a receptive field of {kernel_size}x{kernel_size} "
+            f"pixels. Received: parts={parts}, with {field[0]}x{field[1]}."
         )
     return sum(math.prod(sides) for sides in parts) / kernel_size**2
 
@@ -157,7 +157,7 @@ def dense_block_channels(num_layers, growth_rate, channels=0):
     """Input channels of each layer of a dense block.
 
     G. Huang et al.: Densely Connected Convolutional Networks, arXiv 1608.06993, section 3. A block
-    of L layers has L (L + 1) / 2 connections: layer l is given the maps of l - 1 layers and the
+    of L layers has L (L + 1) / 2 connections: layer l reads the maps of l - 1 layers and the
     block's input.
 
     Args:
@@ -175,12 +175,12 @@ def dense_block_channels(num_layers, growth_rate, channels=0):
 
 
 def bilinear_kernel(stride):
-    """The kernel with which a transposed convolution enlarges bilinearly.
+    """The kernel of a transposed convolution that upsamples bilinearly.
 
     J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks, arXiv 1411.4038, section 3.3.
 
     Args:
-        stride: how many times larger the map becomes, 1 or more.
+        stride: upsampling factor, 1 or more.
 
     Returns:
         float array (k, k) with k = 2 * stride - stride % 2.
@@ -196,19 +196,19 @@ def bilinear_kernel(stride):
 
 
 def dilated_taps(kernel_size, dilations):
-    """Which pixels along one axis a row of dilated convolutions reads, and how often.
+    """Count how often a sequence of dilated convolutions reads each pixel along one axis.
 
     Gaps and uneven numbers are what P. Wang et al. call gridding: Understanding Convolution for
     Semantic Segmentation, arXiv 1702.08502, section 3.2.
 
     Args:
         kernel_size: taps of each kernel.
-        dilations: pixels from one tap to the next, of each convolution in the row.
+        dilations: pixels from one tap to the next, of each convolution.
 
     Returns:
         int array, one number for each pixel of the receptive field: paths from it to the output.
 
-    >>> dilated_taps(3, [2, 2]).tolist()  # every second pixel is never seen
+    >>> dilated_taps(3, [2, 2]).tolist()  # every second pixel is not read
     [1, 0, 2, 0, 3, 0, 2, 0, 1]
     >>> dilated_taps(3, [1, 2]).tolist()
     [1, 1, 2, 1, 2, 1, 1]

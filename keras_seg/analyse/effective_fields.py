@@ -1,4 +1,4 @@
-"""Receptive fields by gradients: the pixels that a value depends on in practice."""
+"""Effective receptive fields: the gradient of a value to the pixels."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from keras_seg.analyse.receptive_fields import AXES, receptive_field
 
 
 class EffectiveField(NamedTuple):
-    """Where the output's gradient comes from.
+    """The effective receptive field of an output.
 
     Attributes:
-        influence: mean of the absolute gradient of the middle of the layer's output to each
-            pixel, float (h, w), with a largest value of 1.
+        influence: mean of the absolute gradient of the center of the layer's output to each pixel,
+            float (h, w), with a largest value of 1.
         side: square root of the number of pixels whose influence is above 4.55 % of the largest,
             in pixels: the side of a square as large (cube root for volumes).
         support: extent of the pixels with any influence, per axis, in pixels.
@@ -27,26 +27,26 @@ class EffectiveField(NamedTuple):
 
 
 def effective_receptive_field(model, size=256, layer=None, images=None, num_images=4):
-    """Measure by gradients which pixels the middle of the output really depends on.
+    """Measure by gradients how much the center of the output depends on each pixel.
 
     W. Luo, Y. Li, R. Urtasun, R. Zemel: Understanding the Effective Receptive Field in Deep
-    Convolutional Neural Networks, NeurIPS 2016, arXiv 1701.04128. The field is what the weights
-    make of the theoretical one; it is far smaller before training.
+    Convolutional Neural Networks, NeurIPS 2016, arXiv 1701.04128. It depends on the weights, and is
+    far smaller than the theoretical field before training.
 
     Args:
-        model: functional model; its weights count.
+        model: functional model.
         size: side of the pictures in pixels, where `images` are not given.
         layer: name of the layer, or of the operation of `keras.ops`, whose output is measured; the
             model's own output if None.
         images: pixels 0..255 (b, h, w, c) to take the gradient at; noise if None.
-        num_images: how many pictures of noise.
+        num_images: number of noise pictures.
 
     Returns:
         `EffectiveField`.
 
     Raises:
-        ValueError: `size` or `num_images` is out of range, `images` is no batch of pictures, or
-            there is no such layer.
+        ValueError: `size` or `num_images` is out of range, `images` is not a batch of pictures,
+            or there is no such layer.
 
     >>> x = keras.Input((None, None, 3))
     >>> model = keras.Model(x, keras.layers.Conv2D(4, 3, padding="same")(x))
@@ -84,19 +84,20 @@ def effective_receptive_field(model, size=256, layer=None, images=None, num_imag
 
 
 def effective_receptive_fields(model, layers=None, size=256, images=None, num_images=4):
-    """Measure the effective receptive field of each layer, beside the theoretical one.
+    """Measure the effective receptive field of each layer, and list the theoretical one.
 
     Args:
-        model: functional model; its weights count.
+        model: functional model.
         layers: names of layers; all convolutions if None.
         size: side of the pictures in pixels, where `images` are not given.
         images: pixels 0..255 (b, h, w, c) to take the gradient at; noise if None.
-        num_images: how many pictures of noise.
+        num_images: number of noise pictures.
 
     Returns:
         `pandas.DataFrame` with a row per layer: `side` of the effective field in pixels; extent of
         the pixels with any influence and of the theoretical field, both per axis, such as
-        `support_height` and `field_height`; and `share`, the side of the one within the other.
+        `support_height` and `field_height`; and `share`, the effective side as a share of the
+        theoretical one.
 
     Raises:
         ValueError: an argument is out of range, or there is no such layer.

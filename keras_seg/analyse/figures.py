@@ -1,4 +1,4 @@
-"""Figures of receptive fields; their arguments are whole numbers, so that sliders can set them."""
+"""Figures of receptive fields; their arguments are whole numbers, for use with sliders."""
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -12,7 +12,7 @@ COLORS = "magma"
 
 
 def show_dilation(kernel_size=3, dilation=2, num_layers=2):
-    """Draw how often a value depends on each pixel, through a row of dilated convolutions.
+    """Draw how often a value depends on each pixel, through a sequence of dilated convolutions.
 
     Args:
         kernel_size: side of each kernel in pixels.
@@ -20,10 +20,11 @@ def show_dilation(kernel_size=3, dilation=2, num_layers=2):
         num_layers: number of layers, where `dilation` is one number.
 
     Returns:
-        Figure: the number of paths from each pixel of the receptive field; black where none leads.
+        Figure: the number of paths from each pixel of the receptive field; black where there is
+            none.
 
     Raises:
-        ValueError: an argument is no whole number from 1.
+        ValueError: an argument is not a whole number above 0.
 
     >>> show_dilation(3, (1, 2)).axes[0].get_title()
     'dilation 1, 2: 49 of 49 pixels of the 7x7 field are seen'
@@ -42,7 +43,7 @@ def show_dilation(kernel_size=3, dilation=2, num_layers=2):
 
 
 def show_transposed(size=4, kernel_size=3, stride=2):
-    """Draw how many products are added up in each pixel of a transposed convolution's output.
+    """Draw the number of products summed in each pixel of a transposed convolution's output.
 
     Args:
         size: height and width of the input in pixels.
@@ -50,10 +51,10 @@ def show_transposed(size=4, kernel_size=3, stride=2):
         stride: pixels of output from one pixel of input to the next.
 
     Returns:
-        Figure: uneven numbers are the checkerboard that such layers leave in pictures.
+        Figure: uneven numbers cause the checkerboard artifacts of such layers.
 
     Raises:
-        ValueError: an argument is no whole number from 1.
+        ValueError: an argument is not a whole number above 0.
 
     >>> show_transposed(4, 3, 2).axes[0].get_title()  # 2 * 3 + 3 = 9
     '4x4 becomes 9x9; 1 to 4 products in a pixel'
@@ -70,7 +71,7 @@ def show_transposed(size=4, kernel_size=3, stride=2):
 
 
 def show_field(image, fields, layer):
-    """Draw the receptive field of the middle of one layer's map on a picture.
+    """Draw the receptive field of the center of one layer's map on a picture.
 
     Args:
         image: pixels 0..255 (h, w, c).
@@ -78,7 +79,7 @@ def show_field(image, fields, layer):
         layer: name of a layer, a row of the table.
 
     Returns:
-        Figure; what the layer cannot see is dark.
+        Figure; pixels outside of the receptive field are dark.
 
     Raises:
         ValueError: there is no such layer.

@@ -6,8 +6,8 @@ from keras_seg.analyse.reach import POINTWISE
 from keras_seg.analyse.walk import Walk
 from keras_seg.layers import MaxUnpooling2D, PositionAttention
 
-# What the gradient of a layer needs, beside its kernel; layers not listed need nothing, as a sum,
-# a concatenation or a resize.
+# Tensors that the gradient of a layer needs, besides its kernel. Other layers need none, such as a
+# sum, a concatenation or a resize.
 NEEDS_INPUT = (
     layers.BatchNormalization,
     layers.Conv1D,
@@ -125,7 +125,7 @@ def _training(steps, inputs, outputs, sizes, around):
 
 
 def _forward(step, sizes, rest):
-    """The first pass through what is computed again later: nothing of it is kept."""
+    """The first pass through a block that is recomputed later: nothing of it is kept."""
     inside = inference(Walk(step.inside, step.inputs, step.outputs), sizes)
     return {key: rest + bytes_used for key, bytes_used in inside.items()}
 

@@ -1,4 +1,4 @@
-"""What merging branches into one convolution changes: parameters, and results by rounding."""
+"""Compare networks before and after merging branches: parameters, and rounding differences."""
 
 import keras
 import numpy as np
@@ -12,17 +12,17 @@ def merge_report(model, merged, images=None):
 
     Args:
         model: network with branches, such as of `build("repvgg_a0", ...)`.
-        merged: what `keras_seg.models.encoders.merge_branches` made of it.
-        images: pixels 0..255 (b, h, w, c) to compute with; two pictures of noise if None, of 64
-            pixels where the network takes any size.
+        merged: the result of `keras_seg.models.encoders.merge_branches`.
+        images: pixels 0..255 (b, h, w, c) for the comparison; two noise pictures if None, of 64
+            pixels if the network takes any size.
 
     Returns:
         `pandas.DataFrame` with a row per merged convolution, and one for the output: `branches` and
-        `merged`, the numbers of parameters; `difference`, the largest one of the block's results,
-        relative to the largest result.
+        `merged`, the numbers of parameters; `difference`, the largest difference of the block's
+        outputs, relative to the largest output.
 
     Raises:
-        ValueError: `merged` has no merged convolutions, or is of another network.
+        ValueError: `merged` has no merged convolutions, or is another network.
 
     >>> from keras_seg import models
     >>> small = {"blocks": (1, 1, 1, 1), "width": 0.125, "last_width": 0.125}

@@ -23,7 +23,7 @@ MULTIPLYING = (layers.Multiply, arrays.Multiply)
 
 
 def _classes(names):
-    """Classes by module and names; versions of Keras differ in which there are."""
+    """Classes by module and names; not all versions of Keras have all of them."""
     return [
         getattr(module, name)
         for module, listed in names.items()
@@ -45,7 +45,7 @@ def _argument(operation, place, name):
 
 
 def _at(value, axis):
-    """One axis of a setting that may be for all."""
+    """One axis of a setting that may be given once for all axes."""
     return value if isinstance(value, int) else value[axis]
 
 
@@ -106,8 +106,9 @@ def _get_item(operation, inputs, axis):
     key = tuple(key) if isinstance(key, tuple | list) else (key,)
     if not all(isinstance(part, int | slice) for part in key):
         raise TypeError(
-            "`receptive_field` knows slices of maps that name every axis up to the last one cut. "
-            f"Received: key={key!r}. For example, write x[:, 1:, 1:], or take a Cropping2D layer."
+            "`receptive_field` supports slices of maps that list every axis up to the last sliced "
+            f"one. Received: key={key!r}. For example, write x[:, 1:, 1:], or use a Cropping2D "
+            "layer."
         )
     part = key[axis + 1] if axis + 1 < len(key) else slice(None)
     part = slice(part, part + 1 or None) if isinstance(part, int) else part
@@ -120,10 +121,10 @@ def _resize(operation, inputs, axis):
     known = operation.interpolation in ("nearest", "bilinear") and not operation.antialias
     if size is None or not known:
         raise TypeError(
-            "`receptive_field` knows keras.ops.image.resize of maps of known size, nearest or "
+            "`receptive_field` supports keras.ops.image.resize of maps of known size, nearest or "
             f"bilinear. Received: operation {operation.name!r} with interpolation="
             f"{operation.interpolation!r} on a map of size {size}. Build the model with a known "
-            "input_shape, or take keras_seg.layers.ResizeLike."
+            "input_shape, or use keras_seg.layers.ResizeLike."
         )
     made = max(1, round(len(inputs[0].first) * operation.size[axis] / size))
     return _resized(inputs[0], made, operation.interpolation)

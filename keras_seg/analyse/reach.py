@@ -89,7 +89,7 @@ CONVOLUTION = (
     layers.SeparableConv1D,
     layers.SeparableConv2D,
 )
-# One position that sees everything.
+# One position that depends on the whole picture.
 POOLED = (
     layers.Flatten,
     layers.GlobalAveragePooling1D,
@@ -99,24 +99,24 @@ POOLED = (
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
 )
-# As many positions as before, each of which sees everything.
+# As many positions as before, each depending on the whole picture.
 MIXED = (layers.GroupNormalization, PositionAttention)
 
 
 @functools.singledispatch
 def reach(layer, inputs, axis) -> Reach:
-    """The reach of a layer's output; register a function for a layer class of your own.
+    """The reach of a layer's output; register a function for a custom layer class.
 
     Args:
         layer: the layer.
         inputs: list of `Reach`, one per input.
-        axis: which spatial axis, 0 the first.
+        axis: spatial axis, counted from 0.
 
     Returns:
         `Reach` of the output.
 
     Raises:
-        TypeError: the layer's class is not known.
+        TypeError: the layer's class is unknown.
 
     >>> pixels = Reach(np.arange(6.0), np.arange(6.0))
     >>> reach(layers.MaxPooling2D(2), [pixels], axis=0).last.tolist()
@@ -127,7 +127,7 @@ def reach(layer, inputs, axis) -> Reach:
     if not isinstance(layer, layers.Layer):
         what, example = "operation of keras.ops", f"type(model.get_layer({layer.name!r}))"
     raise TypeError(
-        f"`receptive_field` does not know how far a {kind} {what} sees. Received: {what} "
+        f"`receptive_field` does not support the {what} {kind}. Received: {what} "
         f"{layer.name!r}. Register a function for it: @keras_seg.analyse.reach.register({example})."
     )
 
@@ -152,7 +152,7 @@ def _merging(layer, inputs, axis):
 
 
 def _merge(inputs):
-    """The outer ends of all inputs; one position counts for all."""
+    """The outer ends of all inputs; a single position is broadcast."""
     first, last = inputs[0]
     for other in inputs[1:]:
         first, last = np.minimum(first, other.first), np.maximum(last, other.last)
@@ -170,7 +170,7 @@ def _mixed(layer, inputs, axis):
 
 
 def _everything(n):
-    """As many positions, each of which depends on the whole picture."""
+    """As many positions, each depending on the whole picture."""
     return Reach(np.full(n, -np.inf), np.full(n, np.inf))
 
 
@@ -294,7 +294,7 @@ def _spread(given, size, stride, padding, dilation):
 
 
 def _resized(given, made, interpolation, aligned=False):
-    """Bilinear or nearest, pixel centers at half-integers or corner pixels on each other."""
+    """Bilinear or nearest, pixel centers at half-integers or aligned corner pixels."""
     n = len(given.first)
     center = (np.arange(made) + 0.5) * n / made - 0.5
     if aligned:
@@ -316,6 +316,6 @@ def _gather(given, source, inside):
 
 
 def _pair(value, axis):
-    """The two sides of an axis, of a setting that may be for one axis or for all."""
+    """The two sides of an axis, of a setting that may be given for one axis or for all."""
     value = tuple(value)
     return value[axis] if isinstance(value[0], tuple | list) else value

@@ -1,4 +1,4 @@
-"""Receptive fields by arithmetic: the pixels that a value can depend on."""
+"""Theoretical receptive fields: the pixels that a value can depend on."""
 
 import numpy as np
 import pandas as pd
@@ -15,20 +15,21 @@ LONGEST_PATTERN = 256  # positions
 
 
 def receptive_field(model, global_gates="ignore"):
-    """Find how many pixels of the picture each layer's values can depend on.
+    """Compute the theoretical receptive field of each layer.
 
-    The arithmetic follows the first and the last pixel that each position of each map depends
-    on, through every branch, so that strides, dilation, enlarged maps and skip connections count
-    exactly. Positions between those of a smaller map differ; the largest counts. The picture is
-    taken to be so large that its border plays no part.
+    The arithmetic follows the first and the last pixel that each position of each map depends on,
+    through every branch, so that strides, dilation, upsampling and skip connections are exact. If
+    fields differ between the positions of a map, the largest is given. The picture is assumed to be
+    so large that its border has no effect.
 
-    A squeeze-and-excite gate multiplies all positions by numbers that the whole picture decides:
-    with it every field is infinite. By default such factors are left out, and the fields are those
-    of the convolutions.
+    A squeeze-and-excite gate multiplies all positions by numbers that depend on the whole
+    picture: with it every field is infinite. By default such factors are left out, and the fields
+    are those of the convolutions.
 
     Args:
         model: functional model of one input, such as `keras_seg.models.build` returns.
-        global_gates: "ignore" leaves factors that see the whole picture out, "count" does not.
+        global_gates: "ignore" leaves out factors that depend on the whole picture, "count" includes
+            them.
 
     Returns:
         `pandas.DataFrame` with one row per layer, by name, in order: `height` and `width` of the
@@ -37,7 +38,7 @@ def receptive_field(model, global_gates="ignore"):
         `attrs["global_gates"]` lists the layers where a factor was left out.
 
     Raises:
-        TypeError: the model is no graph of layers, or has a layer of an unknown class.
+        TypeError: the model is not a graph of layers, or has a layer of an unknown class.
         ValueError: `global_gates` is neither of the two.
 
     >>> import keras
@@ -108,7 +109,7 @@ def _stride(made, size):
 
 
 def _largest(made, size):
-    """Most pixels that a position depends on; nan where the border hides it."""
+    """Most pixels that a position depends on; nan if it reaches the border."""
     if _sees_everything(made):
         return np.inf
     whole = (made.first > 0) & (made.last < size - 1)

@@ -14,19 +14,19 @@ MIB = 2**20
 
 
 def summary(model, input_shape=None, batch_size=1):
-    """List the layers of a network with what each costs.
+    """List the layers of a network with parameters, multiplications and memory.
 
-    Multiply-accumulates are those of kernels; normalization, activation and resizing count as
-    nothing. Memory is that of the maps between layers, weights and a framework's working space
-    not counted: at inference a map is kept until its last use, and layers such as ReLU work in
-    place; in training what the gradient needs is kept until it is computed. What was
-    measured is larger, by the framework itself and by copies that its kernels make.
+    Multiply-accumulates are those of kernels, without normalization, activation and resizing.
+    Memory is that of the maps between layers, without weights and the framework's working memory:
+    at inference a map is kept until its last use, and layers such as ReLU work in place; in
+    training a map is kept until the gradients that need it are computed. Measured values are
+    larger, by the framework itself and by copies that its kernels make.
 
     Args:
         model: functional model.
         input_shape: (height, width, channels) of the pictures, or (depth, height, width,
             channels); the model's own if None.
-        batch_size: pictures at a time.
+        batch_size: pictures per batch.
 
     Returns:
         `pandas.DataFrame` with a row per layer, by name, in order, and a last row `total`:
@@ -35,8 +35,8 @@ def summary(model, input_shape=None, batch_size=1):
         of forward and backward). `total` has sums, and for memory the peak.
 
     Raises:
-        ValueError: a size is not known, or does not fit the model.
-        TypeError: the model is no graph of layers.
+        ValueError: a size is unknown, or does not fit the model.
+        TypeError: the model is not a graph of layers.
 
     >>> x = keras.Input((None, None, 3))
     >>> model = keras.Model(x, keras.layers.Conv2D(4, 3, padding="same", name="conv")(x))
@@ -86,7 +86,7 @@ def _shape(model, input_shape):
     )
     if not fits or not all(hasattr(size, "__index__") and size > 0 for size in shape):
         raise ValueError(
-            f"`summary` needs every size of a picture, and the model takes {own}. Received: "
+            f"`summary` needs every size of a picture, and the model takes {own}. Received:  "
             f"input_shape={input_shape!r}. For example, pass (360, 480, 3)."
         )
     return tuple(shape)

@@ -14,8 +14,8 @@ class Step:
     Attributes:
         layer: the `keras.Layer`.
         node: Keras's record of the call, with the layer's arguments.
-        inputs: numbers of the tensors that go in.
-        outputs: numbers of the tensors that come out.
+        inputs: numbers of the input tensors.
+        outputs: numbers of the output tensors.
         inside: the steps within a `Recompute` layer, or None.
     """
 
@@ -57,7 +57,7 @@ def walk(model):
         `Walk`.
 
     Raises:
-        TypeError: the model has no graph of layers, as a subclassed one.
+        TypeError: the model has no graph of layers, such as a subclassed one.
 
     >>> x = keras.Input((8, 8, 3))
     >>> found = walk(keras.Model(x, keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(x))))

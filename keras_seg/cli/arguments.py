@@ -87,7 +87,7 @@ def parser():
 
     demo = _add(commands, "demo")
     demo.add_argument(
-        "--folder", default="saved_models", help="where to keep the run (default: %(default)s)"
+        "--folder", default="saved_models", help="folder for the run (default: %(default)s)"
     )
     demo.add_argument(
         "--epochs",
@@ -148,7 +148,7 @@ def _add_fit(fit):
         "--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)"
     )
     fit.add_argument(
-        "--folder", default="saved_models", help="where runs are kept (default: %(default)s)"
+        "--folder", default="saved_models", help="folder for runs (default: %(default)s)"
     )
     fit.add_argument("--tag", help="added to the run's name")
     _add_data(fit)
@@ -157,7 +157,7 @@ def _add_fit(fit):
 def _add_data(command):
     """The ways to name a data set."""
     group = command.add_argument_group(
-        "data set", "A trained run remembers its own: `evaluate` and `export` find it again."
+        "data set", "Runs record their data set; `evaluate` and `export` use it by default."
     )
     group.add_argument(
         "--data",
@@ -174,8 +174,8 @@ def _add_data(command):
     )
     group.add_argument(
         "--classes",
-        help="names in the order of their ids: soil,crop,weed; or a csv file with a class in each "
-        "row; masks with a palette or colors also go without",
+        help="class names in the order of their ids: soil,crop,weed; or a csv file with one class "
+        "per row; optional for masks with a palette or colors",
     )
     group.add_argument("--ignore", type=int, help="label id to ignore (255)")
     group.add_argument("--label-offset", type=int, help="id of the first class (0)")
@@ -191,16 +191,16 @@ def _add_data(command):
         "--value-range",
         type=_range,
         metavar="LOW,HIGH",
-        help="numbers of the files that become 0 and 255, such as 0,4095 for 12 bits",
+        help="values in the files that are mapped to 0 and 255, such as 0,4095 for 12 bits",
     )
     group.add_argument(
-        "--bands", type=_bands, help="channels of the files to take, from 0, such as 3,2,1"
+        "--bands", type=_bands, help="channels of the files to use, counted from 0, such as 3,2,1"
     )
     group.add_argument("--channels", type=int, help="3 for RGB, 1 for gray, 4 with alpha")
     group.add_argument(
         "--picture-size",
         type=_size,
-        help="height and width that pictures of class folders are scaled to, such as 224x224",
+        help="height and width to which pictures of class folders are resized, such as 224x224",
     )
 
 

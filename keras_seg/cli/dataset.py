@@ -1,4 +1,4 @@
-"""The data set that the command line names, or that a run remembers."""
+"""Open the data set of the command line, or the one recorded by a run."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ DETAILS = (
     "bands", "picture_size",
 )  # fmt: skip
 _OWN = DETAILS[1:-1]
-# Which details go with which way to name a data set.
+# The options of each way to name a data set.
 KNOWN = {
     "data": ("root",),
     "images": _OWN,
@@ -20,10 +20,10 @@ KNOWN = {
 
 
 def names_dataset(options):
-    """Whether the options name a data set, or say anything about one.
+    """Whether any option describes a data set.
 
     Args:
-        options: what `keras_seg.cli.arguments.parser()` made of the command line.
+        options: the command line, parsed by `keras_seg.cli.arguments.parser()`.
 
     Returns:
         bool.
@@ -35,14 +35,14 @@ def open_dataset(options, remembered=None):
     """Open the data set that the options name.
 
     Args:
-        options: what `keras_seg.cli.arguments.parser()` made of the command line.
-        remembered: what a run's run.json says of its data set, used where the options name none.
+        options: the command line, parsed by `keras_seg.cli.arguments.parser()`.
+        remembered: the data set recorded in a run's run.json, used if the options name none.
 
     Returns:
         `pipelines.Dataset`.
 
     Raises:
-        ValueError: the options name none, several, or say something that does not belong to it.
+        ValueError: the options name none or several, or an option does not apply to it.
     """
     import pipelines
 
@@ -52,8 +52,8 @@ def open_dataset(options, remembered=None):
     if tuple(given) not in (("data",), ("images", "labels"), ("table",), ("class_folders",)):
         words = " ".join(f"{_flag(name)} {value}" for name, value in given.items())
         raise ValueError(
-            "The data set is one of `--data NAME --root FOLDER`, `--images FOLDER --labels "
-            "FOLDER`, `--table FILE` and, for classification, `--class-folders FOLDER`. "
+            "The data set must be given as `--data NAME --root FOLDER`, `--images FOLDER --labels "
+            "FOLDER`, `--table FILE` or, for classification, `--class-folders FOLDER`. "
             f"Received: {words or 'none of them'}. Pass one of the four."
         )
     (way, *_) = given

@@ -1,4 +1,4 @@
-"""The whole way once: train, score, draw, export, and compare all that came out."""
+"""The demo: train, score, draw and export, and compare all exports."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import keras_seg
 from keras_seg.evaluate import evaluate
 from keras_seg.export import LiteRTSegmenter
 
-FLOOR_MEAN_IOU = 0.4  # a good run reaches 0.5; a network that learned nothing, 0.05
+FLOOR_MEAN_IOU = 0.4  # a good run reaches 0.5, an untrained network 0.05
 MIN_AGREEMENT = 0.999
 MAX_INT8_DROP = 0.02
 
@@ -17,7 +17,7 @@ def demo(data, folder, changes, say):
 
     Args:
         data: a data set with splits train, val and test, all pictures of one size.
-        folder: where runs are kept.
+        folder: folder for runs.
         changes: arguments of `fit`, such as {"epochs": 12}.
         say: function that shows a text, such as `print`.
 
@@ -74,7 +74,7 @@ def _require_sound(table):
     exact = [name for name in table.index if "int8" not in name]
     if agreement[exact].min() < MIN_AGREEMENT:
         raise ValueError(
-            f"The forms of the network must agree on {MIN_AGREEMENT:.1%} of pixels. "
+            f"All exports must agree with the Keras model on {MIN_AGREEMENT:.1%} of pixels. "
             f"Received: {agreement.to_dict()}. Please report this."
         )
     if scores["Keras"] - scores.min() > MAX_INT8_DROP:

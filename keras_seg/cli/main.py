@@ -138,7 +138,7 @@ def export_command(options):
 
 
 def demo_command(options):
-    """Goes the whole way once, on drawn street scenes."""
+    """Trains, scores, draws and exports on generated street scenes."""
     import pipelines
     from keras_seg.cli.demo import demo
 
@@ -158,7 +158,7 @@ COMMANDS = {
 
 
 def _import_tensorflow_quietly():
-    """Keeps TensorFlow's four lines of greeting, which no setting turns off, from the terminal."""
+    """Imports TensorFlow without its start-up messages, which no setting turns off."""
     sys.stderr.flush()
     terminal = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -81,12 +81,12 @@ def compare(reference, exported, batches, words, any_size=False):
 
 
 class _Tally:
-    """Confusion matrices by the name of their mean IoU; pictures that are right by another."""
+    """Confusion matrices by the name of their mean IoU; pictures of classifiers that are right."""
 
     def __init__(self):
         self.matrices = {}
         self.hits, self.pictures = {}, 0
-        self.differ = False  # whether a picture's own size is another than the export's
+        self.differ = False  # whether the size of a picture differs from the export's
 
     def add(self, num_classes, **pairs):
         """Count (truth, found) for each name."""
@@ -97,7 +97,7 @@ class _Tally:
             self.matrices[name] = self.matrices.get(name, 0) + matrix
 
     def hit(self, pictures, **right):
-        """Count the pictures of a classifier that are right, for each name."""
+        """Count the correctly classified pictures, for each name."""
         self.pictures += pictures
         for name, found in right.items():
             self.hits[name] = self.hits.get(name, 0) + int(np.sum(found))

@@ -146,7 +146,7 @@ def save(folder, signatures, assets=()):
 
 
 def spec_notes(model, input_spec):
-    """How files become pixels, checked and ready for JSON.
+    """How files are converted to pixels, checked and ready for JSON.
 
     Args:
         model: from `logits_model`.

@@ -166,7 +166,7 @@ class LiteRTSegmenter(_Interpreter):
         num_classes: number of classes.
         class_names: names in the order of ids, or None if the file does not contain them.
         palette: colors (r, g, b) in the order of ids, or None.
-        input_spec: how a picture's file becomes pixels.
+        input_spec: how files are converted to pixels.
 
     Raises:
         ValueError: if there is no such file, or it has other inputs or outputs.
@@ -183,8 +183,8 @@ class LiteRTSegmenter(_Interpreter):
         """Label map of one picture.
 
         Args:
-            picture: path of a picture of the file's size, read as in the training; or array
-                uint8 (h, w, c), or (h, w) for one channel.
+            picture: path of a picture of the file's size, read as in training; or array uint8 (h,
+                w, c), or (h, w) for one channel.
 
         Returns:
             Array (h, w) of class ids.
@@ -219,8 +219,8 @@ class LiteRTClassifier(_Interpreter):
         """Class id of one picture.
 
         Args:
-            picture: path of a picture, read as in the training and scaled to cover the file's
-                size; or array uint8 (h, w, c) of the file's size, or (h, w) for one channel.
+            picture: path of a picture, read as in training and resized to cover the file's size; or
+                array uint8 (h, w, c) of the file's size, or (h, w) for one channel.
 
         Returns:
             int.

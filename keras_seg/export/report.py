@@ -104,7 +104,7 @@ class ExportReport:
         return [*lines, ("mean IoU", scores)]
 
     def _units(self):
-        """What has one label each: pictures where the scores have no height and width."""
+        """Return "pictures" for classifiers, else "pixels"."""
         scores = next(iter(self.outputs.values()), ",,")
         return "pictures" if self.accuracy is not None or scores.count(",") < 2 else "pixels"
 

@@ -25,7 +25,7 @@ _USUAL = {2: (128, 192), 3: (32, 48, 64)}
 _ODD = {2: (101, 115), 3: (33, 35, 37)}
 
 
-def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two have a default
+def saved_model(  # noqa: PLR0913 - all but two have a default
     model,
     folder,
     class_names=None,
@@ -68,9 +68,10 @@ def saved_model(  # noqa: PLR0913 - each is one thing a person sets, all but two
         folder: where to write, such as "saved_models/my_run/1"; must not exist.
         class_names: names in the order of ids.
         palette: colors (r, g, b) 0..255 in the order of ids.
-        input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
-        pictures: uint8 pictures for the comparison, in a form that `calibration` of `tflite` may
-            have; 16 are used.
+        input_spec: how files are converted to pixels, `data.input_spec`; stored for programs that
+            read files.
+        pictures: uint8 pictures for the comparison, in a form that `calibration` of `tflite`
+            accepts; 16 are used.
         data: batches (image, label) for the comparison, all are used; adds the mean IoU, or for
             classifiers the accuracy, of both.
         min_agreement: least share of pixels, 0..1, with the label of the Keras model.

@@ -18,11 +18,11 @@ NUM_COMPARED = 16
 NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
-# What a correct conversion reaches; int8 differs where two classes score nearly the same.
+# Agreement of correct conversions; int8 differs where two classes have nearly the same score.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
 
 
-def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have a default
+def tflite(  # noqa: PLR0913 - all but two have a default
     model,
     path,
     mode="fp32",
@@ -66,7 +66,8 @@ def tflite(  # noqa: PLR0913 - each is one thing a person sets, all but two have
             of the Keras model on the pictures at their own size.
         class_names: names in the order of ids.
         palette: colors (r, g, b) 0..255 in the order of ids.
-        input_spec: how files become pixels, `data.input_spec`; stored for programs that read files.
+        input_spec: how files are converted to pixels, `data.input_spec`; stored for programs that
+            read files.
         min_agreement: least share of pixels with the label of the Keras model. Defaults to 0.999
             for fp32, 0.995 for fp16 and 0.95 for int8 without `data`; with it, only the mean IoU
             is checked for int8.
@@ -171,7 +172,7 @@ def _convert(model, file, mode, shape, pictures):
 
     if mode == "int8":
         from keras_seg.export import (
-            concatenation,  # imports Keras, which LiteRTSegmenter does without
+            concatenation,  # imports Keras, which LiteRTSegmenter does not need
         )
 
         model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))

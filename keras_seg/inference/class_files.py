@@ -26,7 +26,7 @@ def predict_classes(classifier, paths, out=None, overwrite=False):
         the path written.
 
     Raises:
-        ValueError: if a path does not exist or is no picture, the file exists, or its folder is
+        ValueError: if a path does not exist or is not a picture, the file exists, or its folder is
             not writable.
     """
     files = [file for path in paths for file in _pictures(Path(path))]

@@ -1,4 +1,4 @@
-"""Pictures in, one class each out: a path or an array, gray or color."""
+"""Classify pictures, given as paths or arrays."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,27 +12,28 @@ from pipelines.read import InputSpec, as_image
 
 
 class Classifier:
-    """Give every picture its class, at the speed of a compiled graph.
+    """Predict the class of each picture with a compiled function.
 
-    The sibling of `Segmenter` for networks with one class per picture, with the same methods.
-    Pictures keep their size, unless the training had a `size` for them or the network takes one
-    size only: then they are scaled to cover it and cut at their center.
+    The counterpart of `Segmenter` for networks with one class per picture, with the same methods.
+    Pictures keep their size, unless the training resized them or the network takes one size only:
+    then they are resized and center-cropped to this size.
 
     Args:
         model: a model with pixels 0..255 in and logits (b, num_classes) out.
         class_names: one name per class; `class 0`, `class 1`, ... if None.
-        freeze: compile the weights in as constants, which is fastest on TensorFlow. Call
-            `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
-        input_spec: how files become pixels, `data.input_spec` of the training's data set; None for
-            the whole range of 8 or 16 bits.
+        freeze: compile the weights as constants, which is fastest on TensorFlow. Call `refresh()`
+            after changing them, or pass `freeze=False` to follow a model in training.
+        input_spec: how files are converted to pixels: `data.input_spec` of the data set used in
+            training; None for the whole range of 8 or 16 bits.
 
     Attributes:
-        num_classes: classes told apart.
+        num_classes: number of classes.
         num_channels: channels of the pictures.
         fixed_size: (height, width) where the network takes one size only, else None.
 
     Raises:
-        ValueError: if the model is no classifier, or there is not one name per class.
+        ValueError: if the model is not a classifier, or the number of names
+            differs from its number of classes.
 
     >>> image = keras.Input((None, None, 3))
     >>> pooled = keras.layers.GlobalAveragePooling2D()(image)
@@ -72,7 +73,7 @@ class Classifier:
         self._functions = CompiledFunctions(self.network, freeze)
 
     def read(self, picture) -> np.ndarray:
-        """Return a path or an array as the uint8 pixels (h, w, c) that the network is given."""
+        """Return a picture, given as a path or an array, as uint8 pixels (h, w, c)."""
         spec = self.input_spec
         if self.fixed_size and spec.dimensions == 2:
             spec = dataclasses.replace(spec, size=self.fixed_size)
@@ -89,24 +90,24 @@ class Classifier:
             int; a list of those for a list.
 
         Raises:
-            ValueError: if a file is no picture, or an array's shape or range does not fit.
+            ValueError: if a file is not a picture, or an array has the wrong shape or range.
         """
         if isinstance(picture, list | tuple):
             return [self(one) for one in picture]
         return int(self.labels(self.read(picture)[None])[0])
 
     def probabilities(self, picture):
-        """Return how probable each class is.
+        """Return the probability of each class.
 
         Args:
-            picture: what a call takes, or a uint8 batch (b, h, w, num_channels).
+            picture: as in `__call__`, or a uint8 batch (b, h, w, num_channels).
 
         Returns:
-            float32 in 0..1, (num_classes,), whose sum is 1; with b in front for a batch; a list
-            for a list.
+            float32 (num_classes,) in 0..1, which sum to 1; (b, num_classes) for a batch; a list for
+            a list.
 
         Raises:
-            ValueError: as for a call.
+            ValueError: as in `__call__`.
         """
         if isinstance(picture, list | tuple):
             return [self.probabilities(one) for one in picture]
@@ -118,7 +119,7 @@ class Classifier:
         """Return the most probable classes of a picture by name.
 
         Args:
-            picture: path or array, as for a call.
+            picture: path or array, as in `__call__`.
             count: how many classes; all if there are fewer.
 
         Returns:
@@ -137,7 +138,7 @@ class Classifier:
         return self._run("logits", batch)
 
     def refresh(self) -> None:
-        """Forget every compiled function, so that the model's present weights are used."""
+        """Discard the compiled functions, so that the model's current weights are used."""
         self._functions.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
@@ -151,7 +152,7 @@ class Classifier:
             raise ValueError(
                 f"A batch must be uint8 (b, {axes}). Received: shape={batch.shape}, "
                 f"dtype={batch.dtype}. Call the classifier itself, `classifier(picture)`, for "
-                "single pictures, whatever their size."
+                "single pictures of any size."
             )
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-MAX_COMPILED = 8  # input shapes that keep a function of their own on TensorFlow
+MAX_COMPILED = 8  # input shapes with a separate function on TensorFlow
 MAX_COMPILED_JAX = 512  # the same on JAX, which has no function for all shapes
-REPEATS = 16  # batches of one shape in a row before it gets a function of its own
+REPEATS = 16  # consecutive batches of one shape before a function is compiled for it
 
 
 def logits_model(model: keras.Model) -> keras.Model:
@@ -64,7 +64,7 @@ def logits_model(model: keras.Model) -> keras.Model:
 
 
 def _check_scores(model: keras.Model, logits) -> None:
-    """Raise where an output's shape fits and its numbers cannot be logits."""
+    """Raise for an output with the shape of logits that cannot be logits."""
     if logits.shape[-1] == 1:
         raise ValueError(
             "A segmentation model needs logits of at least two classes, background included. "
@@ -122,7 +122,7 @@ class CompiledFunctions:
         return self._function(head, batch.shape)(batch)
 
     def clear(self) -> None:
-        """Forget every function, so that the network's present weights are compiled."""
+        """Discard the compiled functions, so that the network's current weights are compiled."""
         self._dynamic: dict[str, Callable | None] = {}
         self.exact: OrderedDict[tuple, Callable] = OrderedDict()
         self._last, self._in_a_row = None, 0

@@ -1,4 +1,4 @@
-"""Dense CRF: probabilities that follow the colors of the picture, as behind DeepLab-v2.
+"""Dense CRF: align probabilities with the colors of the picture, as after DeepLab-v2.
 
 P. Krähenbühl, V. Koltun: Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials,
 NIPS 2011, arXiv 1210.5644. DeepLab-v2 (arXiv 1606.00915) uses it in section 3.3.

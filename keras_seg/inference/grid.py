@@ -44,7 +44,7 @@ def grid(length, tile, overlap, rise, stride) -> Grid:
     room = math.ceil((length - tile) / stride)  # From the first tile to the last, in strides.
     gaps = math.ceil(room / ((tile - overlap) // stride))
     starts = [index * room // gaps * stride for index in range(gaps + 1)]
-    # No fall toward the picture's own ends, which no other tile covers.
+    # Weights do not fall toward the picture's ends, which no other tile covers.
     even = np.ones(tile, np.float32)
     windows = [
         np.minimum(even if start == 0 else rise, even if start == starts[-1] else rise[::-1])

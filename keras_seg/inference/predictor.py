@@ -55,7 +55,7 @@ class Predictor(ABC):
             starts at a multiple of it has the same grid of coarse features as the whole picture.
         fixed_size: (height, width), or (depth, height, width), if the network takes one size
             only, else None.
-        input_spec: how files become pixels, as in training.
+        input_spec: how files are converted to pixels, as in training.
     """
 
     num_classes: int
@@ -69,7 +69,7 @@ class Predictor(ABC):
 
     @property
     def input_spec(self) -> InputSpec:
-        """How files become pixels; a default spec if none was set."""
+        """How files are converted to pixels; a default spec if none was set."""
         return self._input_spec or InputSpec(self.num_channels, self.dimensions)
 
     @input_spec.setter
@@ -162,11 +162,11 @@ class Predictor(ABC):
     def tiles(self, picture, out=None, tile=None, overlap=None, blend="gaussian", margin=None):
         """Segment a picture of any size tile by tile, in bounded memory.
 
-        Besides the network, memory holds the label map (with `out`, one row of its tiles), one
-        row of tiles of the picture, and num_classes * 4 bytes for each pixel of an overlap as
-        wide as the picture. Files in .npy, .tif and .png format, `numpy.memmap` and similar
-        arrays are read piece by piece, and with rasterio also .vrt, .jp2 and .img files; other
-        files are read at once. For a volume, a row of tiles is all tiles of the same slices.
+        Besides the network, memory holds the label map (with `out`, one row of its tiles), one row
+        of tiles of the picture, and num_classes * 4 bytes for each pixel of an overlap as wide as
+        the picture. Files in .npy, .tif and .png format, `numpy.memmap` and similar arrays are read
+        in parts, and with rasterio also .vrt, .jp2 and .img files; other files are read at once.
+        For a volume, a row of tiles is all tiles of the same slices.
 
         With `pip install keras_seg[geo]` and a .tif file as `out`, a georeferenced picture gives
         a GeoTIFF with the same coordinate reference system and transform, the palette, and 255

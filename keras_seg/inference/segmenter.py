@@ -14,7 +14,7 @@ from keras_seg.inference.stride import output_stride
 from pipelines.read import InputSpec
 from pipelines.read.memory import require_memory
 
-LARGE = 10_000_000  # pixels from which on the free memory is looked at
+LARGE = 10_000_000  # pixels from which the free memory is checked
 SMALLEST_SIDE = 32  # pixels; the models' own lower limit
 
 
@@ -33,8 +33,8 @@ class Segmenter(Predictor):
         palette: one color (r, g, b) in 0..255 per class, used by `show`; generated if None.
         freeze: compile the weights as constants, which is fastest on TensorFlow. Call
             `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
-        input_spec: how files become pixels: `data.input_spec` of the data set used in training;
-            None for the whole range of 8 or 16 bits.
+        input_spec: how files are converted to pixels: `data.input_spec` of the data set used in
+            training; None for the whole range of 8 or 16 bits.
 
     Raises:
         ValueError: if the model is not a segmentation model, or the number of names or colors
@@ -148,7 +148,7 @@ class Segmenter(Predictor):
         return found[:, *(slice(size) for size in sizes)]
 
     def _require_memory(self, shape) -> None:
-        """Refuse a batch whose input and logits alone, in float32, are more than the memory."""
+        """Raise for a batch whose float32 input and logits do not fit into memory."""
         if math.prod(shape[:-1]) < LARGE or _has_gpu():
             return
         size = " x ".join(map(str, shape[1:-1]))

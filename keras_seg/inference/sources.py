@@ -12,7 +12,7 @@ from pipelines.read.rows import open_rows
 
 
 class Source(NamedTuple):
-    """A picture of which only rows are read.
+    """A picture that is read by rows.
 
     Attributes:
         height: rows.
@@ -35,8 +35,8 @@ def open_picture(picture, spec: InputSpec) -> Source:
 
     Args:
         picture: path; array; or any object with `shape` and `dtype` uint8 whose rows are
-            `picture[top:bottom]`. For the files that are read piece by piece, see `open_rows`.
-        spec: how files become pixels.
+            `picture[top:bottom]`. For the file types that are read in parts, see `open_rows`.
+        spec: how files are converted to pixels.
 
     Returns:
         `Source`.
@@ -66,7 +66,7 @@ def open_picture(picture, spec: InputSpec) -> Source:
 
 
 def _converted(height, width, read):
-    read(0, 1)  # Channels that do not fit are known at once.
+    read(0, 1)  # A wrong number of channels raises here.
     return Source(height, width, read)
 
 
@@ -74,7 +74,7 @@ def _require_rows(picture):
     shape, dtype = picture.shape, picture.dtype
     if len(shape) not in (2, 3) or 0 in shape or np.dtype(dtype) != np.uint8:
         raise ValueError(
-            "A picture that is read piece by piece must be uint8 (h, w) or (h, w, c). "
+            "A picture that is read in parts must be uint8 (h, w) or (h, w, c). "
             f"Received: picture with shape={tuple(shape)}, dtype={dtype}. Scale it to 0..255, "
             "convert it to uint8, and save it again."
         )

@@ -42,7 +42,7 @@ def _sides(network: keras.Model, side: int) -> set[int]:
             inside = getattr(layer, "block", layer)
             if isinstance(inside, keras.Model) and len(inside.inputs) == 1:
                 inner.append((inside, layer.input))
-        except AttributeError:  # Used more than once, or several outputs: others stand for it.
+        except AttributeError:  # Used more than once, or several outputs: skipped.
             continue
     channels, axes = network.input_shape[-1], len(network.input_shape) - 2
     shapes = keras.Model(network.inputs[0], maps + [tensor for _, tensor in inner])

@@ -39,7 +39,7 @@ def _blocks(predictor, source, down, across):
     require_memory(
         per_column * across.ends[-1],
         f"a row of tiles of {down.tile} x {across.ends[-1]} pixels",
-        "Use tiles that are less high, such as `tile=(128, 1024)`, and a smaller overlap.",
+        "Use tiles of smaller height, such as `tile=(128, 1024)`, and a smaller overlap.",
     )
     below = np.zeros((depth, across.ends[-1], predictor.num_classes), np.float32)
     pending = 0
@@ -79,7 +79,7 @@ def labels(predictor, picture, out=None, tile=None, overlap=None, blend="gaussia
         tile: side of a tile in pixels, or (height, width).
         overlap: pixels that adjacent tiles share; a quarter of a tile if None.
         blend: "gaussian" or "linear".
-        margin: outer pixels of a tile that are ignored.
+        margin: outer pixels of a tile to discard.
 
     Returns:
         uint8 class ids (h, w), or the path written.

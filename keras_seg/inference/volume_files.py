@@ -29,7 +29,7 @@ def label_file(source):
 
 
 def predict_volume(segmenter, source, labels_path, overlay_path):
-    """Write the class ids of a volume, and its middle slice with the classes laid over.
+    """Write the class ids of a volume, and an overlay of the classes on its middle slice.
 
     Args:
         segmenter: a `Segmenter` of volumes, with a palette.
@@ -57,7 +57,7 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
 
 
 def _save_nifti(labels, source, path):
-    """Undo what `read_nifti` did to the axes of the source."""
+    """Write with the axes of the source, the inverse of `read_nifti`."""
     nibabel = nibabel_for(source)
     image = nibabel.load(source)
     canonical = nibabel.as_closest_canonical(image)

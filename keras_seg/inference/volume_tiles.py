@@ -14,7 +14,7 @@ from pipelines.read.volume import mapped_volume
 
 
 class VolumeSource(NamedTuple):
-    """A volume of which only slices are read.
+    """A volume that is read by slices.
 
     Attributes:
         sizes: depth, height, width.
@@ -31,7 +31,7 @@ def open_volume(volume, spec: InputSpec) -> VolumeSource:
     Args:
         volume: path; array; or any object with `shape` and `dtype` uint8 whose slices (d, h, w)
             or (d, h, w, c) are `volume[first:last]`.
-        spec: how files become pixels.
+        spec: how files are converted to pixels.
 
     Returns:
         `VolumeSource`.
@@ -53,18 +53,18 @@ def open_volume(volume, spec: InputSpec) -> VolumeSource:
 
 
 def _of_array_file(path, spec):
-    """Return the slices of a .npy file, of which only those asked for are read."""
+    """Return the slices of a .npy file; only the requested ones are read."""
     values = mapped_volume(path)
 
     def read(first, last):
         return to_pixels(np.array(values[first:last]), spec, path)
 
-    read(0, 1)  # Channels that do not fit are known at once.
+    read(0, 1)  # A wrong number of channels raises here.
     return VolumeSource(values.shape[:3], read)
 
 
 def _is_lazy(volume, spec):
-    """Whether this is cut slice by slice, such as a memory map; else it is read at once."""
+    """Whether the volume is read slice by slice, such as a memory map; else it is read at once."""
     if type(volume) is np.ndarray or not hasattr(volume, "shape"):
         return False
     shape = tuple(volume.shape)

@@ -1,4 +1,4 @@
-"""Layers across the channels of a map: a choice, more of them, normalization by neighbors."""
+"""Layers on the channels of a map: selection, padding, local response normalization."""
 
 import keras
 from keras import ops
@@ -39,10 +39,10 @@ class SelectChannels(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class PadChannels(keras.layers.Layer):
-    """Adds channels of zeros behind those of a map.
+    """Appends channels of zeros to a map.
 
     Args:
-        count: how many.
+        count: number of channels to add.
         **kwargs: arguments of every Keras layer.
 
     Call arguments:
@@ -71,7 +71,7 @@ class PadChannels(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class LocalResponseNormalization(keras.layers.Layer):
-    """Divides each value by a power of the squares around it in the order of the channels.
+    """Divides each value by a power of the sum of squares over neighboring channels.
 
     x / (bias + alpha * (sum of squares over `depth` channels)) ** beta, as in A. Krizhevsky et
     al.: ImageNet Classification with Deep Convolutional Neural Networks, section 3.3. In Caffe
@@ -79,7 +79,7 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     Args:
         depth: number of channels in a sum, odd; the channel itself is in the middle.
-        bias: what is added to the sum, k in the paper.
+        bias: constant added to the sum, k in the paper.
         alpha: factor of the sum.
         beta: exponent.
         **kwargs: arguments of every Keras layer.

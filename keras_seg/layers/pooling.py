@@ -10,8 +10,8 @@ from keras import layers, ops
 class AveragePooling2D(layers.AveragePooling2D):
     """`keras.layers.AveragePooling2D` that ignores padding, on torch as well.
 
-    On torch, Keras 3.15 repeats the rim of the picture where a block reaches over it, and counts
-    that; the other backends average the pixels that are there.
+    On torch, Keras 3.15 pads with repeated edge pixels and includes them in the average; the other
+    backends average only the pixels inside the picture.
 
     Args:
         pool_size: side of the blocks in pixels.

@@ -10,16 +10,16 @@ from keras import layers, ops
 class Recompute(layers.Layer):
     """Runs a block, keeps its input and output only, and recomputes the rest in the backward pass.
 
-    Training needs a block's inside twice: going forward, and going backward for the gradient.
-    `keras.remat` (on TensorFlow, `_remat` below) recomputes it in between, which costs one more
-    pass through the block and saves the memory of its inside. Dropout draws the same mask both
-    times, and moving statistics are updated once. At inference the block is run unchanged.
+    Training uses the intermediate maps of a block in the forward pass and again for the gradient.
+    `keras.remat` (on TensorFlow, `_remat` below) recomputes them in between, which costs one more
+    pass through the block and saves their memory. Dropout draws the same mask both times, and
+    moving statistics are updated once. At inference the block is run unchanged.
 
     Args:
         block: functional model, one output.
         passes: also return the inputs, for the layers that use them next. Where maps are used many
             times, as in a dense block, each use then adds its gradient to that of the next one;
-            used side by side, they would all keep theirs until the last is there.
+            otherwise all these gradients are kept until the last one is computed.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -97,10 +97,10 @@ class Recompute(layers.Layer):
 def _remat(function) -> Any:
     """`keras.remat` for TensorFlow, with less to compute and to keep.
 
-    There Keras takes `tf.recompute_grad`, which ties every argument to the gradient that arrives,
-    so that nothing is computed again too early. For that it copies each of them: all maps of a
-    dense block, and all weights. It is enough to tie the first one, without which a block that puts
-    its maps together cannot begin.
+    There Keras uses `tf.recompute_grad`, which makes every argument depend on the incoming
+    gradient, so that nothing is recomputed too early. For that it copies each of them: all maps of
+    a dense block, and all weights. It is enough to do this for the first one, which every block
+    needs for its first layer.
 
     Args:
         function: takes tensors, returns a structure of tensors, reads and writes no variable.

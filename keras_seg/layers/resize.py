@@ -10,17 +10,17 @@ class ResizeLike(layers.Layer):
 
     Works while sizes are unknown, which `keras.layers.UpSampling2D("bilinear")` and
     `keras.ops.image.resize` do not in a TensorFlow graph of Keras 3.15. Pixel centers lie at
-    half-integers, as in `tf.image.resize`, or the first and last pixels of both maps lie on each
-    other, as in Caffe. With known sizes the TFLite converter turns it into one RESIZE_BILINEAR or
-    RESIZE_NEAREST_NEIGHBOR.
+    half-integers, as in `tf.image.resize`, or corner pixels are aligned, as in Caffe. With known
+    sizes the TFLite converter turns it into one RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR.
 
     Args:
         interpolation: "bilinear" or "nearest".
-        align_corners: whether the corner pixels lie on each other; for "bilinear" only.
+        align_corners: whether corner pixels are aligned; for "bilinear" only.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
-        inputs: list of two: what to resize (b, h1, w1, c) and what gives the size (b, h2, w2, any).
+        inputs: list of two: the map to resize (b, h1, w1, c), and the map of the target size (b,
+            h2, w2, any).
 
     Returns:
         Tensor (b, h2, w2, c) in the layer's compute dtype.
@@ -94,17 +94,17 @@ class ResizeLike(layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_seg")
 class CropLike(layers.Layer):
-    """Cuts the first input to the spatial size of the second, at the lower right.
+    """Crops the first input to the spatial size of the second, at the lower right.
 
     A transposed convolution of stride 2 over n pixels gives 2n + 1; its skip connection has 2n or
-    2n + 1, depending on whether its size is even. Cutting fits both, while sizes are unknown too.
+    2n + 1, depending on whether its size is even. Cropping suits both, also for unknown sizes.
 
     Args:
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
-        inputs: list of two: what to cut (b, ..., c), and what gives the size (b, ..., any), which
-            is as large or smaller. Two or three spatial dimensions.
+        inputs: list of two: the map to crop (b, ..., c), and the map of the target size (b,
+            ..., any), which is as large or smaller. Two or three spatial dimensions.
 
     Returns:
         Tensor of the second input's spatial size, with the first one's channels.

@@ -57,7 +57,7 @@ class MaxUnpooling2D(layers.Layer):
 
     Call arguments:
         inputs: list of three: values (b, h, w, c), indices of `MaxPoolingIndices2D` of the same
-            shape, and what gives the size (b, 2h or 2h - 1, 2w or 2w - 1, any).
+            shape, and a map of the target size (b, 2h or 2h - 1, 2w or 2w - 1, any).
 
     Returns:
         Tensor of the third input's height and width, with c channels.

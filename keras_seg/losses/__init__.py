@@ -77,7 +77,7 @@ def build(loss, num_classes, ignore_class=255, **options):
         `keras.losses.Loss`.
 
     Raises:
-        ValueError: a name or an option is not known, or a value is out of range.
+        ValueError: a name or an option is unknown, or a value is out of range.
         TypeError: `loss` is none of the above.
 
     >>> build("focal", num_classes=11, gamma=1.0).gamma

@@ -70,7 +70,7 @@ class TverskyLoss(RegionLoss):
 
     Salehi, Erdogmus, Gholipour: Tversky loss function for image segmentation using 3D fully
     convolutional deep networks, 2017, arXiv 1706.05721, equation 2. TP, FP and FN are sums of
-    softmax probabilities. Without a smoothing constant: a class that takes part has pixels.
+    softmax probabilities. No smoothing constant is needed, because absent classes are left out.
 
     Args:
         num_classes: classes, without the ignored one.
@@ -132,8 +132,8 @@ class DiceLoss(RegionLoss):
 
     The form with plain sums, 1 - 2 sum(p g) / (sum(p) + sum(g)): Sudre et al.: Generalized Dice
     overlap as a deep learning loss function, 2017, arXiv 1707.03237, equation 2, for each class.
-    (V-Net, where the loss began, squares p and g in the denominator.) It is the Tversky loss
-    with alpha = beta = 0.5. Without a smoothing constant: a class that takes part has pixels.
+    (V-Net, where the loss began, squares p and g in the denominator.) It is the Tversky loss with
+    alpha = beta = 0.5. No smoothing constant is needed, because absent classes are left out.
 
     Args:
         num_classes: classes, without the ignored one.

@@ -1,4 +1,4 @@
-"""The architectures. To add one, add a file to this folder; nothing else has to change."""
+"""The architectures. To add one, add a file to this folder."""
 
 import importlib
 import inspect

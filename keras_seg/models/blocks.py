@@ -11,7 +11,7 @@ from keras_seg.layers import BatchNormalization, CropLike
 # predicts a single class.
 BN_MOMENTUM = 0.95
 
-# Standard deviation of a standard normal distribution that is cut off at 2, as Keras draws it.
+# Standard deviation of a standard normal distribution that is truncated at 2, as in Keras.
 TRUNCATED_STD = 0.87962566103423978
 
 

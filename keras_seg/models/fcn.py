@@ -96,7 +96,7 @@ def fcn(image, num_classes, options):
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
             training, or None.
-        output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
         dense_units: channels of the two hidden layers after VGG.
         dropout_rate: share of their values dropped while training, 0..1.
         at_once: whether to scale finer maps, for a training of all scores from the beginning.

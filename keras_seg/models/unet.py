@@ -100,7 +100,7 @@ def unet(image, num_classes, options):
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
             training, or None.
-        output_stride: 32; 16 or 8 keep the encoder's last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
         decoder_filters: channels of the decoder of an encoder, at 1/16, 1/8, 1/4, 1/2 of the
             size and at the image's own.
 

@@ -1,4 +1,4 @@
-"""Figures: overlays, comparisons with the truth, curves of a training."""
+"""Figures: overlays, comparisons with the labels, training curves."""
 
 from keras_seg.show.classified import show_classified
 from keras_seg.show.curves import show_curves

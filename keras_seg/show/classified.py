@@ -17,7 +17,7 @@ RIGHT, WRONG = "tab:green", "tab:red"
 def show_classified(
     images: Sequence, truths: Sequence | None, probabilities: Sequence, class_names: Sequence[str]
 ) -> Figure:
-    r"""Draw a contact sheet: each picture with what was found, how certainly, and the truth.
+    r"""Draw a contact sheet: each picture with its prediction, probability and true class.
 
     Args:
         images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ. Of volumes
@@ -27,7 +27,7 @@ def show_classified(
         class_names: one name per class.
 
     Returns:
-        Figure; the line above a mistake is red and has the true class in its second line.
+        Figure; titles of errors are red, with the true class in a second line.
 
     Raises:
         ValueError: there is no picture, or the lists differ in length.

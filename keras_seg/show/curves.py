@@ -1,4 +1,4 @@
-"""Curves of a training, and scores of classes by epoch."""
+"""Training curves, and scores of classes by epoch."""
 
 import numpy as np
 import pandas as pd

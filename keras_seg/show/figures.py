@@ -29,10 +29,10 @@ class Figures(tuple):
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as png, pdf or svg, by the ending of its path; folders are made.
+    """Write a figure as png, pdf or svg, by the suffix of its path; missing folders are created.
 
     Args:
-        figure: what one of the functions of `keras_seg.show` returned.
+        figure: the result of a function of `keras_seg.show`.
         path: where to write.
 
     Returns:

@@ -10,7 +10,7 @@ from pipelines.read import InputSpec, as_image
 
 Palette = Sequence[Sequence[int]] | None
 
-# For what is wrong, the first of these that no class can be confused with.
+# Color of errors: the first of these that differs clearly from all classes.
 LOUD = ((225, 30, 40), (255, 0, 255), (255, 130, 0), (0, 225, 255))
 FAR = 40  # in CIELAB, where black and white are 100 apart
 IGNORED_BRIGHTNESS = 0.3
@@ -24,7 +24,7 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
         image: pixels 0..255, (h, w) or (h, w, c), or the path of a picture.
         label: class ids (h, w). Ids without a color, such as 255 for ignored pixels, are left
             uncolored, dark and hatched.
-        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class; generated if None.
         alpha: strength of the colors, 0..1.
 
     Returns:
@@ -40,7 +40,7 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
     if not 0 <= alpha <= 1:
         raise ValueError(
             f"`overlay` needs alpha in 0..1. Received: alpha={alpha}. "
-            "0 gives the picture, 1 the colors alone."
+            "0 gives the picture, 1 only the colors."
         )
     image = as_color(image)
     label = fitting(image, label, "label")
@@ -53,7 +53,7 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
 
 
 def class_colors(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
-    """Return the palette, or hues a golden ratio apart, which are far from their neighbors."""
+    """Return the palette, or hues a golden ratio apart, which differ clearly."""
     if palette is None:
         hues = [(0.08 + 0.618034 * index) % 1 for index in range(num_classes)]
         values = [(0.95, 0.7, 0.45)[index % 3] for index in range(num_classes)]
@@ -72,7 +72,7 @@ def class_colors(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
 def color_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
     """Return red, or the first other bright color that is far from those of all classes.
 
-    Of palettes that leave none, the one whose nearest class is farthest.
+    If there is none, the one that differs most from its nearest class.
 
     >>> color_of_errors([(0, 0, 0), (70, 130, 180)]), color_of_errors([(220, 20, 60)])
     ((225, 30, 40), (255, 0, 255))
@@ -82,7 +82,7 @@ def color_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:
 
 
 def _lab(colors) -> np.ndarray:
-    """Return colors in CIELAB, where distances are about what an eye tells apart."""
+    """Return colors in CIELAB, where distances match perceived differences."""
     shares = np.asarray(colors, np.float32)[np.newaxis] / 255
     return cv2.cvtColor(shares, cv2.COLOR_RGB2LAB)[0]
 
@@ -95,13 +95,13 @@ def as_color(image) -> np.ndarray:
 
 
 def fitting(image: np.ndarray, label, what: str) -> np.ndarray:
-    """Return class ids as an array, once they are known to be of the picture's size."""
+    """Return class ids as an array; raise if their size differs from the picture's."""
     label = np.asarray(label)
     if label.shape != image.shape[:2]:
         raise ValueError(
             f"A {what} must have one class id per pixel of its picture. Received: "
             f"shape={label.shape} for a picture of shape={image.shape}. Resize the ids with "
-            "nearest neighbor, or pass the picture that they belong to."
+            "nearest neighbor, or pass their picture."
         )
     return label
 

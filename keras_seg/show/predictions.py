@@ -29,11 +29,11 @@ MOST_COLUMNS = 10
 
 
 def legend(class_names: Sequence[str], palette: Palette = None) -> Figure:
-    """Draw the colors of the classes with their names, as a figure of its own.
+    """Draw the colors of the classes with their names, as a separate figure.
 
     Args:
         class_names: one name per class.
-        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class; generated if None.
 
     Returns:
         Figure of one legend, at most 11 inches wide.
@@ -60,18 +60,18 @@ def show_predictions(
     """Draw pictures beside the truth, the prediction and the errors, with one legend.
 
     Args:
-        images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ. Of volumes
-            (d, h, w) or (d, h, w, c) the middle slice is drawn, its first channel in gray; what is
-            said of errors is counted in the whole volume.
+        images: pictures (h, w) or (h, w, c) with pixels 0..255; sizes may differ. Of volumes (d, h,
+            w) or (d, h, w, c) the middle slice is drawn, its first channel in gray; the numbers of
+            errors are those of the whole volume.
         labels_true: true class ids (h, w) or (d, h, w) of each picture, or None if they are not
-            known. Ids that are no class are ignored pixels.
+            known. Other ids are ignored pixels.
         labels_predicted: predicted class ids (h, w) or (d, h, w) of each picture.
         class_names: one name per class.
-        palette: one color (r, g, b) in 0..255 per class; chosen for you if None.
+        palette: one color (r, g, b) in 0..255 per class; generated if None.
 
     Returns:
-        Figure with one row per picture; show it in a notebook or give it to `save_figure`. Errors
-        are red, or another color where a class is.
+        Figure with one row per picture; show it in a notebook or pass it to `save_figure`. Errors
+        are red, or another color if a class is red.
 
     Raises:
         ValueError: there is no picture, the lists differ in length, or sizes differ.
@@ -157,7 +157,7 @@ def _patch(name: str, color) -> Patch:
 
 
 def _handles(labels, with_truth: bool, class_names, colors) -> list[Patch]:
-    """Return all classes when they are few, else those that occur; then what errors shows."""
+    """Return all classes if they are few, else those that occur; then the color of errors."""
     occurring = set().union(*(np.unique(label).tolist() for label in labels))
     shown = range(len(class_names))
     if len(class_names) > 20:
@@ -192,7 +192,7 @@ def _drawn_size(handles: list[Patch], columns: int) -> tuple[float, float]:
 
 
 def _grid(rows, captions: list[str], handles: list[Patch]) -> Figure:
-    """Place panels by inches, so that nothing can overlap whatever the pictures' sizes."""
+    """Place panels by inches, so that nothing overlaps at any size of the pictures."""
     count = len(rows[0])
     width = count * PANEL_WIDTH + (count + 1) * GAP
     columns, _, legend_height = _legend_size(handles, width)

@@ -40,9 +40,9 @@ def small_batches(batches, count):
 class AccumulatedLoss(keras.losses.Loss):
     """A loss of part of a batch, scaled so that the mean over the parts is that of the whole.
 
-    A mean over pixels divides by how many count, and some parts have more void than others; the
-    mean of their means is not the mean. Losses that are no means over pixels (Dice, Lovasz, hard
-    pixels) see each part for itself.
+    A mean over pixels divides by the number of pixels that are not ignored, which differs between
+    parts: the mean of their means is not the mean of the batch. Losses that are not means over
+    pixels (Dice, Lovasz, hard pixels) are computed for each part separately.
 
     Args:
         loss: the loss.
@@ -51,8 +51,8 @@ class AccumulatedLoss(keras.losses.Loss):
     Call arguments:
         y_true: labels of the part, integer (b, h, w).
         y_pred: logits of the part (b, h, w, num_classes).
-        sample_weight: labels of the whole, integer (count * b, h, w), as `small_batches` gives
-            them; without, the loss is not scaled.
+        sample_weight: labels of the whole batch, integer (count * b, h, w), as `small_batches`
+            gives them; without, the loss is not scaled.
 
     Returns:
         float32 scalar.
@@ -94,7 +94,8 @@ def loss_weight(loss, labels, logits):
         logits: float (b, h, w, num_classes).
 
     Returns:
-        float32 scalar: the weights of all pixels that count; None if the loss is no such mean.
+        float32 scalar: the sum of the weights of all pixels that are not ignored; None if the loss
+        is not such a mean.
 
     >>> import numpy as np
     >>> from keras_seg.losses import SparseCrossEntropy

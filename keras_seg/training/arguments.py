@@ -1,4 +1,4 @@
-"""The arguments of `fit`: what is refused, and what is filled in."""
+"""The arguments of `fit`: checks and defaults."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def check_callbacks(found, recipe):
         recipe: a `Recipe`.
 
     Raises:
-        ValueError: there is such a one.
+        ValueError: there is one.
     """
     if isinstance(recipe.optimizer, dict):
         scheduled = isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
@@ -54,7 +54,7 @@ def check_used(data, model, changes):
     for name in ("batch_size", "crop_size", "augmentation") if plain else ():
         if name in changes:
             raise ValueError(
-                f"`fit` takes plain tf.data datasets as they are, and has no use for {name}. "
+                f"`fit` does not use {name} with plain tf.data datasets. "
                 f"Received: {name}={changes[name]!r}. Leave it out, and use .batch(...) and "
                 ".map(...) of the dataset; or pass a data set of `pipelines`."
             )
@@ -73,7 +73,7 @@ def check_used(data, model, changes):
 
 
 def used(recipe, data, model):
-    """The recipe without what plain tf.data datasets and built models leave unused.
+    """The recipe without the fields that plain tf.data datasets and built models do not use.
 
     Args:
         recipe: a `Recipe`.
@@ -89,7 +89,7 @@ def used(recipe, data, model):
 
 
 def usable(data, model, recipe):
-    """The data set itself, or plain tf.data datasets with what else is needed of one.
+    """The data set itself, or plain tf.data datasets with the methods of a data set.
 
     Args:
         data: a data set, or (training batches, validation batches).
@@ -100,7 +100,7 @@ def usable(data, model, recipe):
         a data set.
 
     Raises:
-        ValueError: it is neither, or the model or the recipe asks for more than plain ones have.
+        ValueError: it is neither, or the model or the recipe requires a data set of `pipelines`.
     """
     if hasattr(data, "train_batches"):
         return data
@@ -117,8 +117,8 @@ def usable(data, model, recipe):
         )
     if recipe.accumulate > 1:
         raise ValueError(
-            "`fit` needs a data set of `pipelines` to accumulate gradients, as it takes larger "
-            f"batches apart. Received: accumulate={recipe.accumulate} and plain tf.data datasets. "
+            "`fit` needs a data set of `pipelines` to accumulate gradients, because it splits "
+            f"larger batches. Received: accumulate={recipe.accumulate} and plain tf.data datasets. "
             "Use `pipelines.Dataset.from_arrays(...)` or a reader."
         )
     return PlainData(*data, num_classes=logits_model(model).output_shape[-1])
@@ -150,9 +150,8 @@ def cropped(recipe, data, model=None):
     size = _first_size(data)
     if size is None:
         raise ValueError(
-            "A training needs at least one picture. Received: data "
-            f"'{data.name}' whose split 'train' has none. Look at what leaves them out, such as a "
-            "filter."
+            f"A training needs at least one picture. Received: data '{data.name}' whose split "
+            "'train' has none. Check what removes them, such as a filter."
         )
     if min(size) < smallest:
         shown = "x".join(map(str, size))

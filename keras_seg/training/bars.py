@@ -1,14 +1,14 @@
-"""Progress bars of what happens between two epochs."""
+"""Progress bars for work between two epochs."""
 
 from tqdm.auto import tqdm
 
 
 def unobtrusive_bar(batches, description):
-    """A progress bar around batches that appears after a second and vanishes at the end.
+    """Show a progress bar for an iterable after one second, and remove it at the end.
 
     Args:
         batches: an iterable; the length of a `tf.data.Dataset` is read from it.
-        description: what is done with the batches.
+        description: text of the bar.
 
     Returns:
         an iterable of the same batches.

@@ -35,10 +35,10 @@ def fit(
 
     The results are saved in `<folder>/<architecture>-<data set>[-<tag>]/`: the best weights by mean
     IoU (of classifiers by top-1 accuracy) on the validation set, the history, pictures, and all
-    settings. The whole state is saved after each epoch, so `Ctrl-C` or a crash costs at most the
+    settings. The whole state is saved after each epoch, so `Ctrl-C` or a crash loses at most the
     current epoch. Two calls are the same if network, recipe, seed and the content of all pictures
     and masks are; for a finished run also the first weights of a built model. A folder that holds
-    something else is left alone: `-2`, `-3`, ... is added to the name, and what differs is logged.
+    something else is not changed: `-2`, `-3`, ... is added to the name, and what differs is logged.
 
     Args:
         model: name of an architecture, see `keras_seg.models.names()`, or a `keras.Model` with
@@ -51,16 +51,16 @@ def fit(
             file with the fields of one; or a `keras_seg.Recipe`. One with a training `before`
             trains twice; the first training is a run of its own, whose name ends with `-before`.
         seed: 0..2**31 - 1. The same seed on the same machine gives the same weights.
-        folder: where runs are kept.
+        folder: folder for runs.
         tag: added to the run's name, to tell trainings apart.
         weights: start from these: name or folder of a run, or a .keras file. What fits is taken by
             layer name and shape; the rest, such as the classifier of other classes or the first
             layer of other channels, starts from its initial values and is named in the log.
         **changes: fields of the recipe in place of its own, such as epochs=20, batch_size=4,
-            learning_rate=1e-3; also callbacks=, a plain Keras callback or a list of them, and
-            more_epochs=, how many epochs follow those of the recipe: a finished run goes on from
-            its last weights and optimizer state, at the learning rates that a training of
-            all these epochs would have.
+            learning_rate=1e-3; also callbacks=, a Keras callback or a list of them, and
+            more_epochs=, the number of epochs to add to those of the recipe: a finished run
+            continues from its last weights and optimizer state, at the learning rates of a training
+            of all these epochs.
 
     Returns:
         `keras_seg.run.Run`.

@@ -1,4 +1,4 @@
-"""The learning-rate range test: which rates a network learns at, before a training is begun."""
+"""The learning-rate range test: suggest a learning rate before training."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,7 @@ from keras_seg.training import recipes
 from keras_seg.training.arguments import check_used, cropped, usable, used
 from keras_seg.training.network import batches_for, compile_network, network_for
 
-# A loss that is this many times the best one so far will not come back.
+# A loss that is this many times the best one so far has diverged.
 DIVERGED = 4.0
 SMOOTHING = 0.9
 
@@ -45,7 +45,7 @@ class LearningRates:
         axes.plot(self.table["learning_rate"], self.table["loss"], color="0.75", label="loss")
         axes.plot(self.table["learning_rate"], self.table["smoothed"], label="smoothed")
         axes.axvline(self.suggestion, color="0.4", linestyle=":", label="suggestion")
-        # What comes after the divergence would press all else to the bottom.
+        # Values after the divergence would compress the rest of the curve.
         axes.set_ylim(0, 1.1 * self.table["smoothed"].iloc[: len(self.table) // 2].max())
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
@@ -62,9 +62,9 @@ def find_learning_rate(
 ):
     """Try rising learning rates for a few steps each, and suggest one.
 
-    The rate rises by the same factor with every step, until the loss runs away. The network's
-    weights are put back afterwards; a model that was handed in has another optimizer and loss then,
-    and `model.fit` needs a new `model.compile`.
+    The rate rises by the same factor with every step, until the loss diverges. The network's
+    weights are restored afterwards; a built model has another optimizer and loss then, and must be
+    compiled again before `model.fit`.
 
     L. N. Smith: Cyclical Learning Rates for Training Neural Networks, WACV 2017, arXiv
     1506.01186, section 3.3.
@@ -72,7 +72,7 @@ def find_learning_rate(
     Args:
         model: name of an architecture, or a `keras.Model`, as for `keras_seg.fit`.
         data: a data set, as for `keras_seg.fit`.
-        recipe: a name or a `Recipe`; its optimizer, loss, batch and crop size count.
+        recipe: a name or a `Recipe`; its optimizer, loss, batch size and crop size are used.
         lowest: the first learning rate, above 0.
         highest: the last learning rate.
         steps: steps from the lowest to the highest, at least 10.
@@ -151,9 +151,9 @@ def _endless(network, data, recipe, seed):
             yield batch
         if empty:  # The next epoch would be, too, and so on for ever.
             raise ValueError(
-                "`find_learning_rate` needs at least one training batch. Received: "
-                f"data '{data.name}' that gave none in epoch {epoch + 1}. Look at what leaves "
-                "pictures out, such as a filter."
+                "`find_learning_rate` needs at least one training batch. Received: data "
+                f"'{data.name}' that gave none in epoch {epoch + 1}. Check what removes pictures, "
+                "such as a filter."
             )
 
 

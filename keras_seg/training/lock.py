@@ -15,7 +15,7 @@ UNREADABLE_SECONDS = 10  # age from which a lock without content is left over fr
 
 @contextlib.contextmanager
 def held(folder):
-    """Hold the lock of a run's folder, which is made if need be, and removed if it stays empty.
+    """Hold the lock of a run's folder, which is created if needed, and removed if it stays empty.
 
     A lock whose process has ended on this machine is replaced. Locks of other machines (on a
     shared disk) cannot be checked and count as held.
@@ -86,7 +86,7 @@ def check_writable(folder):
         folder: a path.
 
     Raises:
-        ValueError: it cannot be made, or nothing can be written in it.
+        ValueError: it cannot be created, or is not writable.
     """
     folder = Path(folder)
     probe = folder / f".probe-{os.getpid()}"
@@ -96,8 +96,8 @@ def check_writable(folder):
         probe.unlink()
     except OSError as error:
         raise ValueError(
-            "`fit` needs a folder in which it can write. Received: "
-            f"'{folder}' ({error.strerror or error}). Pass folder= with a path of your own."
+            "`fit` needs a writable folder. Received: "
+            f"'{folder}' ({error.strerror or error}). Pass another folder=."
         ) from error
 
 

@@ -10,7 +10,7 @@ from keras_seg.training.accumulate import accumulated, small_batches
 
 
 def network_for(model, data, recipe):
-    """The network to train, with auxiliary heads if the recipe weighs them.
+    """The network to train, with auxiliary heads if the recipe has a weight for them.
 
     Args:
         model: name of an architecture, or a `keras.Model`.
@@ -21,7 +21,7 @@ def network_for(model, data, recipe):
         `keras.Model`.
 
     Raises:
-        ValueError: a model that was handed in does not fit the data or the recipe.
+        ValueError: a built model does not match the data or the recipe.
     """
     if isinstance(model, keras.Model):
         _check_fits(logits_model(model), data, recipe.crop_size)
@@ -31,11 +31,11 @@ def network_for(model, data, recipe):
 
 
 def scored_network(model, network, data, recipe):
-    """The network that is scored and kept: the trained one, or its twin that computes in 32 bits.
+    """The network that is scored and saved: the trained one, or a float32 copy of it.
 
     Args:
         model: name of an architecture, or a built `keras.Model`.
-        network: what `network_for` made of it.
+        network: the result of `network_for`.
         data: a data set.
         recipe: a `Recipe` with its crop size filled in.
 
@@ -102,7 +102,7 @@ def compile_network(network, data, recipe, steps):
 
 
 def batches_for(network, data, recipe, seed, first_epoch, epochs):
-    """The training batches, in the structure that the network's outputs ask for.
+    """The training batches, in the structure of the network's outputs.
 
     Args:
         network: `keras.Model`.
@@ -131,7 +131,7 @@ def batches_for(network, data, recipe, seed, first_epoch, epochs):
 
 
 def create_loss_metrics(network, batches):
-    """Create the means in which Keras keeps the loss of each output.
+    """Create the metrics in which Keras averages the loss of each output.
 
     Keras creates them within the first step, and TensorFlow traces a step that creates variables
     twice, which takes seconds.
@@ -196,8 +196,8 @@ def _check_fits(model, data, size):
     if any(None not in pair and pair[0] != pair[1] for pair in zip(known, found, strict=True)):
         raise ValueError(
             f"`fit` needs a model whose logits have the size of the picture. Received: "
-            f"'{model.name}' with logits of {tuple(found)} for a picture of {tuple(known)}. Put "
-            "keras_seg.layers.ResizeLike()([logits, image]) behind them."
+            f"'{model.name}' with logits of {tuple(found)} for a picture of {tuple(known)}. Resize "
+            "them with keras_seg.layers.ResizeLike()([logits, image])."
         )
 
 

@@ -76,7 +76,7 @@ def with_l2(kind):
         kind: a class of `keras.optimizers.Optimizer`.
 
     Returns:
-        a subclass. Set `l2`, and in `l2_excluded` the ids of weights that are left alone.
+        a subclass. Set `l2`, and in `l2_excluded` the ids of weights without penalty.
 
     >>> sgd = with_l2(keras.optimizers.SGD)(0.5)
     >>> sgd.l2 = 0.1

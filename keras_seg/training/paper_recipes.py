@@ -1,12 +1,12 @@
-"""The recipes of papers, as far as a recipe can say them.
+"""The recipes of papers, as far as a recipe can express them.
 
-Numbers come from the papers and from their authors' files, which are named. What these leave open
-is said beside each recipe. All of them count iterations where recipes count epochs: the number of
-epochs is iterations * batch size / pictures of the authors' data set.
+Numbers come from the papers and from their authors' files, which are named. Values that these leave
+open are explained beside each recipe. All of them count iterations where recipes count epochs: the
+number of epochs is iterations * batch size / pictures of the authors' data set.
 
-What no recipe here does, though some authors do: other learning rates for some layers (10 times for
-new layers, a tenth for the encoder, twice for biases), and a training of the encoder alone before
-the decoder is appended.
+Not supported by recipes, although some authors use it: other learning rates for some layers (10
+times for new layers, a tenth for the encoder, twice for biases), and a training of the encoder
+alone before the decoder is appended.
 
 How decay is meant: Caffe's `weight_decay` c and that of PyTorch's SGD and Adam add c * w to the
 gradient, and TensorFlow's slim penalizes c / 2 * sum(w ** 2): l2=c for all. PyTorch decays every

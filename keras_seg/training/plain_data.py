@@ -1,4 +1,4 @@
-"""Plain tf.data datasets in the place of a data set of `pipelines`."""
+"""Plain tf.data datasets in place of a data set of `pipelines`."""
 
 import colorsys
 import dataclasses
@@ -20,15 +20,15 @@ class PlainData:
 
     Args:
         train: batches of (uint8 pictures (b, h, w, c), integer labels (b, h, w)), one epoch long;
-            of volumes (b, d, h, w, c) and (b, d, h, w), of classifiers class ids (b,). Masks may
-            be followed by weights of their pixels in the loss, float (b, h, w). An interrupted
-            run continues with it as it is: only as repeatable as it is itself.
+            of volumes (b, d, h, w, c) and (b, d, h, w), of classifiers class ids (b,). Masks may be
+            followed by weights of their pixels in the loss, float (b, h, w). Results of an
+            interrupted run are repeatable only if these batches are.
         val: the same for validation, or None.
         num_classes: classes, the ignored one not counted.
         ignore_class: label id to ignore.
 
     Raises:
-        ValueError: the batches are not pairs of uint8 pictures and labels, none, or do not end.
+        ValueError: the batches are not pairs of uint8 pictures and labels, are empty, or infinite.
 
     >>> import tensorflow as tf
     >>> images, labels = tf.zeros((4, 32, 32, 3), "uint8"), tf.zeros((4, 32, 32), "uint8")
@@ -63,8 +63,9 @@ class PlainData:
             if int(batches.cardinality()) in (-1, 0):
                 end = "end" if batches.cardinality() else "any picture"
                 raise ValueError(
-                    "`fit` needs batches that end, and one at least: one epoch. Received: "
-                    f"{split} batches without {end}. Leave out .repeat(), .skip() and the like."
+                    "`fit` needs a finite number of batches, at least one: those of one epoch. "
+                    f"Received: {split} batches without {end}. Leave out .repeat(), .skip() and "
+                    "the like."
                 )
         self._names = {}
         axes = {len(batches.element_spec[1].shape) for batches in self._batches.values()}
@@ -87,12 +88,12 @@ class PlainData:
         ]
 
     def paths(self, split):
-        """Made-up names, one per picture of a split.
+        """Generated names, one per picture of a split.
 
-        Training pictures are named after their bytes, in whatever order they come, so that two
-        sets of equally many pictures are two sets to `fit`. Where the batches themselves change
-        pictures at random, every pass has other bytes, and pictures are numbered alone. Whether
-        they do is seen at the first pictures of a second pass.
+        Training pictures are named after their bytes, in any order, so that `fit` distinguishes
+        data sets of the same size. If the batches change pictures at random, every pass has other
+        bytes, and pictures are only numbered. The first pictures of a second pass show whether this
+        is so.
 
         Args:
             split: "train" or "val".
@@ -148,7 +149,7 @@ class PlainData:
         """The training batches as they were given, `epochs` times.
 
         Args:
-            batch_size: not used, like `ops`, `seed` and `first_epoch`: the batches are made.
+            batch_size: not used, like `ops`, `seed` and `first_epoch`: the batches exist already.
             ops: see `batch_size`.
             seed: see `batch_size`.
             first_epoch: see `batch_size`.
@@ -160,7 +161,7 @@ class PlainData:
         return self._batches["train"].repeat(epochs)
 
     def recorded(self, recipe):
-        """The recipe with what these batches are, in place of what does not touch them.
+        """The recipe with the size of these batches, without the fields that do not apply to them.
 
         Args:
             recipe: a `Recipe`.
@@ -175,7 +176,7 @@ class PlainData:
         return dataclasses.replace(recipe, before=before, **own)
 
     def eval_batches(self, split, batch_size=1):
-        """The batches of a split; taken apart for a `batch_size` of 1.
+        """The batches of a split; single pictures for a `batch_size` of 1.
 
         Args:
             split: "train" or "val".
@@ -195,7 +196,7 @@ class PlainData:
 
         Args:
             method: "enet".
-            c: above 1; the smaller, the heavier are rare classes.
+            c: above 1; smaller values give larger weights to rare classes.
 
         Returns:
             list of float, in the order of the classes.

@@ -25,11 +25,11 @@ class Recipe:
         crop_size: (height, width) in pixels of what the network sees while training, of volumes
             (depth, height, width); None takes the data set's own picture size.
         augmentation: pairs (op of `pipelines.ops`, its arguments), in order. "height" and "width"
-            of a crop, and "depth" of a volume's, come from `crop_size`. Ops themselves are welcome
+            of a crop, and "depth" of a volume's, come from `crop_size`. Op functions are accepted,
             too.
-        optimizer: "adamw", "rmsprop" or "sgd"; or a Keras optimizer, of which each training gets a
-            copy, with its own learning rate and weight decay: the six fields of these are None or
-            {} then. It is kept as its configuration.
+        optimizer: "adamw", "rmsprop" or "sgd"; or a Keras optimizer with its own learning rate and
+            weight decay; the six fields for these are then None or {}. Each training uses a copy,
+            and run.json stores its configuration.
         optimizer_options: further arguments of an optimizer given by name.
         learning_rate: rate after the warm-up.
         schedule: "constant", "poly", "exponential" (per epoch) or "cosine".
@@ -37,46 +37,46 @@ class Recipe:
         warmup_epochs: epochs of linear rise of the learning rate.
         weight_decay: decoupled weight decay, as in AdamW: each update takes
             learning_rate * weight_decay * w from the weight w.
-        l2: coupled weight decay, which papers mean that put an L2 penalty into the loss: adds
-            l2 * w to the gradient, the gradient of l2 / 2 * sum(w ** 2). A paper's
-            c * sum(w ** 2), without the half, is l2=2 * c. The reported loss is without it.
-        no_decay: weights that neither of the two decays: "vectors" (of fewer than two dimensions:
+        l2: coupled weight decay, as in papers with an L2 penalty in the loss: adds l2 * w to the
+            gradient, the gradient of l2 / 2 * sum(w ** 2). A paper's c * sum(w ** 2), without the
+            half, is l2=2 * c. The reported loss is without it.
+        no_decay: weights that are excluded from both: "vectors" (of fewer than two dimensions:
             biases, scales and offsets of normalization), "bias" (biases and offsets alone),
             "depthwise" (kernels of depthwise convolutions).
-        loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or
-            a Keras loss, which is taken as it is, without the three fields below.
+        loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or a
+            Keras loss, which is used without the three fields below.
         loss_options: further arguments of a loss given by name.
         label_smoothing: share of the target spread over all classes, 0..1; cross-entropy only.
         class_weights: one weight per class in the loss; or arguments of the data set's
             `class_weights`, such as {"method": "enet"}, to compute them; or None.
         auxiliary_weight: weight of each auxiliary head's loss; 0 builds no such heads.
-        averaging: the weights that count are an exponential moving average over this share of
-            the training's steps, 0..1; 0 for the last ones. A share, so that it also suits a
-            training of few steps.
-        swa: the weights that count are the plain mean of those at the ends of the last epochs,
-            this share of all, 0..1 (stochastic weight averaging); 0 for the last ones.
+        averaging: use an exponential moving average of the weights over this share of the
+            training's steps, 0..1; 0 for the last weights.
+        swa: use the mean of the weights at the ends of the last epochs, this share of all epochs,
+            0..1 (stochastic weight averaging); 0 for the last weights.
         statistics_batches: batches of the training set over which the statistics of batch
             normalization are re-estimated before each validation; 0 keeps the moving averages. For
-            tiny batches; `swa` needs it.
-        accumulate: batches whose gradients make one update, as one batch that many times as
-            large would (batch normalization aside, which sees each batch for itself).
+            small batches; required by `swa`.
+        accumulate: batches per update, with the gradient of one batch that is so many times larger.
+            Batch normalization uses the statistics of each batch.
         precision: "float32"; "mixed_bfloat16" or "mixed_float16" (with a loss scale) compute in
             16 bits and keep weights, losses and the saved network in 32. For GPUs; for networks
             given by name.
         validate_every: measure the mean IoU after every so many epochs, and after the last one.
         validation_loss: also measure the training loss on the validation pictures, as `val_loss`:
             with its class weights, without augmentation, auxiliary heads and weight decay.
-        patience: stop after so many measurements without a better mean IoU; None never.
+        patience: stop after this many measurements without a better mean IoU; None to never stop
+            early.
         options: arguments of the architecture's builder.
-        freeze: "encoder" to leave the encoder's weights and batch statistics as they are, for
-            networks with an encoder that are given by name; None to train all. With
-            before={"freeze": "encoder"} a training of the decoder alone comes first.
-        before: fields of a training that comes first and is otherwise the same, such as
-            {"crop_size": (224, 224), "learning_rate": 1e-3}. This one starts from its best
+        freeze: "encoder" to keep the encoder's weights and batch statistics fixed, for networks
+            with an encoder that are given by name; None to train all. With before={"freeze":
+            "encoder"} only the decoder is trained first.
+        before: changed fields of a preceding training that is otherwise the same, such as
+            {"crop_size": (224, 224), "learning_rate": 1e-3}. The main training starts from its best
             weights.
 
     Raises:
-        ValueError: a field is out of range; says which and why.
+        ValueError: a field is out of range.
 
     >>> Recipe("mine", epochs=10, batch_size=4).optimizer
     'adamw'
@@ -133,11 +133,11 @@ class Recipe:
         self.first()  # Raises for fields that are out of range.
 
     def first(self):
-        """The recipe of the training that comes first, or None."""
+        """The recipe of the preceding training, or None."""
         return changed(self, {"before": {}, **self.before}) if self.before else None
 
     def to_dict(self):
-        """The fields by name, such as JSON or TOML can hold them.
+        """The fields by name, in types of JSON and TOML.
 
         Returns:
             dict; `Recipe(**fields)` is the same recipe.
@@ -153,8 +153,9 @@ class Recipe:
             objects.append(self.loss)
         if objects:
             raise ValueError(
-                f"Recipe '{self.name}' can be written if it names its loss and its ops. Received: "
-                f"{objects[0]!r}. Pass names and arguments, such as ('random_flip', {{}})."
+                f"Recipe '{self.name}' can only be saved with a loss and ops given by name. "
+                f"Received: {objects[0]!r}. Pass names and arguments, such as ('random_flip', "
+                f"{{}})."
             )
         return dataclasses.asdict(self)
 
@@ -190,7 +191,7 @@ def changed(recipe, changes):
         changes: dict of its fields.
 
     Returns:
-        `Recipe`. Another optimizer, schedule or loss starts with options of its own.
+        `Recipe`. A new optimizer, schedule or loss starts with its default options.
 
     >>> changed(Recipe("mine", epochs=10, batch_size=4), {"epochs": 2}).epochs
     2
@@ -203,7 +204,7 @@ def changed(recipe, changes):
     if isinstance(changes.get("loss"), keras.losses.Loss):
         changes = {**LOSS_FIELDS, **changes}
     for field in ("optimizer", "schedule", "loss"):
-        # The options of one optimizer, schedule or loss mean nothing to another.
+        # Options of one optimizer, schedule or loss do not apply to another.
         if changes.get(field, getattr(recipe, field)) != getattr(recipe, field):
             changes = {f"{field}_options": {}, **changes}
     return dataclasses.replace(recipe, **changes)

@@ -1,4 +1,4 @@
-"""What the fields of a recipe may be, and the errors where they are not."""
+"""Checks of the fields of a recipe."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ OPTIMIZERS = {
 SCHEDULES = ("constant", "poly", "exponential", "cosine")
 NO_DECAY = ("vectors", "bias", "depthwise")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-# What an optimizer object and a loss object decide themselves, with the values for "nothing".
+# Fields that optimizer and loss objects define themselves, with their empty values.
 OPTIMIZER_FIELDS = {
     "optimizer_options": {},
     "learning_rate": None,
@@ -26,7 +26,7 @@ LOSS_FIELDS = {"loss_options": {}, "label_smoothing": 0.0, "class_weights": None
 
 
 def plain(value):
-    """Numbers of NumPy as Python's, inside lists, tuples and dicts, too.
+    """Convert NumPy numbers to Python's, also inside lists, tuples and dicts.
 
     Args:
         value: any value.
@@ -53,7 +53,7 @@ def check(recipe):
         recipe: a `Recipe`.
 
     Raises:
-        ValueError: a field is not; says which and why.
+        ValueError: a field is not.
 
     >>> from keras_seg.training.recipes import recipe
     >>> check(recipe("small_data"))
@@ -83,7 +83,7 @@ def check(recipe):
 
 def _check_own(subject, recipe):
     """Names of the fields that objects of the recipe have themselves; they must be left out."""
-    losses.options_of(recipe.loss)  # Raises for what is not a loss.
+    losses.options_of(recipe.loss)  # Raises if it is not a loss.
     own = {}
     if isinstance(recipe.optimizer, dict):
         own |= dict.fromkeys(OPTIMIZER_FIELDS, "optimizer")
@@ -102,14 +102,14 @@ def _check_own(subject, recipe):
 def _check_averages(subject, recipe):
     if recipe.averaging and recipe.swa:
         raise ValueError(
-            f"`{subject}` needs one way to average weights. Received: "
+            f"`{subject}` cannot use averaging and swa together. Received: "
             f"averaging={recipe.averaging!r} and swa={recipe.swa!r}. Set one of them to 0."
         )
     if recipe.swa and not recipe.statistics_batches:
         raise ValueError(
-            f"`{subject}` needs statistics_batches with swa: averaged weights do not suit the "
-            "statistics that batch normalization gathered with others. Received: "
-            f"swa={recipe.swa!r} and statistics_batches=0. Pass statistics_batches=100, say."
+            f"`{subject}` needs statistics_batches with swa: averaged weights need new statistics "
+            f"of batch normalization. Received: swa={recipe.swa!r} and statistics_batches=0. For "
+            "example, pass statistics_batches=100."
         )
 
 

@@ -48,8 +48,8 @@ def read_recipe(path):
     missing = [field for field in ("epochs", "batch_size") if fields.get(field) is None]
     if missing:
         raise ValueError(
-            f"A recipe needs {' and '.join(missing)}. Received: '{path}' without. Add "
-            f"{missing[0]} = 8, say."
+            f"A recipe needs {' and '.join(missing)}. Received: '{path}' without. For "
+            f"example, add {missing[0]} = 8."
         )
     try:
         return Recipe(**fields)

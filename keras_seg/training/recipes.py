@@ -1,4 +1,4 @@
-"""The numbers of a training, as data. A recipe is a name or a `Recipe`; `fit` changes any field."""
+"""Named recipes. A recipe is a name or a `Recipe`; arguments of `fit` change its fields."""
 
 from pathlib import Path
 
@@ -122,14 +122,14 @@ def recipe(name, **changes):
             "refinenet"; "fc_densenet_short" (for half an hour of a GPU), "tiramisu_guide" (what
             a well-known guide to FC-DenseNet recommends); the path of a .json or .toml file with
             fields of a recipe, or of a run's run.json; or a `Recipe`.
-        **changes: fields of `Recipe`. Another optimizer, schedule or loss starts with
-            options of its own.
+        **changes: fields of `Recipe`. A new optimizer, schedule or loss starts with its default
+            options.
 
     Returns:
         `Recipe`.
 
     Raises:
-        ValueError: the name or a field is not known, or a value is out of range.
+        ValueError: the name or a field is unknown, or a value is out of range.
 
     >>> recipe("small_data", epochs=3).epochs
     3
@@ -139,7 +139,7 @@ def recipe(name, **changes):
     if "class_weight" in changes:
         raise ValueError(
             "`fit` has no class_weight: Keras would take the argmax of a label map over its "
-            "width. Received: class_weight. Class weights live in the loss: pass "
+            "width. Received: class_weight. Class weights are part of the loss: pass "
             "`class_weights=[...]`, one number per class."
         )
     for field in changes:

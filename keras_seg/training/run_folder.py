@@ -1,4 +1,4 @@
-"""What a run was made with, and the folder that belongs to it."""
+"""The settings of a run, and its folder."""
 
 import dataclasses
 import hashlib
@@ -30,18 +30,18 @@ BEGINNING = {
 
 
 def setup(network, data, recipe, seed, weights=None):
-    """Everything that decides how a training goes; two calls with the same are the same run.
+    """All settings that determine a training; calls with equal settings are the same run.
 
     Args:
         network: the `keras.Model` that is trained.
         data: the data set.
         recipe: the `Recipe`, with its crop size filled in.
         seed: the seed.
-        weights: `weights_digest` of a model that was handed in, before its training; None for a
-            network given by name, whose first weights follow from the seed.
+        weights: `weights_digest` of a built model before its training; None for a network given by
+            name, whose first weights depend on the seed.
 
     Returns:
-        dict that JSON can hold.
+        dict of JSON types.
     """
     return json.loads(
         json.dumps(
@@ -71,7 +71,7 @@ def setup(network, data, recipe, seed, weights=None):
 
 
 def _input_spec(data, dimensions):
-    """How the data set's files become pixels; the plain way for data that have no files."""
+    """How the data set's files are converted to pixels; the default for data without files."""
     spec = getattr(data, "input_spec", None)
     return InputSpec(data.num_channels, dimensions) if spec is None else spec
 
@@ -79,11 +79,11 @@ def _input_spec(data, dimensions):
 def choose_folder(folder, name, wanted):
     """The folder of a run: the one with the same set-up, or the first free one.
 
-    A folder with no more in it than the beginning of a run that was killed is free. That a run
-    gets a folder `-2` is logged, with the reason.
+    A folder that holds only the first files of a killed run is used again. If a number is added to
+    the name, the reason is logged.
 
     Args:
-        folder: where runs are kept.
+        folder: folder for runs.
         name: the run's name; `-2`, `-3`, ... is added where a folder holds something else.
         wanted: the set-up, see `setup`.
 
@@ -129,7 +129,7 @@ def weights_digest(model):
 
 
 def note_weights(folder, model):
-    """Note in run.json which weights a training left in the model that was handed in.
+    """Note in run.json the digest of the weights of a built model after its training.
 
     Args:
         folder: the run's folder; nothing happens if it has no run.json.
@@ -146,7 +146,7 @@ def write(folder, settings):
 
     Args:
         folder: the run's folder.
-        settings: dict that JSON can hold.
+        settings: dict of JSON types.
     """
     write_text(Path(folder) / "run.json", json.dumps(settings, indent=1))
 
@@ -158,7 +158,7 @@ def read(folder):
         folder: the run's folder.
 
     Returns:
-        dict; an empty one also where the file is none of ours.
+        dict; empty if the file is not a run.json of this library.
     """
     path = Path(folder) / "run.json"
     try:
@@ -169,7 +169,7 @@ def read(folder):
 
 
 def environment():
-    """Versions, device and commit, for whoever repeats a run.
+    """Versions, device and commit, to reproduce a run.
 
     Returns:
         dict of str.
@@ -206,7 +206,7 @@ def _git_commit():
 
 
 def _structure(network):
-    """The network as text, the same for each one built alike: Keras counts names up."""
+    """The network as text, independent of the numbers that Keras adds to names."""
     config = json.loads(network.to_json())
     config.pop("compile_config", None)
     text = json.dumps({**config, "config": {**config["config"], "name": ""}})
@@ -216,7 +216,7 @@ def _structure(network):
 
 
 def _name(value):
-    """What JSON cannot hold: numpy's numbers, and text without the address that functions show."""
+    """JSON form of other types: NumPy's numbers, and text without memory addresses."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if hasattr(value, "get_config"):
@@ -227,7 +227,7 @@ def _name(value):
 
 
 def _content(data, split):
-    """A digest of the pictures and masks of a split, or of their names where data have none."""
+    """A digest of the pictures and masks of a split, or of their names for data without digests."""
     if hasattr(data, "fingerprint"):
         return data.fingerprint(split)
     return _digest("\n".join(Path(picture).name for picture, _ in data.paths(split)))

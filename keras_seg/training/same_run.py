@@ -17,8 +17,8 @@ WORDS = {
 def is_same(settings, wanted, unfinished=False):
     """Whether a run was made with a set-up.
 
-    A finished run also needs the same first weights of a model that was handed in: those that it
-    had before, or those that the run left in it. One that is under way continues with its own.
+    A finished run also needs the same first weights of a built model: those before its training, or
+    those after it. An unfinished run continues with its own.
 
     Args:
         settings: contents of its run.json.
@@ -39,7 +39,7 @@ def is_same(settings, wanted, unfinished=False):
 
 
 def ends(settings):
-    """The epochs after which the trainings of a run ended: the first one, and what continued it.
+    """The epochs after which the trainings of a run ended: the first one, and its continuations.
 
     Args:
         settings: contents of its run.json.
@@ -65,7 +65,7 @@ def is_trained(settings, more_epochs=0):
 
 
 def difference(settings, wanted):
-    """What distinguishes a run from a set-up, in words.
+    """Describe the difference between a run and a set-up.
 
     Args:
         settings: contents of its run.json.
@@ -98,10 +98,10 @@ def _flat(values, before=""):
 
 
 def complete(stored):
-    """A set-up with the defaults of fields that came later than the run.
+    """A set-up with the defaults of fields that were added after the run.
 
     Args:
-        stored: what run.json holds under `setup`.
+        stored: the value of `setup` in run.json.
 
     Returns:
         dict, or `stored` itself if it is no set-up.

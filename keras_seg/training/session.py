@@ -1,4 +1,4 @@
-"""One training: its network, its folder, its epochs, and how it goes on after a stop."""
+"""One training: its network, its folder, its epochs, and resuming it."""
 
 import dataclasses
 import io
@@ -24,15 +24,15 @@ log = logging.getLogger("keras_seg")
 
 
 class Training:
-    """One training: its network, its folder, and how far it has come.
+    """One training: its network, its folder, and its progress.
 
     Args:
         network: the `keras.Model` to train.
-        twin: the network that is scored and kept, with the same weights; often the same one.
+        twin: the network that is scored and saved, with the same weights; often the same one.
         data: a data set.
         recipe: a `Recipe` with its crop size filled in.
-        folder: where the run is kept.
-        setup: what the folder's name and settings say of it.
+        folder: the run's folder.
+        setup: its settings, see `run_folder.setup`.
     """
 
     def __init__(self, network, twin, data, recipe, folder, setup):
@@ -41,7 +41,7 @@ class Training:
         self.steps = int(self._batches(0, 1).cardinality())
         if self.steps < 1:
             raise ValueError(
-                "`fit` needs at least one training batch, and a number of batches that is known. "
+                "`fit` needs at least one training batch, and a known number of batches. "
                 f"Received: {self.steps} batches per epoch. Use a data set of `pipelines`, or "
                 "`.apply(tf.data.experimental.assert_cardinality(n))`."
             )
@@ -63,14 +63,14 @@ class Training:
 
     @property
     def state(self):
-        """The file that holds everything that the next epoch depends on."""
+        """The file with the whole state that the next epoch depends on."""
         return self.folder / "state.npz"
 
     def run(self, more_callbacks=(), more_epochs=0):
         """Train the epochs that are left.
 
         Args:
-            more_callbacks: Keras callbacks, behind those of the training itself.
+            more_callbacks: Keras callbacks, called after those of the training itself.
             more_epochs: epochs that follow those of the recipe, see `fit`.
 
         Raises:
@@ -82,8 +82,8 @@ class Training:
             if not self.state.is_file():
                 raise ValueError(
                     "More epochs need the state in which a run ended. Received: "
-                    f"more_epochs={more_epochs} and no file '{self.state}'. Start a run of its own "
-                    "from the run's weights instead, with another tag=."
+                    f"more_epochs={more_epochs} and no file '{self.state}'. Start a new run from "
+                    "its weights instead, with weights= and another tag=."
                 )
             self.more_epochs, before = more_epochs, self.more_epochs
             self._train(self.ends[0] + more_epochs, self.ends[-1], more_callbacks, before)
@@ -146,7 +146,7 @@ class Training:
         )
 
     def _callbacks(self, total, begin):
-        """In the order of their work at an epoch's end: average, measure, keep, note down."""
+        """Callbacks in the order in which they run at the end of an epoch."""
         validated = "val" in self.data.splits
         monitor = self.monitor
         # There is no such column before the first measurement.
@@ -179,7 +179,7 @@ class Training:
         return [callbacks.ReestimateStatistics(batches.take(count), recipe.validate_every)]
 
     def _validation(self, total):
-        """Scores after each epoch, and now and then a figure of a few fixed pictures."""
+        """Scores after each epoch, and every few epochs a figure of a few fixed pictures."""
         if self.task == "classification":
             return self._validation_of_classes(total)
         data, recipe = self.data, self.recipe
@@ -229,7 +229,7 @@ class Training:
         ]
 
     def _save_best(self):
-        """The inference network with its present weights, as model.keras, at once."""
+        """Write the inference network with its current weights to model.keras, atomically."""
         temporary = self.folder / ".part.keras"
         network = logits_model(self.twin)
         # A model of its own, that was never compiled: the optimizer's state would be saved along.
@@ -237,7 +237,7 @@ class Training:
         temporary.replace(self.folder / "model.keras")
 
     def note(self, row):
-        """Keep one epoch's row and the whole state."""
+        """Write one epoch's row of the history, and the whole state."""
         self.history = pd.concat([self.history, pd.DataFrame([row])], ignore_index=True)
         self.seconds += row["seconds"]
         self._write_history()

@@ -1,4 +1,4 @@
-"""The whole state of a training in one file, written at once."""
+"""The whole state of a training in one file, written atomically."""
 
 import os
 import zipfile
@@ -12,7 +12,7 @@ def save(path, model, epochs_done, raw_weights=None, more=None):
     """Write every variable of a compiled model and of its optimizer.
 
     Args:
-        path: the file, replaced at once.
+        path: the file, replaced atomically.
         model: a compiled `keras.Model`, with the state of its dropout layers.
         epochs_done: number of finished epochs.
         raw_weights: values of the trainable variables to save in place of those in the model
@@ -31,7 +31,7 @@ def save(path, model, epochs_done, raw_weights=None, more=None):
 
 
 def restore(path, model):
-    """Read what `save` wrote back into a compiled model.
+    """Restore the state written by `save` into a compiled model.
 
     Args:
         path: the file; nothing happens if there is none.
@@ -58,7 +58,7 @@ def save_model(path, model):
     """Write the variables of a model alone: weights, and the state of its dropout layers.
 
     Args:
-        path: the file, replaced at once.
+        path: the file, replaced atomically.
         model: a `keras.Model`.
     """
     values = {
@@ -69,7 +69,7 @@ def save_model(path, model):
 
 
 def restore_model(path, model):
-    """Read what `save_model` wrote back into a model.
+    """Restore the variables written by `save_model` into a model.
 
     Args:
         path: the file; nothing happens if there is none.
@@ -116,7 +116,7 @@ def _assign(path, variables, stored):
 
 
 def _variables(model):
-    """Every variable by its place: names are counted up with every model that a process builds."""
+    """Every variable by its position: Keras numbers the names of all models of a process."""
     if not model.optimizer.built:  # A loss-scaling optimizer grows with every build.
         model.optimizer.build(model.trainable_variables)
     return {

@@ -16,25 +16,24 @@ _RUNNERS = weakref.WeakKeyDictionary()
 def reestimate_statistics(model, batches):
     """Replace the moving statistics of batch normalization by means over a set of pictures.
 
-    Moving averages look back over a few batches only, and lag behind the weights; with small
-    batches, or after the weights were averaged or loaded, they are wrong and the network with
-    them. This pass runs the pictures once, normalized by their own batch and without dropout, as
-    FC-DenseNet's authors evaluate, and keeps the mean and the variance over all pixels. Layers that
-    are not trainable keep theirs.
+    Moving averages cover only a few batches and lag behind the weights; they are inaccurate with
+    small batches, and after weights were averaged or loaded. This pass runs the network once over
+    the pictures, with batch statistics and without dropout, and stores mean and variance over all
+    pixels. Layers that are not trainable keep their statistics.
 
     Y. Wu, J. Johnson: Rethinking "Batch" in BatchNorm, 2021, arXiv 2105.07576, section 3.
 
     Args:
         model: `keras.Model` with batch normalization, changed in place.
         batches: pictures as the network is trained on: an iterable of pixels 0..255 (b, h, w, c),
-            or of pairs of pixels and labels. Batches of more than one picture give better
-            estimates for the layers further on.
+            or of pairs of pixels and labels. Batches of more than one picture give better estimates
+            for deeper layers.
 
     Returns:
         Number of batches.
 
     Raises:
-        ValueError: there is no batch, or no batch normalization. The model stays as it was.
+        ValueError: there is no batch, or no batch normalization. The model is then unchanged.
 
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.BatchNormalization()])
     >>> reestimate_statistics(model, [np.full((1, 2, 2, 1), 2.0), np.full((1, 2, 2, 1), 4.0)])
@@ -66,7 +65,7 @@ def reestimate_statistics(model, batches):
             variable.assign(value)
     means, squares, num_batches = found
     for layer, mean, square in zip(normalizing, means, squares, strict=True):
-        if not layer.trainable:  # It kept its statistics, of which these are copies.
+        if not layer.trainable:  # It kept its statistics; these are copies.
             continue
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(np.maximum(square - mean**2, 0))
@@ -80,10 +79,10 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     Args:
         batches: the pictures: an iterable of (image, label), read from its beginning each time.
-        every: epochs from one estimate to the next; there is one after the last epoch too.
+        every: epochs between two estimates; there is one after the last epoch, too.
 
     Raises:
-        ValueError: `every` is no whole number of at least 1.
+        ValueError: `every` is not a whole number above 0.
 
     >>> ReestimateStatistics(batches=[], every=5).every
     5
@@ -142,7 +141,7 @@ def _mean_over(batches, run, normalizing):
     if not num_batches:
         raise ValueError(
             "`reestimate_statistics` needs at least one batch. Received: batches with none. Pass "
-            "for example dataset.train_batches(4), and a list rather than a used-up generator."
+            "for example dataset.train_batches(4), and a list instead of an exhausted generator."
         )
     return means, squares, num_batches
 
@@ -158,8 +157,7 @@ def _each(statistics, function):
 def _runner(model, normalizing):
     """The model in training mode, which updates the statistics; compiled once per model.
 
-    What is set while it runs (no dropout, no momentum) is the same each time. Layers that are not
-    trainable keep their statistics, so that a change of that compiles again.
+    Layers that are not trainable keep their statistics; a change of `trainable` compiles it again.
     """
     runners = _RUNNERS.setdefault(model, {})
     trainable = tuple(layer.trainable for layer in normalizing)

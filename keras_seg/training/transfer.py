@@ -11,7 +11,7 @@ from keras_seg.models.weights import take_by_name
 
 
 def weights_file(weights):
-    """The .keras file that `fit(weights=...)` means.
+    """The .keras file given as `fit(weights=...)`.
 
     Args:
         weights: name or folder of a run, or the path of a .keras file.
@@ -37,7 +37,7 @@ def weights_file(weights):
 
 
 def identity(path):
-    """What a run notes of its starting weights; other contents make another run.
+    """The record of a run's starting weights; other contents give another run.
 
     Args:
         path: the .keras file.
@@ -50,7 +50,7 @@ def identity(path):
 
 
 def transfer(path, network):
-    """Give a network the weights of another where they fit, see `models.weights.take_by_name`.
+    """Copy the matching weights of another network, see `models.weights.take_by_name`.
 
     Args:
         path: the .keras file.
@@ -67,6 +67,6 @@ def transfer(path, network):
     except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"`fit` needs weights that Keras can load. Received: '{path}' ({error}). Import the "
-            "modules of its own layers first, or take the file from a copy."
+            "modules of its custom layers first, or copy the file again."
         ) from error
     return take_by_name(network, given, f"'{path}'")

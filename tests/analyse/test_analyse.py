@@ -152,7 +152,7 @@ def test_a_layer_of_ones_own_can_be_registered():
         def call(self, inputs):
             return inputs
 
-    with pytest.raises(TypeError, match=r"does not know how far a Shift layer sees"):
+    with pytest.raises(TypeError, match=r"does not support the layer Shift"):
         field(Shift())
     reach.register(Shift, lambda layer, inputs, axis: Reach(*inputs[0]))
     assert field(layers.Conv2D(4, 3), Shift()) == [3, 3]

@@ -157,7 +157,7 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["check"], "one of `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER`,"),
+        (["check"], "given as `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER`,"),
         (["check", "--data", "camvid"], "Give root=, on the command line `--root FOLDER`"),
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
         (["check", "--data", "camvid", "--images", "x"], "Pass one of the four"),

@@ -225,7 +225,7 @@ def test_published_file_appears_at_the_end_and_replaces_only_ours(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()  # a file where a folder is needed
-    words = r"`tflite` needs a folder that it can write to. Received: '.*file'"
+    words = r"`tflite` needs a writable folder. Received: '.*file'"
     with (
         pytest.raises(ValueError, match=words),
         publish_part.published("tflite", tmp_path / "file" / "model.tflite"),

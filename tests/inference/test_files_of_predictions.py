@@ -121,7 +121,7 @@ def test_files_of_an_earlier_prediction_stay_unless_told_otherwise(segmenter, tm
 
 def test_a_folder_that_cannot_be_written_is_named_before_the_first_picture(segmenter, tmp_path):
     picture = write_picture(tmp_path / "street.png")
-    with pytest.raises(ValueError, match=r"`predict` needs a folder that it can write to.*street"):
+    with pytest.raises(ValueError, match=r"`predict` needs a writable folder.*street"):
         predict_files(segmenter, [picture], out=picture)
 
 

@@ -165,7 +165,7 @@ def test_a_run_is_locked_while_it_is_trained(data, tmp_path):
 
 def test_folder_that_cannot_be_written_is_refused_at_once(data, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ValueError, match="needs a folder in which it can write"):
+    with pytest.raises(ValueError, match="needs a writable folder"):
         keras_seg.fit("contextnet_cn14", data, folder=tmp_path / "file" / "runs")
 
 

@@ -333,7 +333,7 @@ def test_plain_datasets_decide_what_the_run_notes(tmp_path):
 )
 def test_plain_datasets_refuse_what_they_would_not_use(tmp_path, changes):
     (name,) = changes
-    words = rf"has no use for {name}. Received: {name}=.*Leave it out"
+    words = rf"does not use {name} with plain tf.data datasets. Received: {name}=.*Leave it out"
     with pytest.raises(ValueError, match=words):
         keras_seg.fit(tiny(), (plain(), None), folder=tmp_path, **changes)
 
@@ -471,7 +471,7 @@ def test_plain_datasets_need_a_built_model(tmp_path):
 
 def test_number_of_batches_must_be_known(tmp_path):
     unknown = plain().filter(lambda image, label: True)
-    with pytest.raises(ValueError, match=r"number of batches that is known. Received: -2 batches"):
+    with pytest.raises(ValueError, match=r"known number of batches. Received: -2 batches"):
         keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
 
 

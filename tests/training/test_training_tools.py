@@ -107,7 +107,7 @@ def test_accumulated_gradients_are_kept_through_an_interruption(data, tmp_path):
 
 def test_plain_datasets_cannot_accumulate(data, tmp_path):
     batches = data.eval_batches("val", 2)
-    with pytest.raises(ValueError, match=r"(?s)larger batches apart.*Received: accumulate=2"):
+    with pytest.raises(ValueError, match=r"(?s)splits larger batches.*Received: accumulate=2"):
         keras_seg.fit(linear(), (batches,), folder=tmp_path, accumulate=2)
 
 
@@ -148,7 +148,7 @@ def test_training_with_stochastic_averages_goes_on_as_if_nothing_had_happened(da
 
 
 def test_two_ways_to_average_are_refused():
-    with pytest.raises(ValueError, match=r"one way to average.*averaging=0.5 and swa=0.5"):
+    with pytest.raises(ValueError, match=r"averaging and swa together.*averaging=0.5 and swa=0.5"):
         keras_seg.recipe("small_data", averaging=0.5, swa=0.5)
 
 

@@ -123,7 +123,8 @@ def test_weights_that_cannot_be_taken_are_refused(data, tmp_path):
     for name, words in {
         "none.keras": r"a .keras file that exists. Received: weights='.*none.keras'",
         "damaged.keras": r"weights that Keras can load. Received: '.*damaged.keras'",
-        "other.keras": r"names of layers and by shape. Received: '.*other.keras', of which nothing",
+        "other.keras": r"names of layers and by shape. Received: '.*other.keras', none of which "
+        "match",
         "no_run": "Unknown run",
     }.items():
         weights = tmp_path / name if name.endswith("keras") else name

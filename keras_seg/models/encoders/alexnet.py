@@ -1,7 +1,7 @@
 """AlexNet: five convolutions and three dense layers, trained on two graphics cards.
 
 A. Krizhevsky, I. Sutskever, G. Hinton: ImageNet Classification with Deep Convolutional Neural
-Networks, NIPS 2012. The form of one tower is that of A. Krizhevsky: One Weird Trick for
+Networks, NIPS 2012. The variant without groups is that of A. Krizhevsky: One Weird Trick for
 Parallelizing Convolutional Neural Networks, 2014, arXiv 1404.5997, as torchvision has it.
 """
 
@@ -45,13 +45,13 @@ def _counts(total, **options):
 VARIANTS = (
     Variant(
         "alexnet",
-        "AlexNet as published, in two halves that rarely meet, for 227 x 227 pixels.",
+        "AlexNet as published, with grouped convolutions, for 227 x 227 pixels.",
         {},
         {"printed": "60 M", "counts": _counts(60_965_224) + _counts(62_378_344, groups=1)},
     ),
     Variant(
         "alexnet_one_tower",
-        "AlexNet of one tower without response normalization, for 224 x 224 pixels.",
+        "AlexNet without groups and response normalization, for 224 x 224 pixels.",
         {
             "filters": (64, 192, 384, 256, 256),
             "groups": 1,
@@ -90,15 +90,15 @@ def head(maps, num_classes, options):
 def alexnet(image, name, strides, options):
     """AlexNet, both forms.
 
-    Half of the channels of the second, fourth and fifth convolution read one half of the maps, as
-    each card held one half. Response normalization stands before the pooling, as in the paper;
-    Caffe's own variation has it behind. The paper says 224 pixels, but its sizes need 227.
+    The second, fourth and fifth convolution have two groups, one per graphics card in the paper.
+    Response normalization precedes the pooling, as in the paper; in Caffe's variant it follows. The
+    paper states 224 pixels, but its layer sizes require 227.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 39, or None.
         num_classes: number of classes.
         filters: channels of the five convolutions.
-        groups: groups of the second, fourth and fifth convolution: 2, or 1 for a single tower.
+        groups: groups of the second, fourth and fifth convolution: 2, or 1 for none.
         local_response: whether the first two convolutions have response normalization.
         padding: pixels of zeros around the image: 0 for 227 pixels, 2 for 224.
         dense_units: units of the two hidden dense layers.
@@ -106,7 +106,7 @@ def alexnet(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

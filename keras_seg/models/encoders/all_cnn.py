@@ -78,7 +78,7 @@ def head(maps, num_classes, options):
 def all_cnn(image, name, strides, options):
     """All-CNN-C, the form of the paper's tables 1 and 2 that replaces pooling by convolution.
 
-    The seventh convolution has no zero padding, so that 32 pixels end at 6 x 6.
+    The seventh convolution has no zero padding: the last map of 32 x 32 pixels is 6 x 6.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 9, or None.
@@ -164,7 +164,7 @@ def all_cnn_imagenet(image, name, strides, options):
         num_classes: number of classes.
         width: factor of all numbers of channels.
         dropout_rate: share of values dropped after the last strided convolution, 0..1.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -1,8 +1,8 @@
 """Blocks that several families of encoders share: a KerasTensor and a name in, a KerasTensor out.
 
-Kernels that make a map smaller are padded equally on both sides, as in the networks' first
-implementations: a map of n pixels becomes one of ceil(n / stride) at every size, known or not, and
-with dilation in place of the stride the kernels stay where they were.
+Strided kernels are padded equally on both sides, as in the networks' first implementations: a map
+of n pixels becomes one of ceil(n / stride) at every size, known or not, and with dilation in place
+of the stride the kernels keep their positions.
 """
 
 from keras import layers
@@ -25,7 +25,7 @@ def conv(x, filters, kernel_size, name, step=(1, 1), groups=1, use_bias=False):
         kernel_size: side of the kernel in pixels, odd, or height and width if stride is 1.
         name: the layer's name.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
-        groups: parts of the channels that are convolved each by itself.
+        groups: number of groups of channels, as in `keras.layers.Conv2D`.
         use_bias: whether to add a bias per channel.
 
     Returns:
@@ -93,7 +93,7 @@ def batch_norm(x, name, activation: str | None = "relu", epsilon=1e-5):
         x: KerasTensor (b, h, w, c).
         name: prefix of the layers' names, which end with "_bn" and the activation's.
         activation: name of a Keras activation, or None.
-        epsilon: what is added to the variance; 1e-5 in most of the authors' code.
+        epsilon: added to the variance; 1e-5 in most of the authors' code.
 
     Returns:
         KerasTensor of the input's shape.
@@ -153,7 +153,7 @@ def squeeze_excite(x, ratio, name):
 
     Args:
         x: KerasTensor (b, h, w, c).
-        ratio: how many times fewer channels the bottleneck has.
+        ratio: reduction ratio of the bottleneck.
         name: prefix of the layers' names.
 
     Returns:
@@ -173,7 +173,7 @@ def squeeze_excite(x, ratio, name):
 
 
 def dense_layers(x, grid, names, num_classes, options):
-    """The map on a fixed grid, hidden dense layers with dropout, and one for the classes.
+    """Average pooling to a fixed grid, hidden dense layers with dropout, and a classifier.
 
     At the authors' size of images the map is as large as the grid. For other sizes they apply the
     first dense layer as a convolution; averaging to the grid, as torchvision does, also takes

@@ -108,10 +108,10 @@ def convnext(image, name, strides, options):
         num_classes: number of classes.
         blocks: number of blocks in each of the four stages.
         filters: channels of each of the four stages.
-        layer_scale: what the factors at the end of each block begin with.
+        layer_scale: initial value of the factors at the end of each block.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -80,7 +80,7 @@ def densenet(image, name, strides, options):
     """DenseNet for large images, any variant.
 
     The feature maps of reduction 4, 8 and 16 are those of the transitions after their batch
-    normalization and ReLU, and before the 1x1 convolution; that of 32 has passed the last ones.
+    normalization and ReLU, and before the 1x1 convolution; that of 32 follows the last ones.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -93,7 +93,7 @@ def densenet(image, name, strides, options):
         use_bias: whether the convolutions have biases, as in the textbook.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

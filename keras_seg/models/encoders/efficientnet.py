@@ -140,8 +140,8 @@ def efficientnet(image, name, strides, options):
 
     The coarsest feature map is that of the last inverted residual; the 1x1 convolution to 1280
     channels belongs to the classifier. The input is normalized by ImageNet's means and standard
-    deviations, as in the authors' code. `keras.applications` does so in two layers, of which
-    the second is only there when ImageNet's weights are asked for.
+    deviations, as in the authors' code. `keras.applications` does so in two layers, the second one
+    only with ImageNet's weights.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -157,7 +157,7 @@ def efficientnet(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -1,4 +1,4 @@
-"""GoogLeNet: kernels of three sizes and a pooling side by side, the first Inception network.
+"""GoogLeNet: parallel kernels of three sizes and a pooling, the first Inception network.
 
 C. Szegedy, W. Liu, Y. Jia, P. Sermanet, S. Reed, D. Anguelov, D. Erhan, V. Vanhoucke, A.
 Rabinovich: Going Deeper with Convolutions, CVPR 2015, arXiv 1409.4842, table 1 and section 5.
@@ -23,7 +23,7 @@ from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder, pooled_head
 from keras_seg.models.registry import Count, Variant
 
-# Table 1: 1x1, 3x3 behind a reduction, 5x5 behind a reduction, and the projection of the pooling.
+# Table 1: 1x1, 3x3 after a reduction, 5x5 after a reduction, and the projection of the pooling.
 _MODULES = (
     ((64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64)),
     (
@@ -114,28 +114,28 @@ def head(maps, num_classes, options):
 def googlenet(image, name, strides, options):
     """GoogLeNet, with response normalization and biases, as published.
 
-    TensorFlow's and torchvision's networks of that name have batch normalization in place of
-    both, and 3x3 kernels where the paper has 5x5: `normalization=True, wide_kernel=3`; torchvision
-    also has `last_pool=2`. Poolings round sizes as Caffe does: floor(n / 2). Response
-    normalization has Caffe's numbers.
+    TensorFlow's and torchvision's networks of that name have batch normalization in place of both,
+    and 3x3 kernels where the paper has 5x5: `normalization=True, wide_kernel=3`; torchvision also
+    has `last_pool=2`. Poolings round sizes as Caffe does: floor(n / 2). Response normalization has
+    Caffe's parameters.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
-        blocks: how many modules of each of the three stages there are, the first ones.
+        blocks: number of modules in each of the three stages, counted from the first.
         width: factor of the numbers of channels.
         wide_kernel: side of the third branch's kernels: 5, or 3.
         last_pool: side of the last pooling's windows: 3, or 2.
         normalization: batch normalization in place of biases and response normalization.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         auxiliary_head: whether to build the two classifiers in the middle, for training. Their
-            losses count 0.3 in the paper.
+            losses have weight 0.3 in the paper.
         dense_units: units of the auxiliary classifiers' hidden layers.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes); with

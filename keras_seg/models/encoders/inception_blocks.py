@@ -1,4 +1,4 @@
-"""Modules of parallel branches, written down as tables: the blocks of the Inception networks."""
+"""Modules of parallel branches, defined by tables: the blocks of the Inception networks."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Conv(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A 3x3 pooling: "max" or "average"; `strided` is where strided windows lie, see `pool`.
+    """A 3x3 pooling: "max" or "average"; `strided` is the padding of strided windows, see `pool`.
 
     >>> Pool("average").strided is None
     True
@@ -124,7 +124,7 @@ def residual(x, branches, scale, name, style, step=(1, 1), activated=True):
     Args:
         x: KerasTensor (b, h, w, c).
         branches: as for `module`.
-        scale: factor of what is added.
+        scale: factor of the added map.
         name: prefix of the layers' names.
         style: `Style`.
         step: (1, dilation rate).
@@ -141,13 +141,13 @@ def residual(x, branches, scale, name, style, step=(1, 1), activated=True):
 
 
 def full(x, pixels, name, strides):
-    """A map with zeros for the pixels that valid kernels took from its sides.
+    """A map padded with zeros for the pixels that valid kernels removed from its sides.
 
     Args:
         x: KerasTensor (b, h, w, c).
-        pixels: half of what is missing, in pixels of the undilated network's map.
+        pixels: pixels per side, in pixels of the undilated network's map.
         name: the layer's name.
-        strides: the network's `Strides`, in their state behind the map.
+        strides: the network's `Strides`, in their state after the map.
 
     Returns:
         KerasTensor (b, h + 2 p, w + 2 p, c) with p = pixels * dilation.

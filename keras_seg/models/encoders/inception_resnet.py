@@ -159,14 +159,14 @@ def inception_resnet_v1(image, name, strides, options):
         num_classes: number of classes.
         blocks: number of modules A, B and C; the last of six or more C has no factor and no ReLU.
         width: factor of the numbers of channels.
-        embedding: values of the vector before the classifier; 0 for none.
+        embedding: length of the vector before the classifier; 0 for none.
         bn_epsilon: epsilon of batch normalization, added to the variance.
-        bn_scale: whether batch normalization has a factor per channel.
+        bn_scale: whether batch normalization has a scale (gamma).
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -234,10 +234,10 @@ class V2Options(NamedTuple):
 def inception_resnet_v2(image, name, strides, options):
     """Inception-ResNet v2.
 
-    The network that the authors released, and that everyone has, is another one than their paper's:
-    it begins like Inception v3, has twice as many modules, the last one without factor and ReLU,
-    and a 1x1 convolution at its end. The paper's is `released=False, blocks=(5, 10, 5)`; it begins
-    like Inception v4.
+    The network released by the authors, which is the common one, differs from the paper: it has the
+    stem of Inception v3, twice as many modules, the last one without factor and ReLU, and a 1x1
+    convolution at the end. The paper's is `released=False, blocks=(5, 10, 5)`, with the stem of
+    Inception v4.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
@@ -246,12 +246,12 @@ def inception_resnet_v2(image, name, strides, options):
         width: factor of the numbers of channels.
         released: whether it is the network of the authors' code, and not of their paper.
         bn_epsilon: epsilon of batch normalization, added to the variance.
-        bn_scale: whether batch normalization has a factor per channel.
+        bn_scale: whether batch normalization has a scale (gamma).
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

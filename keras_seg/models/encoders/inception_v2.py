@@ -13,7 +13,7 @@ from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
 
-# Figure 5: 1x1, 3x3 behind a reduction, two 3x3 behind a reduction, the pooling's projection.
+# Figure 5: 1x1, 3x3 after a reduction, two 3x3 after a reduction, the pooling's projection.
 _MODULES = (
     ((64, (64, 64), (64, 96), 32), (64, (64, 96), (64, 96), 64)),
     (
@@ -24,7 +24,7 @@ _MODULES = (
     ),
     ((352, (192, 320), (160, 224), 128), (352, (192, 320), (192, 224), 128)),
 )
-# The modules that halve the map: 3x3, and two 3x3, each behind a reduction.
+# The modules that halve the map: 3x3, and two 3x3, each after a reduction.
 _REDUCTIONS = (((128, 160), (64, 96)), ((128, 192), (192, 256)))
 
 
@@ -47,7 +47,7 @@ class Options(NamedTuple):
 
 
 def _counts():
-    """Of pytorchcv's network, and without its 10,016 biases in front of normalization."""
+    """Of pytorchcv's network, and without its 10,016 biases before normalization."""
     biased = dense_counts(11_295_240, 20_032, 1024, use_bias=True)
     return (*dense_counts(11_295_240 - 10_016, 20_032, 1024), *biased)
 
@@ -79,8 +79,8 @@ def inception_v2(image, name, strides, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
-        blocks: how many modules of each of the three stages there are, the first ones, besides
-            those that halve the map.
+        blocks: number of modules in each of the three stages, counted from the first, without those
+            that halve the map.
         width: factor of the numbers of channels.
         pool_filters: channels of the pooling's projection in the modules 4c and 4d: 128, or 96.
         use_bias: whether the convolutions have biases, as in pytorchcv.
@@ -90,7 +90,7 @@ def inception_v2(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -108,27 +108,27 @@ def head(maps, num_classes, options):
 def inception_v3(image, name, strides, options):
     """Inception v3.
 
-    The first convolutions and all that halve a map lie within it, without zero padding. Where they
-    take pixels off, the feature maps have zeros, so that they lie on the image; the classifier
-    averages without them. Keras's batch normalization has no scale here, torchvision's has.
+    The first convolutions and all strided ones have no zero padding. The feature maps are padded
+    with zeros for the removed pixels, to be aligned with the image; the classifier averages without
+    them. Keras's batch normalization has no scale here, torchvision's has.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
         num_classes: number of classes.
-        blocks: how many modules of each of the three kinds there are, the first ones, besides
-            those that halve the map.
+        blocks: number of modules of each of the three kinds, counted from the first, without those
+            that halve the map.
         width: factor of the numbers of channels.
         bn_epsilon: epsilon of batch normalization, added to the variance.
-        bn_scale: whether batch normalization has a factor per channel, which the ReLU and
-            convolution behind it can do without.
+        bn_scale: whether batch normalization has a scale (gamma), which is redundant before a ReLU
+            and a convolution.
         count_padding: whether averages at the border count the zero padding, as in PyTorch.
-        auxiliary_head: whether to build the classifier in the middle, for training. Its loss
-            counts 0.4 in the authors' code.
+        auxiliary_head: whether to build the classifier in the middle, for training. Its loss has
+            weight 0.4 in the authors' code.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes); with

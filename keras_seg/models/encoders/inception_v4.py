@@ -102,9 +102,8 @@ class Options(NamedTuple):
 def inception_v4(image, name, strides, options):
     """Inception v4.
 
-    Kernels marked "V" in the paper lie within the map, without zero padding. Where they take
-    pixels off, the feature maps have zeros, so that they lie on the image; the classifier averages
-    without them.
+    Kernels marked "V" in the paper have no zero padding. The feature maps are padded with zeros for
+    the removed pixels, to be aligned with the image; the classifier averages without them.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 75, or None.
@@ -112,12 +111,12 @@ def inception_v4(image, name, strides, options):
         blocks: number of modules A, B and C.
         width: factor of the numbers of channels.
         bn_epsilon: epsilon of batch normalization, added to the variance.
-        bn_scale: whether batch normalization has a factor per channel.
+        bn_scale: whether batch normalization has a scale (gamma).
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -1,4 +1,4 @@
-"""Pixels 0..255 to what a network was trained on, as its first layer."""
+"""Normalization of pixels 0..255, as the first layer of a network."""
 
 from keras import layers
 
@@ -7,11 +7,11 @@ from keras_seg.models.pixel_ranges import RANGES, scale_and_offset
 
 
 def normalized(image, kind, name):
-    """The image in the range that a network expects; one layer, also where it changes nothing.
+    """The image in the range that a network expects; one layer, even if it is the identity.
 
     Args:
-        image: KerasTensor of pixels 0..255 (b, h, w, c). Channels beyond the third are treated as
-            the first three in turn.
+        image: KerasTensor of pixels 0..255 (b, h, w, c). Further channels repeat the normalization
+            of the first three.
         kind: "unit" for 0..1; "symmetric" for -1..1; "torch" for ImageNet's means and standard
             deviations; "caffe" for its means alone, red first; "lenet" for -0.1..1.175.
         name: prefix of the layer's name.

@@ -26,7 +26,7 @@ def merge_branches(model, merged):
         `merged`.
 
     Raises:
-        ValueError: the two are not the same network.
+        ValueError: the two networks differ.
 
     >>> from keras_seg import models
     >>> trained = models.repvgg_a0((32, 32, 3), 10)

@@ -65,9 +65,9 @@ class Inverted(NamedTuple):
         kernel_size: side of the depthwise kernel in pixels, odd.
         expanded: channels of the depthwise convolution; those of the input for no expansion.
         filters: channels out.
-        stride: how many times smaller the block makes its map. Only blocks with stride 1 that keep
-            the number of channels have a shortcut.
-        activation: name of the Keras activation behind the first two convolutions.
+        stride: stride of the depthwise convolution. Only blocks with stride 1 that keep the number
+            of channels have a shortcut.
+        activation: name of the Keras activation after the first two convolutions.
         squeezed: channels of the bottleneck of squeeze-and-excite; 0 for none.
         squeeze_activations: names of its two Keras activations.
         drop: share of training images for which the block is left out, where it has a shortcut.
@@ -159,7 +159,7 @@ def inverted_residual(x, block, name, strides, style=STYLE):
         x: KerasTensor (b, h, w, c).
         block: `Inverted`.
         name: prefix of the layers' names.
-        strides: `Strides`, which may have the block dilate its kernel in place of its stride.
+        strides: `Strides`, which may replace the block's stride by dilation.
         style: `Style`.
 
     Returns:
@@ -187,7 +187,7 @@ def inverted_residual(x, block, name, strides, style=STYLE):
 
 
 def squeeze_excite(x, channels, name, activations):
-    """Squeeze-and-excite with a bottleneck of so many channels.
+    """Squeeze-and-excite with a bottleneck of a given number of channels.
 
     J. Hu et al.: Squeeze-and-Excitation Networks, arXiv 1709.01507, section 3.
 
@@ -195,7 +195,7 @@ def squeeze_excite(x, channels, name, activations):
         x: KerasTensor (b, h, w, c).
         channels: channels of the bottleneck.
         name: prefix of the layers' names.
-        activations: names of the Keras activations behind the bottleneck and of the gate.
+        activations: names of the Keras activations after the bottleneck and of the gate.
 
     Returns:
         KerasTensor of the input's shape.
@@ -218,7 +218,7 @@ def divisible(channels, by=8):
 
     Args:
         channels: number of channels, also a fraction.
-        by: what the result is a multiple of.
+        by: divisor of the result.
 
     Returns:
         int.

@@ -104,8 +104,8 @@ def mobilenet_v3(image, name, strides, options):
     """MobileNetV3, large or small.
 
     The coarsest feature map is that of the last 1x1 convolution before the pooling. The paper's
-    first version had squeeze-and-excite behind it in the small network (2.9 million parameters);
-    the published one and the authors' code do not.
+    first version had squeeze-and-excite after it in the small network (2.9 million parameters); the
+    published one and the authors' code do not.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -119,7 +119,7 @@ def mobilenet_v3(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

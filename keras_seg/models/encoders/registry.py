@@ -13,7 +13,7 @@ from keras_seg.models.weights import donor_of, fill, units_of
 
 
 class _Family(NamedTuple):
-    """What makes the feature maps of one network: a function and its options."""
+    """The function that builds the feature maps of one network, and its options."""
 
     function: object
     options: tuple
@@ -26,9 +26,8 @@ def encoder(options, variants, head=None, **family_facts):
     """Register the networks of a family as encoders and as classifiers.
 
     Args:
-        options: a NamedTuple with the family's defaults. Families that can keep their maps larger
-            have a field `output_stride`; those with a dropout before their classifier, a field
-            `dropout_rate`.
+        options: a NamedTuple with the family's defaults. Families with dilated forms have a field
+            `output_stride`; those with a dropout before their classifier, a field `dropout_rate`.
         variants: `Variant`s of `keras_seg.models.registry`.
         head: `f(maps, num_classes, options)` that returns logits (b, num_classes) for the maps by
             reduction; global average pooling, dropout and a dense layer if None.
@@ -121,17 +120,17 @@ def features(name, image, output_stride=32, prefix=ENCODER_PREFIX, weights=None,
         image: KerasTensor of pixels 0..255 (b, h, w, c), any number of channels.
         output_stride: 8, 16 or 32; with less than 32 the coarser maps keep their keys, and are
             as large as that of the output stride.
-        prefix: what the layers' names begin with.
+        prefix: prefix of the layers' names.
         weights: initial weights of the layers: None for random ones, "imagenet", or the path of a
-            file, see `keras_seg.models.build`. Networks hand on their `encoder_weights`.
+            file, see `keras_seg.models.build`. Segmentation networks pass their `encoder_weights`.
         **options: options of the family in place of its defaults.
 
     Returns:
         dict of KerasTensors by nominal reduction: 2 for half the image's size, 4, 8, ...
 
     Raises:
-        ValueError: the name or an option is not known, the encoder cannot keep larger maps, or
-            the weights do not exist or fit.
+        ValueError: the name or an option is not known, the encoder supports no other output stride,
+            or the weights do not exist or do not fit.
 
     >>> import keras
     >>> maps = features("resnet18", keras.Input((64, 96, 3)), output_stride=8)
@@ -145,8 +144,8 @@ def features(name, image, output_stride=32, prefix=ENCODER_PREFIX, weights=None,
     if output_stride != 32 and "output_stride" not in family.options._fields:
         able = [n for n, other in _ENCODERS.items() if "output_stride" in other.options._fields]
         raise ValueError(
-            f"Encoder `{name}` cannot keep its maps larger. Received: "
-            f"output_stride={output_stride}. Leave it at 32, or take one of these: "
+            f"Encoder `{name}` supports output stride 32 only. Received: "
+            f"output_stride={output_stride}. Omit it, or use one of these: "
             f"{', '.join(sorted(able))}."
         )
     donor = None if weights is None else donor_of(name, weights, options, top=False)

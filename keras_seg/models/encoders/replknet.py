@@ -1,4 +1,4 @@
-"""RepLKNet: depthwise kernels of up to 31x31, each trained beside a small one.
+"""RepLKNet: depthwise kernels of up to 31x31, each trained with a small one in parallel.
 
 X. Ding, X. Zhang, Y. Zhou, J. Han, G. Ding, J. Sun: Scaling Up Your Kernels to 31x31, CVPR 2022,
 arXiv 2203.06717, section 4.
@@ -93,10 +93,10 @@ def replknet(image, name, strides, options):
         kernels: side of the large kernels of each stage in pixels, odd.
         small_kernel: side of the small kernels in pixels, odd.
         expansion: factor of the number of channels inside feed-forward blocks.
-        merged: whether each pair of kernels is a single one, for use after training.
+        merged: whether each pair of kernels is merged into one, for inference.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -87,13 +87,13 @@ def repvgg(image, name, strides, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
-        blocks: number of blocks in each of the four stages behind the first block.
+        blocks: number of blocks in each of the four stages after the first block.
         width: factor of the channels of the first three stages, 64, 128 and 256.
         last_width: factor of the 512 channels of the last stage.
         groups: groups of the convolutions of every other block.
-        merged: whether each block is a single convolution, for use after training.
+        merged: whether each block is merged into one convolution, for inference.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

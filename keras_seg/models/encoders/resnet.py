@@ -1,4 +1,4 @@
-"""Residual networks, and what grew out of them: wider, in groups, and with squeeze-and-excite.
+"""ResNet and its variants: wide, grouped (ResNeXt), and with squeeze-and-excite.
 
 K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, CVPR 2016,
 arXiv 1512.03385 (ResNet). S. Zagoruyko, N. Komodakis: Wide Residual Networks, BMVC 2016,
@@ -100,13 +100,13 @@ VARIANTS = (
     ),
     Variant(
         "resnext50",
-        "ResNeXt-50 32x4d: the 3x3 convolutions work in 32 groups.",
+        "ResNeXt-50 32x4d: the 3x3 convolutions have 32 groups.",
         {"groups": 32, "group_width": 4, "stride_on": "3x3"},
         {"printed": "25.0 M", "counts": dense_counts(25_028_904, 68_224, 2048), "paper": RESNEXT},
     ),
     Variant(
         "resnext101",
-        "ResNeXt-101 32x8d: 101 layers, the 3x3 convolutions work in 32 groups.",
+        "ResNeXt-101 32x8d: 101 layers, the 3x3 convolutions have 32 groups.",
         {"blocks": (3, 4, 23, 3), "groups": 32, "group_width": 8, "stride_on": "3x3"},
         # Moving means and variances: 2 * (64 + 3 * 768 + 4 * 1536 + 23 * 3072 + 3 * 6144 + 3840).
         {"counts": dense_counts(88_791_336, 202_880, 2048), "paper": RESNEXT},
@@ -133,8 +133,8 @@ def resnet(image, name, strides, options):
 
     The paper puts the stride of a bottleneck on its first 1x1 convolution, and so does
     `keras.applications`; torchvision puts it on the 3x3 (often called v1.5), as ResNeXt does.
-    `stride_on` has both. The paper's convolutions have no biases; those of `keras.applications`
-    have, which changes nothing behind batch normalization.
+    `stride_on` selects one. The paper's convolutions have no biases; those of `keras.applications`
+    have, without effect before batch normalization.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -145,7 +145,7 @@ def resnet(image, name, strides, options):
         groups: groups of the 3x3 convolutions of bottlenecks.
         group_width: channels of each group in the first stage; they double with every stage.
         squeeze_ratio: reduction of squeeze-and-excite; 0 for none.
-        stride_on: "1x1" or "3x3": the convolution of a bottleneck that makes the map smaller.
+        stride_on: "1x1" or "3x3": the convolution of a bottleneck with the stride.
         deep_stem: whether three 3x3 convolutions of 64, 64 and 128 channels take the place of the
             first one of 7x7, as in PSPNet's.
         width: factor of all numbers of channels.
@@ -154,7 +154,7 @@ def resnet(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -178,7 +178,7 @@ def resnet(image, name, strides, options):
         for number in range(1, count + 1):
             block = f"{name}conv{stage + 2}_block{number}"
             x = _block(x, block, options, (filters, inside), (step, (1, strides.dilation)))
-            step = (1, strides.dilation)  # The others of the stage lie behind the stride.
+            step = (1, strides.dilation)  # The other blocks of the stage follow the stride.
         maps[4 * 2**stage] = x
     return maps
 
@@ -196,7 +196,7 @@ def _stem(x, name, strides, options):
 
 
 def _block(x, name, options, channels, steps):
-    """One residual block; `steps` of the kernel that may be strided, and of those behind it."""
+    """One residual block; `steps` of the kernel that may be strided, and of those after it."""
     filters, inside = channels
     step, behind = steps
     out = filters * (4 if options.bottleneck else 1)

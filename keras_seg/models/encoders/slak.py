@@ -102,10 +102,10 @@ def slak(image, name, strides, options):
         width: factor of all numbers of channels.
         kernels: long side of the stripes of each stage in pixels, odd.
         small_kernel: short side of the stripes, and side of the small square, in pixels, odd.
-        layer_scale: what the factors at the end of each block begin with.
+        layer_scale: initial value of the factors at the end of each block.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -91,13 +91,13 @@ def squeezenet(image, name, strides, options):
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
         first: side of the kernel and channels of the first convolution.
-        pool_after: numbers of the modules with a pooling behind; 1 is the first convolution.
+        pool_after: numbers of the modules before each pooling; 1 is the first convolution.
         width: factor of all numbers of channels.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 16 is the network's own, as is 32; 8 keeps the last maps larger, by dilation.
+        output_stride: 16 or 32 for the published network; 8 replaces the last stride by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -163,7 +163,7 @@ def _check_options(options):
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.stage_counts(name, "first", options.first, 2, "kernel size and channels", (7, 96))
     places, example = options.pool_after, (1, 4, 8)
-    _check.stage_counts(name, "pool_after", places, 3, "modules with a pooling behind", example)
+    _check.stage_counts(name, "pool_after", places, 3, "modules before a pooling", example)
     if len(set(places)) < 3 or max(places) > 9:
         raise ValueError(
             f"`{name}` needs pool_after to be three different modules from 1 to 9. "

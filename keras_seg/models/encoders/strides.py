@@ -1,14 +1,14 @@
-"""Where an encoder stops making its feature maps smaller and dilates its kernels instead."""
+"""Output stride of an encoder: further strides are replaced by dilation."""
 
 OUTPUT_STRIDES = (8, 16, 32)
 
 
 class Strides:
-    """Hands out strides and dilation rates, layer by layer, down to an output stride.
+    """Strides and dilation rates of an encoder's layers for an output stride.
 
-    Every layer that makes its map smaller asks `step(stride)`. Up to the output stride it gets its
-    own stride. Beyond it gets stride 1: its own kernel keeps the dilation of what comes before, and
-    all kernels behind it take `dilation`, so that they meet the same pixels as without the limit.
+    Each strided layer calls `step(stride)`. Up to the output stride the result is the layer's own
+    stride. Beyond it the stride is 1: the layer has the dilation of the layers before, and all
+    later kernels have `dilation`, so that they sample the same pixels as without the limit.
 
     L.-C. Chen et al.: DeepLab, arXiv 1606.00915, section 3.1.
 
@@ -34,7 +34,7 @@ class Strides:
         self.dilation = 1
 
     def step(self, stride=2):
-        """The stride and the dilation rate of a layer that makes its map smaller.
+        """The stride and the dilation rate of a strided layer.
 
         Args:
             stride: the layer's own stride.

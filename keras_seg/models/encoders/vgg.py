@@ -85,8 +85,8 @@ def vgg(image, name, strides, options):
     """VGG, any variant.
 
     The feature map of a reduction is that of its last convolution; that of 32 is the last pooling.
-    The paper has no batch normalization; torchvision's `vgg16_bn` and `vgg19_bn` have it behind
-    each convolution, whose biases stay.
+    The paper has no batch normalization; torchvision's `vgg16_bn` and `vgg19_bn` have it after each
+    convolution, and keep the biases.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -100,7 +100,7 @@ def vgg(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).

@@ -1,8 +1,8 @@
 """Wide residual networks for small images: few blocks of many channels.
 
-S. Zagoruyko, N. Komodakis: Wide Residual Networks, BMVC 2016, arXiv 1605.07146, table 1. Blocks
-normalize before they convolve, as in K. He et al.: Identity Mappings in Deep Residual Networks,
-arXiv 1603.05027. WRN-50-2, for large images, is in `resnet`.
+S. Zagoruyko, N. Komodakis: Wide Residual Networks, BMVC 2016, arXiv 1605.07146, table 1.
+Normalization precedes each convolution, as in K. He et al.: Identity Mappings in Deep Residual
+Networks, arXiv 1603.05027. WRN-50-2, for large images, is in `resnet`.
 """
 
 from typing import NamedTuple
@@ -69,8 +69,8 @@ VARIANTS = (
 def wide_resnet(image, name, strides, options):
     """Wide ResNet, any variant: WRN-d-k has d = 6 n + 4 layers and k times the channels.
 
-    The feature maps are those after batch normalization and ReLU, with which the next stage or
-    the classifier begins.
+    The feature maps are taken after the batch normalization and ReLU at the beginning of the next
+    stage or of the classifier.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 8, or None.

@@ -1,4 +1,4 @@
-"""Xception: Inception taken to its end, where every channel is a branch of its own.
+"""Xception: residual blocks of depthwise separable convolutions.
 
 F. Chollet: Xception: Deep Learning with Depthwise Separable Convolutions, CVPR 2017, arXiv
 1610.02357, figure 5.
@@ -57,8 +57,8 @@ def xception(image, name, strides, options):
     """Xception.
 
     A separable convolution is a depthwise and a 1x1 convolution with nothing between them. The
-    first two convolutions lie within the image, without zero padding, as in the authors' code.
-    The feature maps of reduction 4, 8 and 16 are those that the next block begins with.
+    first two convolutions have no zero padding, as in the authors' code. The feature maps of
+    reduction 4, 8 and 16 are those that the next block begins with.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -67,12 +67,12 @@ def xception(image, name, strides, options):
         width: factor of the numbers of channels.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        padding: "same", with which the poolings' windows begin at their pixel where the map has an
-            even size, or "symmetric" as in PyTorch's ports, where they always are centered.
+        padding: "same", where pooling windows on maps of even size begin at their pixel, or
+            "symmetric" as in PyTorch's ports, where they are centered.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -90,7 +90,7 @@ def xception(image, name, strides, options):
     x = batch_norm(x, f"{name}block1_conv1", epsilon=options.bn_epsilon)
     x = valid_conv(x, _scaled(64, options), 3, f"{name}block1_conv2")
     x = batch_norm(x, f"{name}block1_conv2", epsilon=options.bn_epsilon)
-    # Half of what the valid kernels took from each side, for those that lay maps on the image.
+    # Half of what the valid kernels removed from each side, to align maps with the image.
     maps = {2: layers.ZeroPadding2D(1, name=f"{name}block1_full")(x)}
     for number, filters in enumerate((128, 256, 728), start=2):
         block, rows = f"{name}block{number}", (filters, filters)

@@ -1,4 +1,4 @@
-"""Aligned Xception, as DeepLab v3+ has it: deeper, and without poolings.
+"""Aligned Xception, the encoder of DeepLab v3+: deeper, and without poolings.
 
 L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam: Encoder-Decoder with Atrous Separable
 Convolution for Semantic Image Segmentation, ECCV 2018, arXiv 1802.02611, figure 4; after H. Qi et
@@ -7,8 +7,8 @@ al.: Deformable Convolutional Networks, COCO challenge 2017.
 It differs from Xception in that every pooling is a separable convolution with stride 2, that each
 depthwise convolution has a batch normalization of its own, that each block has three separable
 convolutions, and that the middle flow has 16 blocks. Where the figure leaves things open, the
-layers are those of the authors' code (tensorflow/models, research/deeplab): ReLUs stand before
-the separable convolutions, but for the last three, where they follow each depthwise and each 1x1
+layers are those of the authors' code (tensorflow/models, research/deeplab): ReLUs precede the
+separable convolutions, except for the last three, where they follow each depthwise and each 1x1
 convolution; kernels with a stride are padded equally on both sides.
 """
 
@@ -73,7 +73,7 @@ def xception_aligned(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
-        output_stride: 32; 16 or 8 keep the last maps larger, by dilation.
+        output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -128,7 +128,7 @@ def _shrinking(x, rows, name, strides, options):
 
 
 def _separable(x, filters, name, step, options, relu_first=True):
-    """Depthwise 3x3 and 1x1 convolution, each normalized; ReLU before both or behind each."""
+    """Depthwise 3x3 and 1x1 convolution, each normalized; ReLU before both or after each."""
     if relu_first:
         x = layers.Activation("relu", name=f"{name}_relu")(x)
     return separable_conv(

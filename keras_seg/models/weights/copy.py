@@ -15,10 +15,10 @@ KINDS = {
 
 
 class Donor(NamedTuple):
-    """A network's weights from elsewhere, and what has to be known to use them.
+    """Weights of another network, and the details needed to copy them.
 
     Attributes:
-        about: what it is, for messages.
+        about: description for messages.
         units: list of `Unit` in the order in which they compute.
         options: the builder's options with which our network is the same function.
         blue_first: whether the first kernel takes blue, green, red.
@@ -36,20 +36,20 @@ class Donor(NamedTuple):
 
 
 def fill(units, donor, part=False):
-    """Give a network the weights of a donor, unit by unit.
+    """Copy the weights of a donor to a network, unit by unit.
 
-    A bias in front of batch normalization that our network does not have goes into the moving
-    mean, a difference of what is added to the variance into the variance: neither changes a result.
-    Networks of other than three channels get the first kernel's slices for red, green and blue in
-    turn, scaled to the same sum. A classifier of other classes keeps its last layer as it is.
+    A bias before batch normalization that our network lacks is merged into the moving mean, and a
+    different epsilon into the moving variance; neither changes the output. With other than three
+    channels, the first kernel's slices for red, green and blue are repeated in turn, scaled to the
+    same sum. With other classes, the last layer is not changed.
 
     Args:
         units: `units_of` our network.
         donor: `Donor`.
-        part: whether the network is an encoder, the beginning of the donor's.
+        part: whether the network is an encoder, the first part of the donor's.
 
     Raises:
-        ValueError: the two are not the same network.
+        ValueError: the two networks differ.
 
     >>> import keras
     >>> from keras_seg.models.weights.units import units_of
@@ -79,7 +79,7 @@ def fill(units, donor, part=False):
         _assign(unit, values)
     if biases:
         raise ValueError(
-            f"A bias can only be left out in front of batch normalization. Received: "
+            f"A bias can only be left out before batch normalization. Received: "
             f"'{biases[0][0].name}', to which {donor.about} has a bias. Build the network with it."
         )
 
@@ -92,8 +92,9 @@ def _pairs(units, donor, part):
         theirs = [unit for unit in donor.units if unit.kind == kind]
         if len(ours) > len(theirs) or (len(ours) < len(theirs) and not part):
             raise ValueError(
-                f"Weights fit networks of the same structure only. Received: {len(theirs)} {words} "
-                f"in {donor.about} for {len(ours)} in the network. Check the name and the options."
+                "Weights can only be copied between networks of the same structure. Received: "
+                f"{len(theirs)} {words} in {donor.about} for {len(ours)} in the network. Check the "
+                "name and the options."
             )
         for number, (unit, given) in enumerate(zip(ours, theirs, strict=False)):
             head = kind == "kernel" and number == len(ours) - 1 and not part
@@ -101,9 +102,10 @@ def _pairs(units, donor, part):
                 continue
             if not _fits(unit, given, first=kind == "kernel" and number == 0):
                 raise ValueError(
-                    f"Weights fit networks of the same widths and kernel sizes only. Received: "
-                    f"'{given.name}' of {donor.about} with shape {given.shape} for '{unit.name}' "
-                    f"with shape {unit.shape}. Leave widths and depths as they are."
+                    "Weights can only be copied between networks of the same widths and kernel "
+                    f"sizes. Received: '{given.name}' of {donor.about} with shape {given.shape} "
+                    f"for '{unit.name}' with shape {unit.shape}. Leave widths and depths at their "
+                    "defaults."
                 )
             found[id(unit)] = given
     return found
@@ -141,13 +143,13 @@ def _rows(kernel, unit, before, donor):
 
 
 def _variance(variance, unit, given, donor):
-    """The variance with which our epsilon gives what theirs gives."""
+    """The variance that gives the same result with our epsilon."""
     if given.epsilon is None or given.epsilon == unit.epsilon:
         return variance
     moved = variance.astype("float64") + (given.epsilon - unit.epsilon)
     if moved.min() < 0:
         raise ValueError(
-            f"Batch normalization must add to the variance what its weights were trained with. "
+            f"Batch normalization must have the epsilon that its weights were trained with. "
             f"Received: epsilon={unit.epsilon} in '{unit.name}', {given.epsilon} in {donor.about}. "
             f"Build the network with bn_epsilon={given.epsilon}."
         )

@@ -1,4 +1,4 @@
-"""Which weights `weights=` means: ImageNet's, or those of a file."""
+"""Find the weights given as `weights=`: ImageNet's, or those of a file."""
 
 import inspect
 from pathlib import Path
@@ -53,7 +53,7 @@ def own_network(weights):
     """The network in a .keras file.
 
     Args:
-        weights: what `build` got: the path of a .keras file or of a run's folder, or others.
+        weights: the argument of `build`: the path of a .keras file or of a run's folder, or others.
 
     Returns:
         (`keras.Model`, path of its file); None for weights of another kind.

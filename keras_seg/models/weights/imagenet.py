@@ -10,7 +10,7 @@ from keras_seg.models.registry import facts
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.units import units_of
 
-# Trained on blue, green, red; ours take red first.
+# Trained on the channel order blue, green, red; ours is red, green, blue.
 _BLUE_FIRST = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152")
 
 

@@ -1,4 +1,4 @@
-"""Weights of our own networks, taken by the names of layers."""
+"""Weights of our own networks, matched by the names of layers."""
 
 import logging
 
@@ -12,18 +12,18 @@ log = logging.getLogger("keras_seg")
 
 
 def take_by_name(network, given, about):
-    """Give a network the weights of another one where they fit.
+    """Copy the matching weights of another network.
 
     Between networks with the same shapes in the same order all weights are taken. Otherwise a
     weight is taken if layer name, weight name and shape are the same; a classifier of other classes
-    and a first layer of other channels are not. The layers of an encoder have the names that they
-    have in its classifier behind `encoder_`, and are taken in both directions. What is left out
-    keeps its initial values and is named in the log.
+    and a first layer of other channels are not. The layers of an encoder are named `encoder_` and
+    their name in the classifier; they match in both directions. Layers without a match keep their
+    initial values and are named in the log.
 
     Args:
         network: `keras.Model`, changed in place.
         given: `keras.Model` to copy from.
-        about: what it is, for messages.
+        about: description for messages.
 
     Returns:
         names of the layers of which a weight was not taken.
@@ -48,7 +48,7 @@ def take_by_name(network, given, about):
     if not pairs:
         raise ValueError(
             "Weights of another network are taken by the names of layers and by shape. Received: "
-            f"{about}, of which nothing fits '{network.name}'. Take a run of the same network."
+            f"{about}, none of which match '{network.name}'. Use a run of the same network."
         )
     for weight, value in pairs:
         weight.assign(value)
@@ -61,7 +61,7 @@ def take_by_name(network, given, about):
 
 
 def settings_of(model):
-    """The options with which a network of ours was built that its weights do not tell.
+    """Builder options of a network that cannot be inferred from its weights.
 
     Args:
         model: `keras.Model`; of a segmentation network with an encoder, those of the encoder.
@@ -119,7 +119,7 @@ def has_encoder_settings(model):
 
 
 def _warn_of_settings(network, given, about):
-    """Name the settings that make another function of the same weights."""
+    """Warn of settings with which the same weights give another result."""
     ours, theirs = settings_of(network), settings_of(given)
     known = {name: x for name, x in theirs.items() if name in ours and x is not None}
     differ = {name: x for name, x in known.items() if x != ours[name]}

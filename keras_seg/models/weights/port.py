@@ -15,16 +15,17 @@ def port(name, weights, package=None, input_shape=None, **options):
 
     Reads the layouts of torchvision, timm and pytorchcv; docs/weights.md lists what was compared.
     Where a package's network differs from the paper's, such as in the place of a stride, in padding
-    or in the input's range, the options are chosen to be the package's. timm's `tf_` networks have
-    the names of its others: pass package="timm_tf" for them.
+    or in the input's range, the options are chosen to be the package's. timm's `tf_` networks
+    cannot be distinguished by names: pass package="timm_tf" for them.
 
     Args:
         name: one of `names()`.
         weights: state dict, tensors or arrays by name; or the path of a .safetensors file, which
             is read without torch, or of a .pth file.
-        package: "torchvision", "timm", "timm_tf" or "pytorchcv"; None to tell it by the names.
-        input_shape: (height, width, channels); None for any size and three channels. Other numbers
-            of channels get the first kernel's slices in turn, scaled to the same sum.
+        package: "torchvision", "timm", "timm_tf" or "pytorchcv"; None to infer it from the names.
+        input_shape: (height, width, channels); None for any size and three channels. For other
+            numbers of channels the first kernel's slices are repeated in turn, scaled to the same
+            sum.
         **options: the builder's options, in place of those that are chosen.
 
     Returns:

@@ -70,7 +70,7 @@ def _safetensors(path):
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError(
             f"A .safetensors file holds a header and the numbers that it lists. Received: '{path}' "
-            f"({type(error).__name__}: {error}). Take it from a copy, or download it again."
+            f"({type(error).__name__}: {error}). Copy it or download it again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""State dicts of torchvision, timm and pytorchcv as units, and the options they ask for."""
+"""State dicts of torchvision, timm and pytorchcv as units, and the options they require."""
 
 import inspect
 import re
@@ -11,14 +11,14 @@ from keras_seg.models.weights.units import Unit
 
 PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv")
 
-# A state dict lists layers as they were written down. What is computed elsewhere has these names:
-# shortcuts, which ours take before the block's other branches,
+# A state dict lists layers in the order of their definition. Those computed at another place are:
+# shortcuts, which come before the block's other branches in our networks,
 _BEFORE = re.compile(r"^(.*?)\.(downsample|identity_conv|shortcut)\b")
-# normalizations of RepVGG's identity, which ours take behind them,
+# normalizations of RepVGG's identity, which come after them,
 _BEHIND = re.compile(r"^(.*)\.(identity|rbr_identity)$")
-# Xception's shortcuts, which ours take behind the block's other branch, as Keras does,
+# Xception's shortcuts, which come after the block's other branch, as in Keras,
 _SKIPS = re.compile(r"^(.*?)\.(skip|skipbn|identity_conv)\b")
-# and heads for training, which ours do not have.
+# and heads for training, which our networks do not have.
 _AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
 
 
@@ -28,8 +28,8 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
     Args:
         name: one of `keras_seg.models.names()`.
         state_dict: dict of arrays or tensors by name.
-        package: one of `PACKAGES`; None to tell it by the names.
-        about: what it is, for messages.
+        package: one of `PACKAGES`; None to infer it from the names.
+        about: description for messages.
 
     Returns:
         `Donor`.

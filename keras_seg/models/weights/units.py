@@ -19,7 +19,7 @@ class Unit:
         shape: of kernels (height, width, channels in per group, channels out), 1 x 1 for dense
             layers; (channels,) for the others.
         parts: arrays or Keras variables by name: kernel and bias; gamma, beta, mean and variance.
-        epsilon: what a normalization adds to the variance; None where it is not known.
+        epsilon: epsilon of a normalization; None where it is not known.
         flattened: whether it is a dense layer over a map that was flattened.
 
     >>> Unit("conv1", "kernel", (3, 3, 3, 8), {"kernel": np.zeros((3, 3, 3, 8))}).epsilon
@@ -36,8 +36,8 @@ class Unit:
 def units_of(model, prefix=""):
     """The units of a Keras model.
 
-    Branches come in the order in which the layer that joins them takes them, so that two models of
-    the same graph have the same units, however their layers are called.
+    Branches are in the order of the inputs of the layer that joins them, so that two models of the
+    same graph have the same units, whatever the names of their layers.
 
     Args:
         model: functional or sequential model that has been built; models within it are opened.
@@ -62,7 +62,7 @@ def units_of(model, prefix=""):
 
 
 def layers_in_order(model):
-    """The layers of a model, each behind all those that it computes from.
+    """The layers of a model in topological order.
 
     Args:
         model: functional or sequential model that has been built; models within it are opened.
@@ -93,7 +93,7 @@ def layers_in_order(model):
 
 
 def _units(layer):
-    """The units of one layer; none of `Normalization` and of fixed codes, which learn nothing."""
+    """The units of one layer; none of `Normalization` and of fixed codes, which are not trained."""
     if isinstance(layer, layers.Normalization | RadialBasis):
         return []
     if isinstance(layer, layers.SeparableConv2D):

@@ -21,12 +21,12 @@ class ValidationAccuracy(keras.callbacks.Callback):
         batches: the validation pictures: an iterable of (image, class ids (b,)), read again
             each epoch.
         class_names: one name per class.
-        every: measure every so many epochs and after the last one, and nothing in between.
+        every: epochs between two measurements; the last epoch is always measured.
         loss: a Keras loss, which is added to the logs as `val_loss`, the mean over batches by
             their pictures; None for no loss.
 
     Raises:
-        ValueError: `every` is no whole number of at least 1.
+        ValueError: `every` is not a whole number above 0.
 
     >>> batches = [(np.zeros((2, 4, 4, 3), "uint8"), np.array([0, 1]))]
     >>> measure = ValidationAccuracy(lambda image: np.eye(2), batches, ["cat", "dog"])

@@ -30,7 +30,7 @@ class AveragedWeights(keras.callbacks.Callback):
         self.average(epoch)
 
     def average(self, epoch):
-        """Put the average into the model, whose own weights are in `raw`."""
+        """Put the average into the model, and keep its own weights in `raw`."""
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -40,11 +40,11 @@ class AveragedWeights(keras.callbacks.Callback):
             self.raw = None
 
     def get_state(self):
-        """What a training that goes on later needs: a dict of arrays by name."""
+        """The state needed to resume a training: a dict of arrays by name."""
         return {}
 
     def set_state(self, state):
-        """Take back what `get_state` gave."""
+        """Restore what `get_state` returned."""
 
 
 class StochasticWeightAverage(AveragedWeights):
@@ -59,7 +59,7 @@ class StochasticWeightAverage(AveragedWeights):
         first_epoch: first epoch, counted from 0, whose weights are averaged.
 
     Raises:
-        ValueError: `first_epoch` is no whole number of at least 0.
+        ValueError: `first_epoch` is not a whole number from 0.
 
     >>> StochasticWeightAverage(first_epoch=75).count
     0

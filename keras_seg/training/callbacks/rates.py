@@ -6,11 +6,11 @@ from keras_seg import _check
 
 
 class ExponentialDecay(keras.callbacks.Callback):
-    """Multiplies the learning rate by `rate` after each epoch, as FC-DenseNet trains.
+    """Multiplies the learning rate by `rate` after each epoch, as for FC-DenseNet.
 
-    The rate of epoch e is `initial * rate ** e`, whatever epoch a training goes on from; after a
-    warm-up, epochs are counted from its end. For an optimizer whose learning rate is a number;
-    `keras_seg.schedules.Exponential` is the same as a schedule, whose warm-up rises by steps.
+    The rate of epoch e is `initial * rate ** e`, also if a training is resumed; after a warm-up,
+    epochs are counted from its end. For an optimizer whose learning rate is a number;
+    `keras_seg.schedules.Exponential` is the same as a schedule, with a warm-up by steps.
 
     Args:
         rate: factor per epoch, above 0 and up to 1.

@@ -24,7 +24,7 @@ class Notes(keras.callbacks.Callback):
 
 
 class Journal(keras.callbacks.Callback):
-    """Writes history and state when everything else of an epoch is done."""
+    """Writes history and state at the end of an epoch, after all other callbacks."""
 
     def __init__(self, training):
         super().__init__()
@@ -36,7 +36,7 @@ class Journal(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0 and keras.backend.backend() == "torch":
-            # Dropout draws from one global stream there, which is no variable of the model.
+            # Dropout draws from one global stream there, which is not a variable of the model.
             keras.utils.set_random_seed(self.seed)
 
     def on_epoch_end(self, epoch, logs: dict):
@@ -45,7 +45,7 @@ class Journal(keras.callbacks.Callback):
 
 
 class Twin(keras.callbacks.Callback):
-    """Brings the weights into the network that is scored and kept."""
+    """Copies the weights to the network that is scored and saved."""
 
     def __init__(self, twin):
         super().__init__()

@@ -24,13 +24,13 @@ class ValidationIoU(keras.callbacks.Callback):
             epoch, with numpy-like uint8 (b, h, w, c) and integer ids (b, h, w).
         class_names: one name per class.
         ignore_class: label id to ignore.
-        every: measure every so many epochs and after the last one, and nothing in between.
+        every: epochs between two measurements; the last epoch is always measured.
         loss: a Keras loss, which is added to the logs as `val_loss`: the mean over all pixels with
-            their weights, or over batches where the loss is no such mean. `labels` must then
-            return logits, float (b, h, w, num_classes). None for no loss.
+            their weights, or over batches if the loss is not such a mean. `labels` must then return
+            logits, float (b, h, w, num_classes). None for no loss.
 
     Raises:
-        ValueError: `every` is no whole number of at least 1, or no pixel has a label that counts.
+        ValueError: `every` is not a whole number above 0, or all pixels are ignored.
 
     >>> images, labels = np.zeros((1, 4, 4, 3), "uint8"), np.zeros((1, 4, 4), "uint8")
     >>> measure = ValidationIoU(lambda image: image[..., 0], [(images, labels)], ["road", "sky"])
@@ -64,7 +64,7 @@ class ValidationIoU(keras.callbacks.Callback):
         if not np.any(confusion):
             raise ValueError(
                 "`ValidationIoU` needs pixels with a class. Received: batches without one that is "
-                f"not ignore_class={self.ignore_class}. Give the validation set labeled pictures."
+                f"not ignore_class={self.ignore_class}. Add labeled pictures to the validation set."
             )
         logs["val_mean_iou"] = mean_iou(confusion)
         logs["val_pixel_accuracy"] = float(np.trace(confusion) / np.sum(confusion))
@@ -85,10 +85,10 @@ class BestWeights(keras.callbacks.Callback):
     """Keeps the weights with the best value of a measure so far, in a file.
 
     Args:
-        save: function that is called without arguments whenever the measure is better than
-            before; it writes what should be kept.
+        save: function without arguments that saves the weights, called whenever the measure
+            improves.
         monitor: the measure's name in the logs; larger is better.
-        best: best value so far, for a training that goes on.
+        best: best value so far, if a training is resumed.
 
     >>> best = BestWeights(lambda: None)
     >>> best.on_epoch_end(0, {"val_mean_iou": 0.4})
@@ -110,15 +110,15 @@ class BestWeights(keras.callbacks.Callback):
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops when the mean IoU on the validation set has not improved for so many epochs.
+    """Stops when the mean IoU on the validation set has not improved for `patience` epochs.
 
     Args:
         patience: epochs to wait after the best one.
         monitor: the measure's name in the logs; larger is better.
-        history: values of earlier epochs, for a training that goes on.
+        history: values of earlier epochs, if a training is resumed.
 
     Raises:
-        ValueError: `patience` is no whole number of at least 1.
+        ValueError: `patience` is not a whole number above 0.
 
     >>> EarlyStopping(patience=3, history=[0.2, 0.4, 0.3]).waited
     1

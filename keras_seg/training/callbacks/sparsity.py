@@ -1,4 +1,4 @@
-"""Sparse kernels whose zeros move while a network is trained."""
+"""Dynamic sparse training: a fixed share of zeros in kernels, at changing places."""
 
 import math
 
@@ -8,29 +8,29 @@ from keras import ops
 
 from keras_seg import _check
 
-# What a weight begins with that grows: no number that changes a result, and yet not 0.
+# Initial value of an activated weight: too small to change a result, but not 0.
 SEED = 1e-30
-SLOWEST = 0.005  # share of weights that still move at the end, as in SLaK's code
+SLOWEST = 0.005  # share of weights that are still replaced at the end, as in SLaK's code
 
 
 class DynamicSparsity(keras.callbacks.Callback):
-    """Keeps a share of all kernels' weights at zero, and now and then moves the zeros.
+    """Keeps a share of all kernels' weights at zero, and periodically changes which ones.
 
     S. Liu et al.: More ConvNets in the 2020s: Scaling up Kernels Beyond 51x51 using Sparsity, ICLR
     2023, arXiv 2207.03620, section 3.3; the ratios of the layers by N. Lee et al.: SNIP, ICLR 2019,
     arXiv 1810.02340. Every `every` steps the smallest weights of each kernel are set to zero, and
-    as many others begin to grow, chosen at random; their share falls from `rate` along half a
+    as many zeros, chosen at random, are activated; their share falls from `rate` along half a
     cosine until the end of the training. Between these steps zeros stay zeros.
 
-    A weight is at rest exactly where it is 0: weights that begin to grow begin at 1e-30. So the
-    file of the weights holds all there is to know, and a training that is continued goes on as if
-    it had never stopped. Averages of weights (`averaging` of a recipe) are not sparse.
+    A weight is inactive if and only if it is 0: activated weights start from 1e-30. The weights
+    therefore contain the whole state, and a resumed training gives the same weights as an
+    uninterrupted one. Averages of weights (`averaging` of a recipe) are not sparse.
 
     Args:
-        density: share of the weights of all kernels that may be other than zero, above 0 and up
-            to 1; SLaK keeps 0.6.
-        every: steps from one move to the next.
-        rate: share of a kernel's non-zero weights that the first move replaces, 0..1.
+        density: share of the weights of all kernels that are not zero, above 0 and up to 1; SLaK
+            keeps 0.6.
+        every: steps between two changes.
+        rate: share of a kernel's non-zero weights that the first change replaces, 0..1.
         batch: (images, labels) by whose gradients the densities of the layers are chosen, as SNIP
             does; None for the same density in each.
         seed: of the random choices.
@@ -38,7 +38,7 @@ class DynamicSparsity(keras.callbacks.Callback):
     Raises:
         ValueError: an argument is out of its range; when training begins, the number of steps is
             not known, or several are taken in one call.
-        RuntimeError: training runs on JAX, which keeps weights from callbacks.
+        RuntimeError: training runs on JAX, where callbacks cannot change weights.
 
     >>> image = keras.Input((8,))
     >>> model = keras.Model(image, keras.layers.Dense(10, name="dense")(image))
@@ -127,8 +127,8 @@ class DynamicSparsity(keras.callbacks.Callback):
     def _check_training(self):
         if keras.backend.backend() == "jax":
             raise RuntimeError(
-                "`DynamicSparsity` changes weights between steps, which JAX's `fit` does not let "
-                "callbacks do. Received: KERAS_BACKEND=jax. Train on TensorFlow or torch."
+                "`DynamicSparsity` changes weights between steps, which is not possible on JAX. "
+                "Received: KERAS_BACKEND=jax. Train on TensorFlow or torch."
             )
         together = getattr(self.model, "steps_per_execution", 1) or 1
         if not self.params.get("steps") or together > 1:
@@ -140,10 +140,10 @@ class DynamicSparsity(keras.callbacks.Callback):
 
 
 def cosine(rate, progress):
-    """The share of weights that a move replaces.
+    """The share of weights that a change replaces.
 
     Args:
-        rate: that of the first move.
+        rate: that of the first change.
         progress: 0 at the beginning of the training, 1 at its end.
 
     Returns:

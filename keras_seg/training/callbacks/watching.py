@@ -13,7 +13,8 @@ from keras_seg import _check
 class ProgressBar(keras.callbacks.Callback):
     """One bar per epoch with the loss, and one line with the epoch's scores.
 
-    Until the first step has ended, which can take half a minute, the bar says that it is compiled.
+    Until the first step has ended, which can take half a minute, the bar shows that it is being
+    compiled.
 
     Args:
         epochs: number of the last epoch.
@@ -72,7 +73,7 @@ class Overlays(keras.callbacks.Callback):
         every: draw every so many epochs.
 
     Raises:
-        ValueError: `every` is no whole number of at least 1.
+        ValueError: `every` is not a whole number above 0.
 
     >>> Overlays(draw=None, folder="figures", every=10).path(9).name
     'epoch_0010.png'
@@ -99,7 +100,7 @@ class StopOnBadLoss(keras.callbacks.Callback):
     """Stops at the first loss that is not finite, before it is saved anywhere.
 
     Args:
-        kept: words on where the last good weights are, for the message.
+        kept: sentence on where the last good weights are, for the message.
 
     Raises:
         FloatingPointError: the loss is nan or infinite; says in which epoch and step.
@@ -107,7 +108,7 @@ class StopOnBadLoss(keras.callbacks.Callback):
     >>> StopOnBadLoss().on_train_batch_end(0, {"loss": 0.7})
     """
 
-    def __init__(self, kept="The weights from before are not kept."):
+    def __init__(self, kept="Earlier weights were not saved."):
         super().__init__()
         self.kept = kept
         self.epoch = 0

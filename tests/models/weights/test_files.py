@@ -80,7 +80,7 @@ def test_files_that_do_not_exist_or_fit_are_refused(classifier, tmp_path):
         (tmp_path, r"or a run's folder\. Received"),
         ("image", r"Weights are 'imagenet'.*Received: weights='image'"),
         (tmp_path / "damaged.keras", r"damaged\.keras"),
-        (classifier[1], r"same structure only.*model\.keras' for 30 in the network"),
+        (classifier[1], r"networks of the same structure.*model\.keras' for 30 in the network"),
     ):
         with pytest.raises(ValueError, match=words):
             models.build("resnet50", weights=weights, **{**SMALL, "blocks": (3, 3, 1, 1)})

@@ -57,7 +57,10 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"weights": ["fc.weight"]}, r"dict of tensors.*Received: the state dict, a list"),
         ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
         ({"weights": "missing.safetensors"}, r"'missing\.safetensors' \(FileNotFoundError"),
-        ({}, r"same structure only.*2 convolutions and dense layers in the state dict for 21"),
+        (
+            {},
+            r"the same structure.*2 convolutions and dense layers in the state dict for 21",
+        ),
         ({"depth": 3}, r"Unknown option of `resnet18`.*option='depth'"),
     ],
 )
