@@ -50,29 +50,6 @@ def test_arrays_that_do_not_fit_are_refused(images, labels):
         toy(splits={"train": (images, labels)})
 
 
-def test_labels_beyond_the_classes_are_refused():
-    arrays = np.zeros((1, 8, 8, 3), np.uint8), np.full((1, 8, 8), 2, np.uint8)
-    with pytest.raises(ValueError, match=r"class ids 0..1, or 255.*ids \[2\] in 'toy/train'"):
-        toy(splits={"train": arrays})
-
-
-def test_a_palette_has_one_color_per_class():
-    with pytest.raises(ValueError, match=r"one color per class. Received: 1 colors for 2"):
-        toy(palette=[(0, 0, 0)])
-
-
-def test_splits_have_the_same_channels():
-    label = np.zeros((1, 8, 8), np.uint8)
-    color, gray = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
-    with pytest.raises(ValueError, match=r"same number of channels. Received: .*'val': 1"):
-        toy(splits={"train": (color, label), "val": (gray, label)})
-
-
-def test_a_dataset_needs_a_split():
-    with pytest.raises(ValueError, match=r"at least one split"):
-        toy(splits={})
-
-
 def test_check_counts_pixels_and_pictures():
     report = toy().check()
     train = report.classes.loc["train"]
@@ -113,3 +90,26 @@ def test_importing_pipelines_does_not_import_tensorflow():
 
     code = "import sys, pipelines; pipelines.load; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+COLOR, GRAY, IDS = (np.zeros((1, 8, 8, *channels), np.uint8) for channels in ((3,), (1,), ()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"splits": {"train": (COLOR, IDS + 2)}},
+            r"class ids 0..1, or 255.*ids \[2\] in 'toy/train'",
+        ),
+        ({"palette": [(0, 0, 0)]}, "one color per class. Received: 1 colors for 2"),
+        (
+            {"splits": {"train": (COLOR, IDS), "val": (GRAY, IDS)}},
+            "same number of channels. Received: .*'val': 1",
+        ),
+        ({"splits": {}}, "at least one split"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        toy(**arguments)

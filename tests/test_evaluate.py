@@ -6,6 +6,7 @@ from keras_seg.evaluate import Scores, evaluate
 
 # Truth in rows, prediction in columns.
 #            road  car  bus  sky
+BLACK = np.zeros((1, 2, 2), np.uint8)
 CONFUSION = np.array(
     [
         [60, 20, 0, 0],
@@ -50,16 +51,6 @@ def test_mistakes_within_a_category_count_as_right(scores):
     assert merged.class_names == ["flat", "vehicle", "sky"]
     # vehicle: truth 20, called so 30, both 10 (car called car, car called bus).
     np.testing.assert_allclose(merged.iou, [60 / 90, 10 / 40, np.nan])
-
-
-def test_a_class_without_category_is_named(scores):
-    with pytest.raises(ValueError, match=r"none for \['sky'\]"):
-        scores.by_category({"road": "flat", "car": "vehicle", "bus": "vehicle"})
-
-
-def test_scores_need_one_name_per_class():
-    with pytest.raises(ValueError, match=r"shape=\(4, 4\) for 2 class names"):
-        Scores(CONFUSION, ["road", "car"])
 
 
 def test_csv_holds_the_table_and_the_mean(scores, tmp_path):
@@ -126,26 +117,32 @@ def test_a_tf_data_dataset_of_unknown_length_can_be_evaluated():
     assert scores.mean_iou == 1.0
 
 
-def test_logits_in_place_of_labels_are_refused():
-    label = np.zeros((1, 2, 2), np.uint8)
-    with pytest.raises(ValueError, match="Take the argmax"):
-        evaluate(lambda _: np.zeros((1, 2, 2, 3)), [(label, label)], ["a", "b", "c"])
-
-
-def test_a_label_that_is_no_class_is_refused():
-    label = np.full((1, 2, 2), 9, np.uint8)
-    with pytest.raises(ValueError, match="Received: id 9"):
-        evaluate(lambda _: np.zeros((1, 2, 2), np.uint8), [(label, label)], ["a", "b"])
-
-
-def test_no_batches_are_refused():
-    with pytest.raises(ValueError, match="at least one batch"):
-        evaluate(lambda pixels: pixels, [], ["a", "b"])
-
-
 def test_names_must_be_one_per_picture():
     truth = np.zeros((2, 1, 2), "uint8")
     batches = [(truth[..., None], truth)]
     with pytest.raises(ValueError, match=r"one name per picture. Received: 1 names for 2 pictures"):
         evaluate(lambda pixels: pixels[..., 0], batches, ["road"], names=["a"])
     assert evaluate(lambda pixels: pixels[..., 0], batches, ["road"]).pictures.empty
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (
+            lambda: Scores(CONFUSION, NAMES).by_category(
+                {"road": "flat", "car": "vehicle", "bus": "vehicle"}
+            ),
+            r"none for \['sky'\]",
+        ),
+        (lambda: Scores(CONFUSION, ["road", "car"]), r"shape=\(4, 4\) for 2 class names"),
+        (
+            lambda: evaluate(lambda _: np.zeros((1, 2, 2, 3)), [(BLACK, BLACK)], ["a", "b", "c"]),
+            "Take the argmax",
+        ),
+        (lambda: evaluate(lambda _: BLACK, [(BLACK, BLACK + 9)], ["a", "b"]), "Received: id 9"),
+        (lambda: evaluate(lambda pixels: pixels, [], ["a", "b"]), "at least one batch"),
+    ],
+)
+def test_wrong_arguments_are_refused(score, message):
+    with pytest.raises(ValueError, match=message):
+        score()

@@ -99,9 +99,9 @@ def _float32(config) -> Any:
 def frozen(model, shape, dtype):
     """The model as one TensorFlow function with its weights as constants.
 
-    Batch normalization is folded into constant kernels, which is not possible with variables: a
-    SavedModel takes a quarter less time. Constants are also stored only once, whatever the number
-    of signatures, while `model.export` writes the weights twice.
+    Batch normalization is folded into constant kernels, which is not possible with variables: the
+    SavedModel is faster. Constants are also stored only once, whatever the number of signatures,
+    while `model.export` writes the weights twice.
 
     Args:
         model: from `logits_model`.

@@ -36,7 +36,7 @@ def take_pictures(subject, pictures, num_pictures, shape):
             item = np.asarray(item[0] if isinstance(item, tuple | list) else item)
             yield from item if item.ndim == len(shape) + 1 else [item]
 
-    taken = list(bar(itertools.islice(each(), num_pictures), "read images", num_pictures))
+    taken = list(bar(itertools.islice(each(), num_pictures), "read pictures", num_pictures))
     for picture in taken or [np.zeros(0)]:
         check_pictures(subject, picture, shape)
     return [resized(picture[np.newaxis], shape[:-1])[0] for picture in taken]

@@ -85,11 +85,11 @@ def _check_scores(model: keras.Model, logits) -> None:
 class CompiledFunctions:
     """The compiled functions of one network: one for all sizes, and faster ones for common sizes.
 
-    On TensorFlow, one function of unknown size handles every shape. After 16 consecutive batches
-    of the same shape, a function is compiled for that shape, which takes a second and runs up to a
-    third faster. A folder of photos of 300 sizes never compiles a second function. A network that
-    needs a known size gets one function per shape, as does every network on JAX, which compiles
-    for known shapes only; with torch nothing is compiled.
+    On TensorFlow, one function of unknown size handles every shape. After 16 consecutive batches of
+    the same shape, a function is compiled for that shape, which takes a moment and is faster
+    afterwards. A folder of photos of 300 sizes never compiles a second function. A network that
+    needs a known size gets one function per shape, as does every network on JAX, which compiles for
+    known shapes only; with torch nothing is compiled.
 
     Args:
         network: the result of `logits_model`.

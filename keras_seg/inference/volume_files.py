@@ -10,7 +10,7 @@ from keras_seg.show import overlay
 from keras_seg.whole_files import draft
 from pipelines.read.arrays import suffix_of
 from pipelines.read.memory import fitting
-from pipelines.read.nifti import SUFFIXES, nibabel_for
+from pipelines.read.nifti import SUFFIXES, load_nifti, nibabel_for
 
 
 def label_file(source):
@@ -59,7 +59,7 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
 def _save_nifti(labels, source, path):
     """Write with the axes of the source, the inverse of `read_nifti`."""
     nibabel = nibabel_for(source)
-    image = nibabel.load(source)
+    image = load_nifti(nibabel, source)
     canonical = nibabel.as_closest_canonical(image)
     # From (d, h, w), columns to the left and rows to the back, to (x, y, z).
     turned = nibabel.Nifti1Image(labels.transpose(2, 1, 0)[::-1, ::-1], canonical.affine)

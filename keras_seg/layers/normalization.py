@@ -9,9 +9,9 @@ class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, trained with TensorFlow's fused kernel where there is one.
 
     The same layer with the same numbers. Keras 3.15 composes the training pass of many small ops;
-    on a CPU the one fused kernel takes a quarter of their time, and batch normalization is most of
-    what a network of depthwise convolutions computes. Other backends, other ranks than (b, h, w,
-    c), and inference use Keras's implementation.
+    the fused kernel is faster on CPUs, where batch normalization is most of what a network of
+    depthwise convolutions computes. Other backends, other ranks than (b, h, w, c), and inference
+    use Keras's implementation.
 
     Args:
         **kwargs: see `keras.layers.BatchNormalization`.

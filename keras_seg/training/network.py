@@ -95,7 +95,7 @@ def compile_network(network, data, recipe, steps):
         recipes.optimizer(recipe, network, steps),
         loss,
         loss_weights=loss_weights,
-        # On a CPU, XLA makes depthwise convolutions of TensorFlow several times slower.
+        # On a CPU, XLA makes TensorFlow's depthwise convolutions slower.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     return plain

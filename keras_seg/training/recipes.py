@@ -93,11 +93,8 @@ RECIPES = {
         ),
     )
 }
-# The paper's, cut to half an hour of a fast GPU. The authors' code took 120 seconds for an epoch of
-# crops on a Titan X (their README), so that 80 of them and 20 of whole pictures (3.4 times the
-# pixels) would take 5 hours there. Small maps wait for memory: 2 TB/s are 6 times as fast as that
-# card's, and 16 bits twice as fast again, which makes 25 minutes. Rates fall faster, to where four
-# and a half times as many epochs would have led.
+# The paper's, shortened to an estimated half hour on a fast GPU, see docs/training.md.
+# Learning rates fall as far as in four and a half times as many epochs of the paper's recipe.
 RECIPES["fc_densenet_short"] = changed(
     RECIPES["fc_densenet"],
     {

@@ -66,7 +66,7 @@ class Plain:
             label = tf.io.decode_png(tf.io.read_file(label_path), channels=1)[..., 0]
             if len(moved) > 2:
                 label = tf.gather(table, tf.cast(label, tf.int32))
-            else:  # the common case, several times faster
+            else:  # the common case, and faster
                 for number in moved.tolist():
                     label = tf.where(label == number, table[number], label)
             return self._read_image(image_path), label

@@ -198,8 +198,8 @@ def random_scale_crop(
     """Scale by a random factor and crop a random window, in one resampling step.
 
     The same as `random_scale(low, high)` and `random_crop(height, width)`, but only the pixels
-    inside the window are resampled, which is several times faster. Window and picture have whole
-    pixels, so the factor is rounded to the nearest one that fits, for each axis.
+    inside the window are resampled, which is faster. Window and picture have whole pixels, so the
+    factor is rounded to the nearest one that fits, for each axis.
 
     Args:
         height: pixels of the result.

@@ -1,7 +1,9 @@
 """NIfTI files, with the package nibabel."""
 
+import logging
 import math
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,20 @@ from pipelines.read.faults import Path, guarded, wrong_kind
 from pipelines.read.limits import require_size
 
 SUFFIXES = (".nii", ".nii.gz")
+_logger = logging.getLogger(__name__)
+_reported: set[str] = set()
+_loading = threading.local()  # messages of nibabel while this thread loads a file
+
+
+def _collect(record: logging.LogRecord) -> bool:
+    """Collect nibabel's messages, which it prints without the name of the file."""
+    messages = getattr(_loading, "messages", None)
+    if messages is not None:
+        messages.append(record.getMessage())
+    return messages is None
+
+
+logging.getLogger("nibabel.global").addFilter(_collect)
 
 
 def nibabel_for(path: Path) -> Any:
@@ -61,8 +77,23 @@ def read_nifti(path: Path) -> np.ndarray:
         return array.reshape(_without_time(array.shape))
 
 
+def load_nifti(nibabel: Any, path: Path) -> Any:
+    """Load an image without its data; repairs of its header are logged once per file."""
+    name = os.fspath(path)
+    _loading.messages = messages = []
+    try:
+        image = nibabel.load(name)
+    finally:
+        _loading.messages = None
+    if messages and name not in _reported:
+        _reported.add(name)
+        repairs = "; ".join(messages)
+        _logger.warning("%s: invalid NIfTI header, repaired in memory: %s.", name, repairs)
+    return image
+
+
 def _opened(nibabel: Any, path: Path) -> Any:
-    image = nibabel.load(os.fspath(path))
+    image = load_nifti(nibabel, path)
     if len(image.shape) < 3 or min(image.shape) < 1:
         raise ValueError(f"an image of the shape {image.shape}")
     voxels = math.prod(int(size) for size in image.shape)

@@ -322,6 +322,25 @@ def test_nifti_files_are_turned_upright(tmp_path):
     assert data.check().valid
 
 
+def test_repairs_of_a_nifti_header_are_logged_once_with_the_file(tmp_path, caplog, capfd):
+    nibabel = pytest.importorskip("nibabel")
+    path = tmp_path / "scan.nii"
+    nibabel.Nifti1Image(np.ones((6, 8, 4), np.uint8), np.eye(4)).to_filename(path)
+    header = bytearray(path.read_bytes())
+    header[80:84] = np.float32(-1).tobytes()  # pixdim[1], the width of a voxel, at byte 80
+    path.write_bytes(header)
+    for _ in range(2):
+        assert read_label(path).shape == (4, 8, 6)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"{path}: invalid NIfTI header, repaired in memory: pixdim" in caplog.text
+    assert "pixdim" not in capfd.readouterr().err
+    header[70:72] = b"\xff\x7f"  # datatype, at byte 70: not one of the standard's
+    (tmp_path / "other.nii").write_bytes(header)
+    with pytest.raises(FileFault, match=r"cannot be read.*other\.nii"):
+        read_label(tmp_path / "other.nii")
+    assert "data code" not in capfd.readouterr().err
+
+
 def test_names_of_nifti_files_are_matched():
     from pipelines.find.names import key_of
 

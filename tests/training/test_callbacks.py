@@ -81,18 +81,6 @@ def test_validation_every_few_epochs_measures_nothing_in_between():
     assert len(history["val_mean_iou"]) == 2
 
 
-def test_validation_without_a_labeled_pixel_is_refused():
-    with pytest.raises(ValueError, match=r"needs pixels with a class.*ignore_class=255"):
-        validation([0], [255]).on_epoch_end(0, {})
-    with pytest.raises(ValueError, match="needs pixels with a class"):
-        callbacks.ValidationIoU(None, [], ["road"]).on_epoch_end(0, {})
-
-
-def test_validation_needs_a_whole_number_of_epochs():
-    with pytest.raises(ValueError, match="`ValidationIoU` needs every"):
-        validation([0], [0], every=0)
-
-
 def test_averaged_weights_are_in_the_model_between_epochs_and_raw_ones_while_training():
     # Loss (w - 2)^2, gradient 2 (w - 2), rate 1/4: w goes 0, 1, 1.5, 1.75, 1.875.
     # Average of momentum 1/2, beginning with the first w: 1, 1.25, 1.5, 1.6875.
@@ -149,11 +137,6 @@ def test_early_stopping_counts_only_epochs_with_a_measure():
     assert len(fit(tiny(), callbacks.EarlyStopping(patience=1), epochs=3)["loss"]) == 3
 
 
-def test_early_stopping_needs_patience():
-    with pytest.raises(ValueError, match="`EarlyStopping` needs patience"):
-        callbacks.EarlyStopping(0)
-
-
 def rates(callback, epochs, optimizer=None):
     seen = Seen(lambda model: float(model.optimizer.learning_rate.numpy()), "on_train_batch_begin")
     fit(tiny(optimizer or keras.optimizers.SGD(0.8)), callback, seen, epochs=epochs)
@@ -186,19 +169,6 @@ def test_exponential_decay_needs_a_rate_of_up_to_one(rate):
         callbacks.ExponentialDecay(rate)
 
 
-def test_numbers_of_exponential_decay_are_refused_out_of_range():
-    with pytest.raises(ValueError, match=r"needs warmup_epochs to be a whole number"):
-        callbacks.ExponentialDecay(0.9, warmup_epochs=-1)
-    with pytest.raises(ValueError, match=r"needs initial_learning_rate to be a finite number"):
-        callbacks.ExponentialDecay(0.9, initial_learning_rate="1")
-
-
-def test_exponential_decay_beside_a_schedule_is_refused():
-    optimizer = keras.optimizers.SGD(schedules.Poly(0.1, 10))
-    with pytest.raises(ValueError, match=r"learning rate is a number.*Use `keras_seg\.schedules"):
-        rates(callbacks.ExponentialDecay(), 1, optimizer)
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_loss_that_is_not_finite_stops_training_and_says_where(bad):
     model = tiny()
@@ -219,11 +189,6 @@ def test_overlays_are_written_every_few_epochs(tmp_path):
     fit(tiny(), drawn, epochs=5)
     written = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert written == ["epoch_0002.png", "epoch_0004.png"]
-
-
-def test_overlays_need_a_whole_number_of_epochs():
-    with pytest.raises(ValueError, match="`Overlays` needs every"):
-        callbacks.Overlays(None, "figures", every=0.5)
 
 
 def test_progress_bar_says_loss_and_scores_by_name(capsys):
@@ -270,3 +235,35 @@ def test_validation_has_a_bar(monkeypatch):
     pictures = tf.data.Dataset.from_tensors((labels[..., None], labels)).repeat(3)
     callbacks.ValidationIoU(lambda image: image[..., 0], pictures, ["a"]).on_epoch_end(0, {})
     assert shown == [("Validation", 3)]
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (
+            lambda: validation([0], [255]).on_epoch_end(0, {}),
+            "pixels with a class.*ignore_class=255",
+        ),
+        (
+            lambda: callbacks.ValidationIoU(None, [], ["road"]).on_epoch_end(0, {}),
+            "needs pixels with a class",
+        ),
+        (lambda: validation([0], [0], every=0), "`ValidationIoU` needs every"),
+        (lambda: callbacks.EarlyStopping(0), "`EarlyStopping` needs patience"),
+        (lambda: callbacks.Overlays(None, "figures", every=0.5), "`Overlays` needs every"),
+        (lambda: callbacks.ExponentialDecay(0.9, warmup_epochs=-1), "warmup_epochs to be a whole"),
+        (
+            lambda: callbacks.ExponentialDecay(0.9, initial_learning_rate="1"),
+            "needs initial_learning_rate to be a finite number",
+        ),
+        (
+            lambda: rates(
+                callbacks.ExponentialDecay(), 1, keras.optimizers.SGD(schedules.Poly(0.1, 10))
+            ),
+            r"learning rate is a number.*Use `keras_seg\.schedules",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused(use, message):
+    with pytest.raises(ValueError, match=message):
+        use()

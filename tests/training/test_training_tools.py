@@ -147,16 +147,6 @@ def test_training_with_stochastic_averages_goes_on_as_if_nothing_had_happened(da
     interrupted_and_not(data, tmp_path, Breaks(epoch=4, step=2), changes)
 
 
-def test_two_ways_to_average_are_refused():
-    with pytest.raises(ValueError, match=r"averaging and swa together.*averaging=0.5 and swa=0.5"):
-        keras_seg.recipe("small_data", averaging=0.5, swa=0.5)
-
-
-def test_stochastic_averages_ask_for_statistics_of_their_own():
-    with pytest.raises(ValueError, match=r"needs statistics_batches with swa.*swa=0.5 and"):
-        keras_seg.recipe("small_data", averaging=0.0, swa=0.5)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "precision",
@@ -272,11 +262,6 @@ def test_changes_reach_the_first_training_unless_it_has_values_of_its_own():
     assert first.first() is None
 
 
-def test_what_comes_before_must_be_fields():
-    with pytest.raises(ValueError, match=r"in before=.*rate"):
-        keras_seg.recipe("small_data", before={"rate": 1.0})
-
-
 @pytest.mark.long
 def test_pictures_can_be_scored_now_and_then(data, tmp_path):
     run = keras_seg.fit(
@@ -301,3 +286,16 @@ def test_restarts_of_the_cosine_are_where_the_guide_has_them():
         assert float(rate(10 * epoch)) == pytest.approx(1e-3)
         if epoch:
             assert float(rate(10 * epoch - 1)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"averaging": 0.5, "swa": 0.5}, "averaging and swa together.*averaging=0.5 and swa=0.5"),
+        ({"averaging": 0.0, "swa": 0.5}, "needs statistics_batches with swa.*swa=0.5 and"),
+        ({"before": {"rate": 1.0}}, "in before=.*rate"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        keras_seg.recipe("small_data", **changes)
