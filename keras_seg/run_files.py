@@ -176,7 +176,7 @@ def read_network(path):
     except Exception as error:  # Damage appears as any error of zipfile, h5py, JSON or Keras.
         reason = str(error).strip().split("\n")[0]
         if isinstance(error, ValueError) and "File not found" in reason:
-            reason = "it is no zip file"
+            reason = "it is not a zip file"
         raise ValueError(
             "A .keras file must be complete, and its layers must be known. Received: "
             f"'{path}' ({type(error).__name__}: {reason}). Restore it from a copy of the run, or "

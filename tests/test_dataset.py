@@ -110,6 +110,6 @@ COLOR, GRAY, IDS = (np.zeros((1, 8, 8, *channels), np.uint8) for channels in ((3
         ({"splits": {}}, "at least one split"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(arguments, message):
+def test_datasets_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         toy(**arguments)

@@ -5,8 +5,8 @@ import pytest
 from keras_seg.evaluate import Scores, evaluate
 
 # Truth in rows, prediction in columns.
-#            road  car  bus  sky
 BLACK = np.zeros((1, 2, 2), np.uint8)
+#            road  car  bus  sky
 CONFUSION = np.array(
     [
         [60, 20, 0, 0],

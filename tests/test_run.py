@@ -239,9 +239,9 @@ def test_damaged_settings_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is no zip file"),
-        (b"no network", "it is no zip file"),
-        (None, "it is no zip file"),  # the first half of the file
+        (b"", "it is not a zip file"),
+        (b"no network", "it is not a zip file"),
+        (None, "it is not a zip file"),  # the first half of the file
         (b"PK\x05\x06" + bytes(18), r"config\.json"),  # a zip file without members
     ],
 )

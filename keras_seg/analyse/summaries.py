@@ -86,7 +86,7 @@ def _shape(model, input_shape):
     )
     if not fits or not all(hasattr(size, "__index__") and size > 0 for size in shape):
         raise ValueError(
-            f"`summary` needs every size of a picture, and the model takes {own}. Received:  "
+            f"`summary` needs every size of a picture, and the model takes {own}. Received: "
             f"input_shape={input_shape!r}. For example, pass (360, 480, 3)."
         )
     return tuple(shape)

@@ -95,7 +95,7 @@ def test_dilations_that_share_a_factor_leave_pixels_out():
     [
         (lambda: arithmetic.convolution_matrix([1, 2], 4, 4), r"needs a kernel.*shape \(2,\)"),
         (lambda: arithmetic.convolution_matrix(np.ones((3, 3)), 2, 4), r"and a map of 2x4"),
-        (lambda: arithmetic.factorized_ratio(5, [(3, 3)]), r"that see 5x5.*which see 3x3"),
+        (lambda: arithmetic.factorized_ratio(5, [(3, 3)]), r"of 5x5 pixels.*with 3x3"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, words):

@@ -37,7 +37,10 @@ def test_sound_forms_pass():
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ((0.7, 0.7, 0.99), r"must agree on 99.9% of pixels.*Received: .*'TFLite fp32': 0.99"),
+        (
+            (0.7, 0.7, 0.99),
+            r"must agree with .* on 99.9% of pixels.*Received: .*'TFLite fp32': 0.99",
+        ),
         ((0.7, 0.6, 1.0), r"may lose 0.02 mean IoU at most.*Received: .*0.6"),
         ((0.1, 0.1, 1.0), r"should reach a mean IoU of.*Received: 0.100"),
     ],

@@ -254,5 +254,5 @@ def test_numbers_are_refused_before_the_first_picture(segmenter):
 def test_a_row_of_tiles_that_the_memory_cannot_hold_is_refused(segmenter, monkeypatch):
     monkeypatch.setattr("pipelines.read.memory.free_memory", lambda: 20_000)
     picture = np.zeros((300, 400, 3), "uint8")
-    with pytest.raises(ValueError, match=r"into memory.* a row of tiles of 64 x 400.*less"):
+    with pytest.raises(ValueError, match=r"into memory.* a row of tiles of 64 x 400.*smaller"):
         segmenter.tiles(picture, tile=64, overlap=32)

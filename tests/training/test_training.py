@@ -365,7 +365,9 @@ def test_pictures_below_the_smallest_size_are_refused(tmp_path):
 def test_logits_smaller_than_the_picture_are_refused_before_training(data, tmp_path, size):
     image = keras.Input((size, size, 3))
     small = keras.layers.Conv2D(3, 3, strides=4, padding="same")(image)
-    words = r"'half' with logits of \(8, 8\) for a picture of \(32, 32\). Put .*ResizeLike"
+    words = (
+        r"'half' with logits of \(8, 8\) for a picture of \(32, 32\). Resize them with .*ResizeLike"
+    )
     with pytest.raises(ValueError, match=words):
         keras_seg.fit(keras.Model(image, small, name="half"), data, folder=tmp_path, epochs=1)
     mended = keras.Model(image, keras_seg.layers.ResizeLike()([small, image]), name="half")

@@ -117,7 +117,7 @@ def test_a_file_of_another_network_is_refused(tmp_path):
     other = keras.Model(image, keras.layers.Conv2D(2, 7, name="other")(image))
     other.save(tmp_path / "other.keras")
     with pytest.raises(
-        ValueError, match=r"names of layers and by shape.*other\.keras', of which no"
+        ValueError, match=r"names of layers and by shape.*other\.keras', none of which"
     ):
         models.build("unet", (64, 64, 3), 3, weights=tmp_path / "other.keras", filters=(4, 8))
     with pytest.raises(ValueError, match=r"pass encoder_weights='imagenet' to a segmentation"):
