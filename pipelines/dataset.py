@@ -36,8 +36,8 @@ class Dataset(Examples):
         ignore_class: the id of ignored pixels in batches, always 255; None without masks.
         num_classes: number of classes, without the ignored one.
         num_channels: channels of the pictures.
-        dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth in front of height
-            and width everywhere.
+        dimensions: 2 for pictures, 3 for volumes, whose arrays have the depth as an axis before
+            height and width.
         input_spec: how files are converted to pixels; stored in runs and exports.
         splits: names of the splits.
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.

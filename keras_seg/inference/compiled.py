@@ -164,7 +164,7 @@ def compiled(
         head: "labels" for uint8 class ids (b, h, w), "logits" or "probabilities" for float32
             (b, h, w, num_classes). Of a classifier int32 (b,) and float32 (b, num_classes).
         shape: (b, h, w, c) of the batches that the function will receive; on TensorFlow and torch,
-            None stands for any length.
+            None for any length.
         freeze: compile the weights as constants (TensorFlow only); with the other backends the
             function always uses the current weights.
 

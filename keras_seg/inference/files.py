@@ -72,7 +72,7 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
 
 
 def _media(path, volumes):
-    """The files that a path stands for."""
+    """The files given by a path."""
     known, kinds = (
         (volume_files.SUFFIXES, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
     )
@@ -124,7 +124,7 @@ def _require_distinct(tasks):
         if path in sources:
             raise ValueError(
                 "`predict` needs files of different names for one folder. Received: "
-                f"'{sources[path]}' and '{source}'. Omit --out: the results then lie "
+                f"'{sources[path]}' and '{source}'. Omit --out to write the results "
                 "beside the pictures."
             )
         sources[path] = source

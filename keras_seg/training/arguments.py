@@ -8,7 +8,7 @@ from keras_seg import models, tasks
 from keras_seg.inference.compiled import logits_model
 from keras_seg.training.plain_data import PlainData
 
-SMALLEST = 32  # Side of a picture in pixels, for networks that say nothing else.
+SMALLEST = 32  # Smallest side of a picture in pixels, for networks without a stated one.
 
 
 def check_callbacks(found, recipe):
@@ -93,7 +93,7 @@ def usable(data, model, recipe):
 
     Args:
         data: a data set, or (training batches, validation batches).
-        model: the model to train, which says how many classes plain datasets have.
+        model: the model to train, whose outputs give the number of classes of plain datasets.
         recipe: a `Recipe`.
 
     Returns:

@@ -22,8 +22,8 @@ class Recipe:
         name: the recipe's name.
         epochs: passes over the training pictures.
         batch_size: pictures per step.
-        crop_size: (height, width) in pixels of what the network sees while training, of volumes
-            (depth, height, width); None takes the data set's own picture size.
+        crop_size: (height, width) of training crops in pixels, for volumes (depth, height, width);
+            None takes the data set's own picture size.
         augmentation: pairs (op of `pipelines.ops`, its arguments), in order. "height" and "width"
             of a crop, and "depth" of a volume's, come from `crop_size`. Op functions are accepted,
             too.

@@ -21,7 +21,7 @@ from pipelines.read import InputSpec
 
 log = logging.getLogger("keras_seg")
 
-START = "start.npz"  # A built model as it was handed in, until a second training has ended.
+START = "start.npz"  # The initial weights of a built model, until a second training has ended.
 # What a folder may hold before its run.json is whole.
 BEGINNING = {
     lock.NAME,

@@ -232,7 +232,7 @@ class Training:
         """Write the inference network with its current weights to model.keras, atomically."""
         temporary = self.folder / ".part.keras"
         network = logits_model(self.twin)
-        # A model of its own, that was never compiled: the optimizer's state would be saved along.
+        # A separate model that was never compiled: otherwise the optimizer's state would be saved.
         keras.Model(network.inputs, network.outputs[0], name=network.name).save(temporary)
         temporary.replace(self.folder / "model.keras")
 

@@ -57,7 +57,7 @@ def transfer(path, network):
         network: `keras.Model`, changed in place.
 
     Returns:
-        names of the layers of which a weight was not taken.
+        names of the layers with a weight that was not copied.
 
     Raises:
         ValueError: the file is damaged, or no weight fits.

@@ -71,7 +71,7 @@ class FileSource:
         Args:
             pairs: paths of picture and mask. A picture may be a tuple of files, whose channels are
                 concatenated. A mask may be "": all of its pixels are then ignored.
-            classes: the classes that ids in the masks stand for.
+            classes: the classes, with their ids in the masks.
             num_channels: 1 for gray, 3 for RGB, any number for files that have it, None for what
                 the files hold (RGB if some have color and some have not).
             value_range: values in the files that are mapped to 0 and 255, None for their whole

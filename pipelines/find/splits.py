@@ -251,7 +251,7 @@ def _names(names) -> list[str]:
         if not os.path.isfile(names):
             raise ValueError(
                 f"A list of a split must be a text file or a list of names. "
-                f"Received: {os.fspath(names)!r}, which is no file. Check the path."
+                f"Received: {os.fspath(names)!r}, which is not a file. Check the path."
             )
         return read_lines(names)
     return [os.fspath(name) for name in names]

@@ -34,7 +34,7 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
 ) -> Dataset:
     """Create a dataset for classification from a folder with one subfolder per class.
 
-    Pictures lie in `folder/<class>/`, at any depth, or in `folder/train/<class>/`,
+    Pictures are in `folder/<class>/`, at any depth, or in `folder/train/<class>/`,
     `folder/val/<class>/` and so on. Files are those that `from_folders` reads.
 
     Args:

@@ -125,8 +125,8 @@ def _rows(table, root) -> tuple[pd.DataFrame, str, Path]:
         return table, Path(root or ".").resolve().name, Path(root or ".")
     if not os.path.isfile(table):
         raise ValueError(
-            f"A table of files must be a CSV file. Received: {os.fspath(table)!r}, which is no "
-            "file. Check the path."
+            f"A table of files must be a CSV file. Received: {os.fspath(table)!r}, which is not "
+            "a file. Check the path."
         )
     try:
         rows = read_table(table, str)

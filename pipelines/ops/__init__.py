@@ -76,7 +76,7 @@ def resolve(ops: "Sequence[Op | tuple[str, dict]] | None") -> "list[Op]":
         list of `op(example) -> example`, those on batches last.
 
     Raises:
-        ValueError: if there is no op of a name, or one on examples follows one on batches.
+        ValueError: if an op is unknown, or one on examples follows one on batches.
 
     >>> len(resolve([("random_flip", {}), center_crop(32, 32)]))
     2

@@ -14,7 +14,7 @@ def repeat_augment(count: int = 2) -> Op:
             ops draw new random numbers for every copy.
 
     Returns:
-        op(example) -> the same example; `op.repeats` tells the graph.
+        op(example) -> the same example; the graph reads `op.repeats`.
 
     Raises:
         ValueError: if the count is not a whole number from 1 up.

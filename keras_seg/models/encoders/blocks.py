@@ -116,9 +116,9 @@ def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
         name: the layer's name.
         step: (stride, dilation rate), one of which is 1; see `Strides`.
         mode: "max" or "average".
-        padding: where windows lie. "center": around their pixel, those of 2 begin there; "begin":
-            they begin at their pixel; "caffe": the same, but only those that lack one pixel at
-            most; "valid": within the map.
+        padding: position of the windows. "center": centered on their pixel, windows of 2 begin
+            there; "begin": they begin at their pixel; "caffe": the same, but only those that lack
+            one pixel at most; "valid": within the map.
 
     Returns:
         KerasTensor (b, h', w', c): ceil(n / stride) pixels for "center" and "begin", floor(n /

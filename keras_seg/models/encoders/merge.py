@@ -13,9 +13,9 @@ BRANCHES = ("large", "small", "identity")
 def merge_branches(model, merged):
     """Give a network with merged branches the weights of one that was trained with them.
 
-    Convolutions become their kernel times scale / deviation of the batch normalization behind
-    them; smaller kernels are laid in the middle of the largest, and the identity is a kernel of
-    one 1. All sums are computed in float64.
+    Convolutions become their kernel times scale / deviation of the batch normalization after them;
+    smaller kernels are laid in the middle of the largest, and the identity is a kernel of one 1.
+    All sums are computed in float64.
 
     Args:
         model: trained `keras.Model` with branches, such as of `build("repvgg_a0", ...)`, or a

@@ -26,7 +26,7 @@ def take_by_name(network, given, about):
         about: description for messages.
 
     Returns:
-        names of the layers of which a weight was not taken.
+        names of the layers with a weight that was not copied.
 
     Raises:
         ValueError: no weight fits.

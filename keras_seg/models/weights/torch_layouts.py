@@ -59,7 +59,7 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
 
 
 def _package(state):
-    """Which package's names these are, as far as it matters."""
+    """Infer the package from the names."""
     if any(key.startswith("features.init_block") for key in state):
         return "pytorchcv"
     return "timm" if "conv_stem.weight" in state else "torchvision"
