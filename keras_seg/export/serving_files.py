@@ -56,7 +56,7 @@ def write_warm_up(folder, requests):
 def _prediction_log(signature, name, tensor):
     """A PredictionLog of TF Serving as bytes.
 
-    Its field 6 is a PredictLog, the field 1 of which is a PredictRequest: field 1 is a ModelSpec
+    Its field 6 is a PredictLog, whose field 1 is a PredictRequest: field 1 is a ModelSpec
     whose field 3 is the signature's name, field 2 a map from input names to tensors.
     (prediction_log.proto, predict.proto and model.proto in tensorflow_serving/apis)
     """
@@ -103,7 +103,7 @@ def next_version(folder):
 def write_configuration(folder, name, max_batch_size=8):
     """Write `models.config` and `batching.config` for TF Serving into a folder of versions.
 
-    A file that is there stays as it is: somebody may have changed it.
+    Existing files are not replaced.
 
     Args:
         folder: folder with a subfolder for each version, mounted as /models/<name>.
