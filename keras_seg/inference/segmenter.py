@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.inference.compiled import CompiledFunctions, logits_model
+from keras_seg.inference.enlarged import enlarged_labels, small_logits
 from keras_seg.inference.predictor import TOO_LARGE, Predictor
 from keras_seg.inference.stride import output_stride
 from pipelines.read import InputSpec
@@ -23,8 +24,10 @@ class Segmenter(Predictor):
 
     The first picture compiles a function for all sizes; after 16 consecutive pictures of one size,
     a faster function is compiled for that size (`keras_seg.inference.compiled.CompiledFunctions`).
-    Training-only outputs (`aux_*`) are never computed. A model of volumes (b, d, h, w, c) gives a
-    segmenter of volumes, which takes (d, h, w) and (d, h, w, c) instead of pictures.
+    Training-only outputs (`aux_*`) are never computed; without a GPU, labels come from small logits
+    where the network enlarges them at its end (`keras_seg.inference.enlarged`). A model of volumes
+    (b, d, h, w, c) gives a segmenter of volumes, which takes (d, h, w) and (d, h, w, c) instead of
+    pictures.
 
     Args:
         model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
@@ -103,6 +106,9 @@ class Segmenter(Predictor):
                 f"Received: palette={self.palette}. Multiply values in 0..1 by 255 and round them."
             )
         self._functions = CompiledFunctions(self.network, freeze)
+        # A GPU enlarges all logits faster than a processor some of them.
+        small = None if self.dimensions == 3 or _has_gpu() else small_logits(self.network)
+        self._small = small and CompiledFunctions(small, freeze)
 
     @cached_property
     def output_stride(self) -> int:
@@ -129,7 +135,8 @@ class Segmenter(Predictor):
 
     def refresh(self) -> None:
         """Discard the compiled functions, so that the model's current weights are used."""
-        self._functions.clear()
+        for functions in filter(None, (self._functions, self._small)):
+            functions.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
         """Pad to the smallest size, unless the model has its own; call the function; crop back."""
@@ -144,8 +151,15 @@ class Segmenter(Predictor):
             batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
-        found = self._functions(head, batch)
+        found = self._call(head, batch)
         return found[:, *(slice(size) for size in sizes)]
+
+    def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
+        if head != "labels" or self._small is None:
+            return self._functions(head, batch)
+        aligned = self.network.outputs[0]._keras_history.operation.align_corners
+        small = self._small("logits", batch)
+        return np.stack([enlarged_labels(logits, batch.shape[1:3], aligned) for logits in small])
 
     def _require_memory(self, shape) -> None:
         """Raise for a batch whose float32 input and logits do not fit into memory."""
