@@ -1,4 +1,4 @@
-"""Inference: tiles for pictures of any size, test-time augmentation, ensembles, uncertainty.
+"""Inference: tiles, streams of frames, test-time augmentation, ensembles, uncertainty.
 
 Functions that take a `Segmenter` return an object with the same interface, so that they can be
 nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`. The others take arrays.
@@ -6,10 +6,13 @@ nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`. The other
 
 from keras_seg.inference.crf import dense_crf
 from keras_seg.inference.ensembles import augmented, ensemble
+from keras_seg.inference.stream import Frame, Stream
 from keras_seg.inference.tiled import blocks, tiled
 from keras_seg.inference.uncertainty import Uncertainty, entropy, heat_map, mc_dropout
 
 __all__ = [
+    "Frame",
+    "Stream",
     "Uncertainty",
     "augmented",
     "blocks",

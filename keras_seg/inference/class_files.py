@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from keras_seg.inference.files import PICTURES
+from keras_seg.inference.frames import PICTURES
 from keras_seg.whole_files import draft
 from pipelines.read.arrays import suffix_of
 

@@ -9,17 +9,15 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from keras_seg.inference.frames import PICTURES, VIDEOS
+from keras_seg.inference.pipeline import Pipeline
 from keras_seg.inference.predictor import TOO_LARGE
 from keras_seg.inference.volume_files import label_file, predict_volume
 from keras_seg.show import overlay
 from keras_seg.whole_files import draft, require_folder
-from pipelines.read import image as image_files
 from pipelines.read import volume as volume_files
 from pipelines.read.arrays import suffix_of
 from pipelines.read.memory import fitting
-
-PICTURES = tuple(suffix for suffix in image_files.SUFFIXES if suffix not in volume_files.ONLY)
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
 class Task(NamedTuple):
@@ -61,13 +59,19 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
         )
     for folder in dict.fromkeys(path.parent for task in tasks for path in task.written):
         require_folder("predict", folder)
-    for task in tqdm(tasks, desc="Predicting", unit="file", disable=len(tasks) == 1):
-        if volumes:
-            predict_volume(segmenter, task.source, *task.written)
-        elif len(task.written) == 2:
-            _predict_picture(segmenter, task.source, *task.written)
-        else:
-            _predict_video(segmenter, task.source, *task.written)
+    pictures = [task for task in tasks if len(task.written) == 2 and not volumes]
+    with tqdm(total=len(tasks), desc="Predicting", unit="file", disable=len(tasks) == 1) as bar:
+        with _predicted(segmenter, pictures) as written:
+            for _ in written:
+                bar.update()
+        for task in tasks:
+            if task in pictures:
+                continue
+            if volumes:
+                predict_volume(segmenter, task.source, *task.written)
+            else:
+                _predict_video(segmenter, task.source, *task.written)
+            bar.update()
     return [path for task in tasks for path in task.written]
 
 
@@ -130,56 +134,50 @@ def _require_distinct(tasks):
         sources[path] = source
 
 
-def _predict_picture(segmenter, source, labels_path, overlay_path):
-    image = segmenter.read(source)
-    with fitting(f"'{source}' of {image.shape[0]} x {image.shape[1]} pixels", TOO_LARGE):
-        labels = segmenter.labels(image[None])[0]
+def _predicted(segmenter, tasks):
+    """A pipeline that reads, segments and writes pictures at the same time."""
+
+    def read(task):
+        return task, segmenter.read(task.source)
+
+    def segment(found):
+        task, image = found
+        with fitting(f"'{task.source}' of {image.shape[0]} x {image.shape[1]} pixels", TOO_LARGE):
+            return task, image, segmenter.labels(image[None])[0]
+
+    def write(found):
+        task, image, labels = found
+        _write_picture(image, labels, segmenter.palette, *task.written)
+
+    return Pipeline(tasks, [read, segment, write])
+
+
+def _write_picture(image, labels, palette, labels_path, overlay_path):
     colors = np.zeros((256, 3), np.uint8)
-    colors[: segmenter.num_classes] = segmenter.palette
+    colors[: len(palette)] = palette
     indexed = Image.fromarray(labels).convert("P")
     indexed.putpalette(colors.tobytes())
     with draft("predict", labels_path) as file:
         indexed.save(file)
     with draft("predict", overlay_path) as file:
-        Image.fromarray(overlay(image, labels, segmenter.palette)).save(file)
+        # Half as large again as with the default level, in a third of the time.
+        Image.fromarray(overlay(image, labels, palette)).save(file, compress_level=1)
 
 
 def _predict_video(segmenter, source, overlay_path):
     video = cv2.VideoCapture(str(source))
-    try:
-        with draft("predict", overlay_path) as file:
-            _write_overlays(segmenter, source, video, file)
-    finally:
-        video.release()
-
-
-def _write_overlays(segmenter, source, video, path):
     count = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
-    writer = None
-    try:
-        for frame in tqdm(_frames(video), desc=source.name, total=count, unit="frame"):
-            drawn = overlay(frame, segmenter(frame), segmenter.palette)
-            if writer is None:
-                writer = _writer(path, video.get(cv2.CAP_PROP_FPS), drawn.shape)
-            writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-    finally:
-        if writer is not None:
-            writer.release()
-    if writer is None:
-        raise ValueError(
-            "`predict` needs videos that OpenCV can decode. "
-            f"Received: '{source}', from which no frame can be read. Convert it, for example to "
-            "H.264 mp4."
-        )
-
-
-def _frames(video):
-    """The frames as uint8 (h, w, 3), red first."""
-    while True:
-        more, frame = video.read()
-        if not more:
-            return
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    rate = video.get(cv2.CAP_PROP_FPS)
+    video.release()
+    with draft("predict", overlay_path) as file, segmenter.stream(source, draw=True) as frames:
+        writer = None
+        try:
+            for frame in tqdm(frames, desc=source.name, total=count, unit="frame"):
+                writer = writer or _writer(file, rate, frame.overlay.shape)
+                writer.write(cv2.cvtColor(frame.overlay, cv2.COLOR_RGB2BGR))
+        finally:
+            if writer is not None:
+                writer.release()
 
 
 def _writer(path, frames_per_second, shape):

@@ -198,6 +198,31 @@ class Predictor(ABC):
         """
         return tiles.labels(self, picture, out, tile, overlap, blend, margin)
 
+    def stream(self, source, *, drop=None, smoothing=0.0, draw=False):
+        """Iterate over the frames of a video, camera or folder with their labels.
+
+        Reading, network and drawing work at the same time; the order is kept.
+
+        Args:
+            source: path of a video; folder of pictures; number of a camera; address of a network
+                camera, such as "rtsp://..."; or any iterable of pictures.
+            drop: None to segment each frame, or "latest" to skip those that arrive while the
+                network is busy.
+            smoothing: share, 0 up to but not 1, of earlier frames in the probabilities of a frame.
+            draw: whether to draw overlays as well.
+
+        Returns:
+            `keras_seg.inference.Stream`: an iterator of frames with `index`, `image`, `labels` and
+            `overlay`, to use in a `with` block; its `rate` is in frames per second.
+
+        Raises:
+            ValueError: an argument is out of its range, or the source cannot be read.
+            TypeError: the source is of another type.
+        """
+        from keras_seg.inference.stream import Stream
+
+        return Stream(self, source, drop=drop, smoothing=smoothing, draw=draw)
+
     def show(self, picture):
         """Plot one picture, or a list of pictures, with the predicted classes.
 

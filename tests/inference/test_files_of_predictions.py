@@ -155,7 +155,7 @@ def test_two_pictures_of_one_name_cannot_share_a_folder(segmenter, tmp_path):
         ("notes.txt", "takes pictures or videos with.*notes.txt.*Known endings"),
         ("empty", "folder with pictures or videos in it.*empty"),
         ("broken.png", "cannot be read as a picture.*broken.png"),
-        ("broken.mp4", "videos that OpenCV can decode.*broken.mp4"),
+        ("broken.mp4", "a video that OpenCV can decode.*broken.mp4"),
     ],
 )
 def test_what_is_no_picture_is_named(segmenter, tmp_path, name, words):

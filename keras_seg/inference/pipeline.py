@@ -1,0 +1,134 @@
+"""Items through stages that work at the same time, each in a thread; the order is kept."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+_WAIT = 0.05  # seconds after which a waiting thread looks whether it should stop
+_END = object()
+
+
+class _Failure:
+    def __init__(self, error: BaseException):
+        self.error = error
+
+
+class Pipeline(Iterator):
+    """Iterate over `stages[-1](...stages[0](item))` for each item, in the order of the items.
+
+    While one item is in the last stage, the next one is in the stage before it. numpy, OpenCV,
+    Pillow and the backends of Keras release Python's lock while they compute, so that the slowest
+    stage decides the rate. At most `buffer` items wait before each stage; a stage that is faster
+    than the next one waits. An error of the items or of a stage is raised where the results are
+    read, after those of all earlier items, and ends the pipeline.
+
+    Args:
+        items: any iterable; it is read in a thread.
+        stages: functions of one argument.
+        buffer: items that may wait before each stage, at least 1.
+        latest: whether an item that waits before the first stage is replaced by the next one, for
+            sources that do not wait. `dropped` counts those that were replaced.
+
+    >>> with Pipeline(range(4), [lambda n: n * n, str]) as results:
+    ...     list(results)
+    ['0', '1', '4', '9']
+    """
+
+    def __init__(
+        self,
+        items: Iterable,
+        stages: list[Callable],
+        buffer: int = 2,
+        latest: bool = False,
+    ):
+        self.dropped = 0
+        self._items, self._latest = items, latest
+        self._stop = threading.Event()
+        sizes = [1 if latest else buffer] * (len(stages) + 1)
+        self._queues = [queue.Queue(size) for size in sizes]
+        work = [(self._read, ())]
+        for number, stage in enumerate(stages):
+            work.append((self._work, (stage, *self._queues[number : number + 2])))
+        self._threads = [
+            threading.Thread(target=function, args=arguments, daemon=True)
+            for function, arguments in work
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __next__(self):
+        found = self._get(self._queues[-1])
+        if isinstance(found, _Failure):
+            self.close()
+            raise found.error
+        if found is _END:
+            self.close()
+            raise StopIteration
+        return found
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self) -> None:
+        """Stop all threads; further results are lost."""
+        self._stop.set()
+        for thread in self._threads:
+            # A source that waits for its next item, such as a camera, cannot be interrupted.
+            thread.join(timeout=2.0)
+
+    def _read(self) -> None:
+        first = self._queues[0]
+        try:
+            for item in self._items:
+                if self._latest:
+                    self._drop(first)
+                if not self._put(first, item):
+                    break
+            else:
+                self._put(first, _END)
+        except BaseException as error:  # raised again in `__next__`
+            self._put(first, _Failure(error))
+        finally:
+            if hasattr(self._items, "close"):
+                self._items.close()  # a generator then closes its file or camera
+
+    def _drop(self, waiting: queue.Queue) -> None:
+        try:
+            waiting.get_nowait()
+            self.dropped += 1
+        except queue.Empty:
+            pass
+
+    def _work(self, stage: Callable, source: queue.Queue, target: queue.Queue) -> None:
+        while True:
+            item = self._get(source)
+            if item is _END or isinstance(item, _Failure):
+                self._put(target, item)
+                return
+            try:
+                result = stage(item)
+            except BaseException as error:  # raised again in `__next__`
+                result = _Failure(error)
+            if not self._put(target, result) or isinstance(result, _Failure):
+                return
+
+    def _put(self, target: queue.Queue, item) -> bool:
+        """Whether the item was put; not after `close`."""
+        while not self._stop.is_set():
+            try:
+                target.put(item, timeout=_WAIT)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _get(self, source: queue.Queue):
+        while not self._stop.is_set():
+            try:
+                return source.get(timeout=_WAIT)
+            except queue.Empty:
+                continue
+        return _END
