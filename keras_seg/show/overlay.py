@@ -47,7 +47,7 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
     if palette is None:
         palette = class_colors(None, int(label[label < 255].max(initial=0)) + 1)
     known = (label >= 0) & (label < len(palette))
-    if len(palette) <= 256 and known.all():  # as for each prediction; a table of 256 colors is the fastest
+    if len(palette) <= 256 and known.all():  # as for predictions; a table of colors is fastest
         table = np.zeros((1, 256, 3), np.uint8)
         table[0, : len(palette)] = palette
         colors = cv2.LUT(cv2.merge([label.astype(np.uint8)] * 3), table)
