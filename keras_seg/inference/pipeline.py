@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 _WAIT = 0.05  # seconds after which a waiting thread looks whether it should stop
 _END = object()
@@ -42,11 +43,12 @@ class Pipeline(Iterator):
         latest: bool = False,
     ):
         self.dropped = 0
-        self._items, self._latest = items, latest
+        self._items: Any = items
+        self._latest = latest
         self._stop = threading.Event()
         sizes = [1 if latest else buffer] * (len(stages) + 1)
         self._queues = [queue.Queue(size) for size in sizes]
-        work = [(self._read, ())]
+        work: list[tuple] = [(self._read, ())]
         for number, stage in enumerate(stages):
             work.append((self._work, (stage, *self._queues[number : number + 2])))
         self._threads = [
@@ -56,7 +58,7 @@ class Pipeline(Iterator):
         for thread in self._threads:
             thread.start()
 
-    def __next__(self):
+    def __next__(self) -> Any:
         found = self._get(self._queues[-1])
         if isinstance(found, _Failure):
             self.close()
@@ -125,7 +127,7 @@ class Pipeline(Iterator):
                 continue
         return False
 
-    def _get(self, source: queue.Queue):
+    def _get(self, source: queue.Queue) -> Any:
         while not self._stop.is_set():
             try:
                 return source.get(timeout=_WAIT)
