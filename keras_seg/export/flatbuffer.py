@@ -3,7 +3,23 @@
 import collections
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+FLOATS = ("FLOAT32", "FLOAT16")
+# Steps of a map that is 0 for every calibration picture: the converter widens its range to 2e-6.
+_EMPTY = 1e-8
+
+
+class Tensor(NamedTuple):
+    """A tensor of a .tflite file: the scale of its 8-bit numbers is 0 if it has none, or many.
+
+    >>> Tensor("map", "INT8", 0.5).scale
+    0.5
+    """
+
+    name: str
+    type: str
+    scale: float
 
 
 def _model(path) -> tuple[Any, Any]:
@@ -31,9 +47,13 @@ def operations(path):
         dict {name: number}: built-in operations by their name, such as "CONV_2D", custom ones as
         "CUSTOM <name>"; those that require TensorFlow on the phone start with "CUSTOM Flex".
     """
+    return dict(collections.Counter(name for name, _ in _operators(path)))
+
+
+def _operators(path):
+    """Yield the name and the first output of each operation, a `Tensor`."""
     model, schema = _model(path)
-    codes = _names(schema.BuiltinOperator)
-    counts = collections.Counter()
+    codes, types = _names(schema.BuiltinOperator), _names(schema.TensorType)
     for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
         for operator in map(subgraph.Operators, range(subgraph.OperatorsLength())):
             code = model.OperatorCodes(operator.OpcodeIndex())
@@ -42,8 +62,14 @@ def operations(path):
             name = codes.get(number, f"CODE {number}")
             if code.CustomCode():
                 name = f"CUSTOM {code.CustomCode().decode()}"
-            counts[name] += 1
-    return dict(counts)
+            yield name, _tensor(subgraph.Tensors(operator.Outputs(0)), types)
+
+
+def _tensor(tensor, types):
+    steps = tensor.Quantization()
+    scale = float(steps.Scale(0)) if steps and steps.ScaleLength() == 1 else 0.0
+    # Operations that were merged have several names.
+    return Tensor(tensor.Name().decode().split(";")[0], types[tensor.Type()], scale)
 
 
 def tensor_types(path):
@@ -62,6 +88,34 @@ def tensor_types(path):
         for tensor in map(subgraph.Tensors, range(subgraph.TensorsLength())):
             counts[types[tensor.Type()]] += 1
     return dict(counts)
+
+
+def float_operations(path):
+    """The operations of a .tflite file that compute in floating point.
+
+    Args:
+        path: the .tflite file.
+
+    Returns:
+        dict {operation: names of what it computes}, without conversions to and from 8 bits.
+    """
+    found = collections.defaultdict(list)
+    for name, output in _operators(path):
+        if name not in ("QUANTIZE", "DEQUANTIZE") and output.type in FLOATS:
+            found[name].append(output.name)
+    return dict(found)
+
+
+def empty_maps(path):
+    """The 8-bit tensors of a .tflite file whose values were all 0, or nearly, in calibration.
+
+    Args:
+        path: the .tflite file.
+
+    Returns:
+        list of names.
+    """
+    return [output.name for _, output in _operators(path) if 0 < output.scale < _EMPTY]
 
 
 def require_builtin(path):

@@ -171,10 +171,12 @@ def _convert(model, file, mode, shape, pictures):
     import tensorflow as tf
 
     if mode == "int8":
-        from keras_seg.export import (
-            concatenation,  # imports Keras, which LiteRTSegmenter does not need
+        from keras_seg.export import (  # import Keras, which LiteRTSegmenter does not need
+            concatenation,
+            eight_bits,
         )
 
+        model = eight_bits.computable(model)
         model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
     logits = exportable.frozen(model, (1, *shape), "float32")
 
@@ -235,14 +237,30 @@ def _complaint(text):
 
 
 def _require_integer(file, mode):
-    """Raise if an int8 file still computes in floating point somewhere."""
-    types = flatbuffer.tensor_types(file)
-    if mode == "int8" and not {"FLOAT32", "FLOAT16"}.isdisjoint(types):
+    """Raise if an int8 file still computes in floating point somewhere, or LiteRT cannot run it."""
+    if mode != "int8":
+        return
+    floats = flatbuffer.float_operations(file)
+    if floats:
+        words = "; ".join(f"{name} of {_listed(outputs)}" for name, outputs in floats.items())
         raise ValueError(
-            "`tflite` needs a model that can be computed in 8 bits throughout for mode='int8'. "
-            f"Received: a model with tensors of types {types}. "
-            "Use mode='fp16', or replace the layers that stay in floating point."
+            "`tflite` needs a model whose every operation LiteRT has in 8 bits for mode='int8'. "
+            f"Received: operations that stay in floating point: {words}. "
+            "Use mode='fp16', or replace the layers named."
         )
+    empty = flatbuffer.empty_maps(file)
+    if empty:
+        raise ValueError(
+            "`tflite` needs maps with a range of values for mode='int8'. "
+            f"Received: maps that are 0 for all calibration pictures: {_listed(empty)}. "
+            "Train the model first, pass more and other pictures as calibration, or use "
+            "mode='fp16'."
+        )
+
+
+def _listed(names):
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(repr, names[:3])) + more
 
 
 def _comparison_batches(shape, pictures, data, classes):

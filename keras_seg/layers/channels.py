@@ -104,11 +104,13 @@ class LocalResponseNormalization(keras.layers.Layer):
         channels, side = inputs.shape[-1], self.depth // 2
         # Squares of large values would leave the range of 16 bits.
         x = ops.cast(inputs, "float32")
-        squares = ops.pad(ops.square(x), ((0, 0), (0, 0), (0, 0), (side, side)))
+        # Products and exponentials: LiteRT has no squares and powers in 8 bits.
+        squares = ops.pad(x * x, ((0, 0), (0, 0), (0, 0), (side, side)))
         total = squares[..., :channels]
         for shift in range(1, self.depth):
             total = total + squares[..., shift : shift + channels]
-        return ops.cast(x / (self.bias + self.alpha * total) ** self.beta, inputs.dtype)
+        factor = ops.exp(-self.beta * ops.log(self.bias + self.alpha * total))
+        return ops.cast(x * factor, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -45,7 +45,9 @@ class RadialBasis(keras.layers.Layer):
 
     def call(self, inputs):
         codes = ops.cast(self.codes, inputs.dtype)
-        return -ops.sum(ops.square(inputs[:, :, None] - codes), axis=1)
+        inputs = inputs[:, :, None]
+        # The minus is in one of the factors: LiteRT has no negation in 8 bits.
+        return ops.sum((inputs - codes) * (codes - inputs), axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.num_classes)

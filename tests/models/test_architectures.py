@@ -282,30 +282,42 @@ def test_costs_and_receptive_field_are_known(name):
 @pytest.mark.export
 @each_structure
 def test_saved_model_and_tflite_give_the_labels_of_keras(name, tmp_path):
-    known = tiny(name, shape(name, 64, 64))
-    known.set_weights(built(name).get_weights())
-    if models.facts(name).task == "classification":
-        pytest.skip("exports are of segmentation networks")
     report = export.saved_model(built(name), tmp_path / "1")
     assert report.agreement > 0.999
     if models.facts(name).dimensions[0] > 2:
         return  # LiteRT has no convolutions of volumes, which `tflite` says.
+    check_tflite(name, "fp32", 1e-4, tmp_path)
+    check_tflite(name, "int8", 0.25, tmp_path)
+
+
+@pytest.mark.export
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [x for x in structures() if models.facts(x).dimensions == (2,)])
+def test_tflite_of_16_bits_gives_the_labels_of_keras(name, tmp_path):
+    check_tflite(name, "fp16", 1e-2, tmp_path)
+
+
+def check_tflite(name, mode, atol, folder):
+    """Compare the logits of a .tflite file with those of Keras; `atol` is a share of the largest."""
+    known = tiny(name, shape(name, 64, 64))
+    known.set_weights(built(name).get_weights())
     x = [pixels(name, 64, 64)[0]] * 2
-    for mode, atol in (("fp32", 1e-4), ("int8", 0.25)):
-        path = tmp_path / f"model_{mode}.tflite"
-        export.tflite(known, path, mode, calibration=x, min_agreement=0.0)
-        found = export.LiteRTSegmenter(path).scores(x[0][None])
-        expected = np.array(known(x[0][None].astype("float32")))
-        # Untrained logits lie close together: their values are compared, not the labels.
-        scale = np.abs(expected).max()
-        if mode == "int8" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
-            # Neighbors that 8 bits make equal: an unpooled value may lie a pixel beside its place.
-            assert (np.abs(found - expected) <= atol * scale).mean() > 0.99
-            continue
-        np.testing.assert_allclose(found, expected, atol=atol * scale)
-        if mode == "fp32":
-            same = labels_from_scores(found) == expected.argmax(-1)
-            assert same.mean() > 0.999
+    path = folder / f"model_{mode}.tflite"
+    export.tflite(known, path, mode, calibration=x, min_agreement=0.0)
+    segments = models.facts(name).task == "segmentation"
+    reader = export.LiteRTSegmenter if segments else export.LiteRTClassifier
+    found = reader(path).scores(x[0][None])
+    expected = np.array(known(x[0][None].astype("float32")))
+    # Untrained logits lie close together: their values are compared, not the labels.
+    scale = np.abs(expected).max()
+    if mode == "int8" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
+        # Neighbors that 8 bits make equal: an unpooled value may lie a pixel beside its place.
+        assert (np.abs(found - expected) <= atol * scale).mean() > 0.99
+        return
+    np.testing.assert_allclose(found, expected, atol=atol * scale)
+    if mode == "fp32":
+        same = labels_from_scores(found) == expected.argmax(-1)
+        assert same.mean() > 0.999
 
 
 def test_names_are_sorted_and_buildable():

@@ -115,7 +115,13 @@ VARIANTS = (
         "se_resnet50",
         "SE-ResNet-50: squeeze-and-excite at the end of each block.",
         {"squeeze_ratio": 16},
-        {"printed": "28.1 M", "counts": dense_counts(28_088_024, 53_120, 2048), "paper": SENET},
+        {
+            "printed": "28.1 M",
+            "counts": dense_counts(28_088_024, 53_120, 2048),
+            "paper": SENET,
+            # Of the two units that the ratio of 16 would leave, both can be 0 for every image.
+            "tiny": {"blocks": (2, 1, 1, 1), "width": 0.125, "squeeze_ratio": 2},
+        },
     ),
 )
 
