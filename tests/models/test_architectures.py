@@ -298,7 +298,7 @@ def test_tflite_of_16_bits_gives_the_labels_of_keras(name, tmp_path):
 
 
 def check_tflite(name, mode, atol, folder):
-    """Compare the logits of a .tflite file with those of Keras; `atol` is a share of the largest."""
+    """Compare logits of a .tflite file with those of Keras; `atol` is a share of the largest."""
     known = tiny(name, shape(name, 64, 64))
     known.set_weights(built(name).get_weights())
     x = [pixels(name, 64, 64)[0]] * 2
