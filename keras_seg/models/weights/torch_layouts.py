@@ -53,6 +53,12 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
             f"{about}, a {kind}. Pass `model.state_dict()`."
         )
     state = {key.removeprefix("module."): value for key, value in arrays(state_dict).items()}
+    if name == "alexnet" and "features.stage1.unit1.conv.weight" in state:
+        raise ValueError(
+            "`alexnet` is not pytorchcv's network of that name, which has no groups and a fifth of "
+            f"the response normalization's factor. Received: {about}. Port pytorchcv's `alexnetb` "
+            "to `alexnet_one_tower`."
+        )
     units = _in_order(_units(state), name)
     options = _options(name, package or _package(state), units)
     return Donor(about, units, options, channels_first=True)

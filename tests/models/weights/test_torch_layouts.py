@@ -80,3 +80,11 @@ def test_kinds_are_told_by_shape():
 def test_options_are_those_of_the_package(name, key, package, expected):
     found = torch_donor(name, {key: np.ones((2, 2, 1, 1))}, package).options
     assert expected.items() <= found.items()
+
+
+def test_alexnet_of_pytorchcv_is_refused():
+    # One group, and a fifth of the factor of response normalization.
+    keys = ("features.stage1.unit1.conv.weight", "features.stage2.unit1.conv.weight")
+    with pytest.raises(ValueError, match=r"not pytorchcv's network.*Port pytorchcv's `alexnetb`"):
+        names(*keys, name="alexnet")
+    assert names(*keys, name="alexnet_one_tower")
