@@ -8,7 +8,7 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo docs notebooks test-long test-slow test-backends format readme clean
+.PHONY: help install test demo docs notebooks test-long test-slow test-backends test-mediapipe format readme clean
 
 help:
 	@echo "make install        make or update .venv"
@@ -18,6 +18,7 @@ help:
 	@echo "make notebooks      run every notebook in full and store it with its pictures"
 	@echo "make test-slow      repetitions on more networks, files and kills: hours"
 	@echo "make test-backends  install JAX and compare the backends"
+	@echo "make test-mediapipe install MediaPipe in .venv-mediapipe and open TFLite files in it"
 	@echo "make docs           write the API reference to build/docs"
 	@echo "make format         lay out the code"
 	@echo "make readme         update the tables in README.md"
@@ -59,6 +60,11 @@ test-backends: .venv/installed-dev
 	.venv/bin/python -m pip install -c requirements.txt -e ".[jax]"
 	.venv/bin/python -m pytest -m backends
 
+test-mediapipe: .venv/installed-dev
+	$(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip install -r requirements-mediapipe.txt
+	MEDIAPIPE_PYTHON=.venv-mediapipe/bin/python .venv/bin/python -m pytest -m mediapipe
+
 docs: .venv/installed-dev
 	.venv/bin/python docs/reference.py build/docs
 
@@ -70,4 +76,4 @@ readme: .venv/installed
 	.venv/bin/python -m keras_seg models --into README.md
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf .venv .venv-mediapipe .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -323,21 +323,26 @@ class Run:
         write_configuration(self.folder, self.folder.resolve().name)
         return report
 
-    def export_tflite(self, mode="fp32", size=None, num_calibration=100):
+    def export_tflite(
+        self, mode="fp32", size=None, num_calibration=100, outputs="scores", input_type=None
+    ):
         """Export for phones, as `model_<mode>.tflite`, and compare it with the Keras model.
 
-        A file of another size than the default has that size in its name, such as
-        `model_int8_360x480.tflite`.
+        A file of another size, other outputs or another input type than the default has them in
+        its name, such as `model_int8_360x480_labels.tflite`.
 
         Args:
-            mode: "fp32", "fp16" or "int8".
-            size: (height, width) in pixels of the file's input. None for the most common size of
-                the data set's pictures, which is stored in run.json.
+            mode: "fp32", "fp16", "int8_weights" or "int8".
+            size: (height, width) in pixels of the file's input, or a list of them for a file each.
+                None for the most common size of the data set's pictures, which is stored in
+                run.json.
             num_calibration: number of training pictures for the calibration of int8.
+            outputs: "scores", "labels" or "both", see `keras_seg.export.tflite`.
+            input_type: "float32" or "uint8"; None for that of the mode.
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
-            data set is known.
+            data set is known; for several sizes a list of them.
 
         Raises:
             ValueError: if no data set is known for int8, or the export does not agree with the
@@ -345,6 +350,9 @@ class Run:
         """
         from keras_seg import export
 
+        if isinstance(size, list) and size and isinstance(size[0], tuple | list):
+            rest = (num_calibration, outputs, input_type)
+            return [self.export_tflite(mode, one, *rest) for one in size]
         calibration = None
         if mode == "int8" or (self.data is not None and "val" not in self.data.splits):
             data = self._data(None, "export_tflite")
@@ -354,11 +362,15 @@ class Run:
         sides = tuple(size) if isinstance(size, tuple | list) else ()
         other = sides and sides != default
         ending = f"_{'x'.join(map(str, sides))}" if other else ""
+        ending += "" if outputs == "scores" else f"_{outputs}"
+        ending += "" if input_type is None else f"_{input_type}"
         return export.tflite(
             self.model,
             self.folder / f"model_{mode}{ending}.tflite",
             mode=mode,
             size=size,
+            outputs=outputs,
+            input_type=input_type,
             calibration=calibration,
             data=self._validation_batches(),
             class_names=self.settings["class_names"],

@@ -205,6 +205,18 @@ def test_files_of_two_sizes_have_two_names(run, exports):
     ]
 
 
+def test_files_of_other_kinds_have_other_names_and_sizes_may_be_several(run, exports):
+    change_settings(run, picture_size=[64, 96])
+    again = Run(run.folder)
+    again.export_tflite("fp16", outputs="labels", input_type="uint8")
+    assert len(again.export_tflite("fp16", size=[(64, 96), (32, 48)], outputs="both")) == 2
+    assert exports == [
+        ("model_fp16_labels_uint8.tflite", (64, 96)),
+        ("model_fp16_both.tflite", (64, 96)),
+        ("model_fp16_32x48_both.tflite", (32, 48)),
+    ]
+
+
 def test_a_data_set_with_other_classes_is_refused(run, data):
     pairs = tuple(map(np.stack, pick_examples(data, "val", 2)))
     other = pipelines.Dataset.from_arrays("other", ["light", "dark"], None, {"val": pairs})

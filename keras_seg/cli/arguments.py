@@ -6,7 +6,8 @@ import json
 from keras_seg import __version__
 
 PROGRAM = "python -m keras_seg"
-FORMATS = ("saved_model", "fp32", "fp16", "int8")
+FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8")
+OUTPUTS = ("scores", "labels", "both")
 # The commands, and what each does.
 HELP = {
     "models": "List the architectures, or write the README's tables.",
@@ -81,7 +82,13 @@ def parser():
         "formats", nargs="+", choices=FORMATS, help=f"one or more of {', '.join(FORMATS)}"
     )
     export.add_argument(
-        "--size", type=_size, help="input size of the TFLite files, such as 360x480"
+        "--size", type=_size, nargs="+", help="input sizes of the TFLite files, such as 360x480"
+    )
+    export.add_argument(
+        "--outputs",
+        choices=OUTPUTS,
+        default="scores",
+        help="outputs of the TFLite files: %(choices)s (default: %(default)s)",
     )
     _add_data(export)
 

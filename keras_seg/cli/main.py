@@ -134,7 +134,8 @@ def export_command(options):
         if name == "saved_model":
             print(run.export_saved_model())
         else:
-            print(run.export_tflite(name, size=options.size))
+            for size in options.size or [None]:
+                print(run.export_tflite(name, size=size, outputs=options.outputs))
 
 
 def demo_command(options):

@@ -41,7 +41,8 @@ def compare(reference, exported, batches, words, any_size=False):
 
     Args:
         reference: callable from uint8 (b, h, w, c) to float scores (b, h, w, num_classes).
-        exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)).
+        exported: callable from the same to (labels (b, h, w), scores (b, h, w, num_classes)), or
+            None as scores where there are none.
         batches: at least one (image, label, own), as from `picture_batches.labeled_batches`; label
             and own are None for pictures without labels.
         words: description of the pictures, such as "noise pictures".
@@ -59,9 +60,10 @@ def compare(reference, exported, batches, words, any_size=False):
         num_pictures += len(image)
         num_pixels += expected.size
         num_same += np.count_nonzero(expected == labels)
-        # A difference of nan counts as infinite.
-        difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
-        largest = max(largest, float(difference.max()))
+        if exported_scores is not None:
+            # A difference of nan counts as infinite.
+            difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
+            largest = max(largest, float(difference.max()))
         if label is None:
             continue
         if scores.ndim == 2:

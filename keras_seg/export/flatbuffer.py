@@ -22,6 +22,12 @@ class Tensor(NamedTuple):
     scale: float
 
 
+_OF_DILATION = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+_CONVOLUTIONS = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_TO_SPACE_ND",
+)  # fmt: skip
+
+
 def _model(path) -> tuple[Any, Any]:
     from ai_edge_litert import schema_py_generated as schema
 
@@ -139,4 +145,51 @@ def require_builtin(path):
             f"Received: a model that needs {foreign}. "
             "Replace the layers that need them, or export a SavedModel instead."
         )
+    return found
+
+
+def require_merged(path):
+    """Raise if a .tflite file has batches of space left, into which dilation was split.
+
+    Args:
+        path: the .tflite file.
+
+    Raises:
+        ValueError: if it has such operations; GPU delegates do not support them.
+    """
+    left = sorted(name for name in operations(path) if name in _OF_DILATION)
+    if left:
+        raise ValueError(
+            "`tflite` writes dilated convolutions as one operation, as GPU delegates need it. "
+            f"Received: a model that needs {left}. Replace the layers that need them, or export a "
+            "SavedModel instead."
+        )
+
+
+def unfolded(path):
+    """The batch normalizations of a .tflite file that are not part of the convolution before them.
+
+    Args:
+        path: the .tflite file.
+
+    Returns:
+        list of names: products and sums of a convolution's map, which nothing else uses, with a
+        constant.
+    """
+    model, schema = _model(path)
+    names = _names(schema.BuiltinOperator)
+    found = []
+    for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
+        operators = list(map(subgraph.Operators, range(subgraph.OperatorsLength())))
+        kinds = [model.OperatorCodes(o.OpcodeIndex()).BuiltinCode() for o in operators]
+        made = {o.Outputs(0): names[k] for o, k in zip(operators, kinds, strict=True)}
+        uses = collections.Counter(i for o in operators for i in o.InputsAsNumpy())
+        for operator, kind in zip(operators, kinds, strict=True):
+            inputs = operator.InputsAsNumpy()
+            constant = any(
+                not model.Buffers(subgraph.Tensors(i).Buffer()).DataIsNone() for i in inputs
+            )
+            of_convolution = any(made.get(i) in _CONVOLUTIONS and uses[i] == 1 for i in inputs)
+            if names[kind] in ("MUL", "ADD", "SUB") and constant and of_convolution:
+                found.append(subgraph.Tensors(operator.Outputs(0)).Name().decode())
     return found

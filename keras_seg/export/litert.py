@@ -46,7 +46,9 @@ class _Interpreter:
         outputs = self._interpreter.get_output_details()
         shapes = [tuple(int(n) for n in tensor["shape"]) for tensor in (*inputs, *outputs)]
         axes = [len(shape) for shape in shapes if shape[0] == 1]
-        if len(shapes) != 2 or axes != [4, self._scores_axes]:
+        signatures = self._interpreter.get_signature_list()
+        self._has_scores = "labels" not in signatures or len(signatures) > 1
+        if len(shapes) != 2 or axes != [4, self._scores_axes - (not self._has_scores)]:
             raise ValueError(
                 f"`{type(self).__name__}` needs a file with one picture (1, h, w, c) in and scores "
                 f"{self._wanted} out. Received: shapes={shapes} in {str(path)!r}. "
@@ -55,9 +57,13 @@ class _Interpreter:
             )
         self._interpreter.allocate_tensors()
         self._input, self._output = inputs[0], outputs[0]
+        # LiteRT allows either these or `invoke`, not both.
+        both = len(signatures) > 1 and "labels" in signatures
+        names = ("scores", "labels") if both else ()
+        self._runners = {name: self._interpreter.get_signature_runner(name) for name in names}
         self.size, self.num_channels = shapes[0][1:3], shapes[0][3]
-        self.num_classes = shapes[1][-1]
         notes = read_notes(path) or {}
+        self.num_classes = shapes[1][-1] if self._has_scores else notes.get("num_classes")
         self.class_names, self.palette = notes.get("class_names"), notes.get("palette")
         spec = notes.get("input_spec")
         self.input_spec = InputSpec.from_dict(spec) if spec else InputSpec(self.num_channels)
@@ -81,7 +87,10 @@ class _Interpreter:
         Raises:
             ValueError: if the pictures have another size or dtype.
         """
-        return np.concatenate([labels_from_scores(scores) for scores in self._each(pictures)])
+        if self._runners:
+            return np.concatenate(list(self._each(pictures, "labels")))
+        found = self._each(pictures)
+        return np.concatenate(list(map(labels_from_scores, found) if self._has_scores else found))
 
     def scores(self, pictures):
         """Logits of a batch.
@@ -93,27 +102,34 @@ class _Interpreter:
             float32 (b, h, w, num_classes), of a classifier (b, num_classes).
 
         Raises:
-            ValueError: if the pictures have another size or dtype.
+            ValueError: if the pictures have another size or dtype, or the file gives labels only.
         """
+        if not self._has_scores:
+            raise ValueError(
+                f"`{type(self).__name__}.scores` needs a file with scores. Received: one that "
+                "gives labels only. Export it with outputs='scores' or 'both'."
+            )
         scale, zero = self._output["quantization"]
         # A file that is not quantized has scale 0.
         return (np.concatenate(list(self._each(pictures))).astype("float32") - zero) * (scale or 1)
 
     def labels_and_scores(self, pictures):
-        """Label maps and logits of a batch, from one run.
+        """Label maps and logits of a batch, from one run unless each has its own signature.
 
         Args:
             pictures: uint8 (b, h, w, c).
 
         Returns:
             (labels (b, h, w), float32 logits (b, h, w, num_classes)); of a classifier (b,) and
-            (b, num_classes).
+            (b, num_classes). The logits are None for files that give labels only.
 
         Raises:
             ValueError: if the pictures have another size or dtype.
         """
+        if not self._has_scores:
+            return self.labels(pictures), None
         scores = self.scores(pictures)
-        return labels_from_scores(scores), scores
+        return self.labels(pictures) if self._runners else labels_from_scores(scores), scores
 
     def signature(self):
         """Description of the inputs and outputs.
@@ -121,15 +137,26 @@ class _Interpreter:
         Returns:
             ({input name: "dtype (shape)"}, {output name: "dtype (shape)"}).
         """
-        (names,) = self._interpreter.get_signature_list().values()
-        words = [
-            f"{np.dtype(tensor['dtype']).name} ({', '.join(str(n) for n in tensor['shape'])})"
-            for tensor in (self._input, self._output)
-        ]
-        return {names["inputs"][0]: words[0]}, {names["outputs"][0]: words[1]}
+        names, *_ = self._interpreter.get_signature_list().values()
+        inputs = {names["inputs"][0]: _words(self._input)}
+        outputs = {names["outputs"][0]: _words(self._output)}
+        if self._runners:
+            outputs["labels"] = _words(self._runners["labels"].get_output_details()["labels"])
+        return inputs, outputs
 
-    def _each(self, pictures):
-        """Yield the raw scores (1, h, w, num_classes) of each picture."""
+    def _each(self, pictures, signature="scores"):
+        """Yield the raw output of each picture."""
+        for pixels in self._pixels(pictures):
+            if self._runners:
+                (output,) = self._runners[signature](image=pixels).values()
+                yield output
+                continue
+            self._interpreter.set_tensor(self._input["index"], pixels)
+            self._interpreter.invoke()
+            yield self._interpreter.get_tensor(self._output["index"])
+
+    def _pixels(self, pictures):
+        """Yield each picture as the file's input (1, h, w, c)."""
         pictures, expected = np.asarray(pictures), (*self.size, self.num_channels)
         if pictures.ndim != 4 or pictures.shape[1:] != expected or pictures.dtype != "uint8":
             raise ValueError(
@@ -145,9 +172,11 @@ class _Interpreter:
             else:
                 limits = np.iinfo(dtype)
                 pixels = np.round(picture / scale + zero).clip(limits.min, limits.max).astype(dtype)
-            self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
-            self._interpreter.invoke()
-            yield self._interpreter.get_tensor(self._output["index"])
+            yield pixels[np.newaxis]
+
+
+def _words(tensor):
+    return f"{np.dtype(tensor['dtype']).name} ({', '.join(str(n) for n in tensor['shape'])})"
 
 
 class LiteRTSegmenter(_Interpreter):

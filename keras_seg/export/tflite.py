@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.export import comparison, exportable, flatbuffer, picture_batches, publish
+from keras_seg.export import (
+    comparison,
+    edit,
+    exportable,
+    flatbuffer,
+    metadata,
+    picture_batches,
+    publish,
+)
 from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 
@@ -19,7 +27,9 @@ NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
 # Agreement of correct conversions; int8 differs where two classes have nearly the same score.
-MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
+MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8_weights": 0.98, "int8": 0.95}
+OUTPUTS = ("scores", "labels", "both")
+INPUT_TYPES = ("float32", "uint8")
 
 
 def tflite(  # noqa: PLR0913 - all but two have a default
@@ -34,19 +44,25 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     palette=None,
     min_agreement=None,
     input_spec=None,
+    outputs="scores",
+    input_type=None,
 ):
     """Write a .tflite file of one picture size, with operations built into LiteRT only.
 
     The input is one picture `image` (1, height, width, c), the output `logits`
     (1, height, width, num_classes), for a classifier (1, num_classes):
     - "fp32", "fp16": float32 pixels 0..255 and float32 logits; "fp16" halves the file.
-    - "int8": uint8 pixels 0..255 and int8 logits (their scale and zero point are in the file and
+    - "int8_weights": the same with kernels in 8 bits, a quarter of the size; computation stays in
+      floating point, and no calibration is needed.
+    - "int8": uint8 pixels 0..255 and uint8 logits (their scale and zero point are in the file and
       do not change the argmax); per-channel weights and all computation in 8 bits. Smallest, and
       fastest on CPUs.
-    The output is scores rather than labels because GPU delegates and MediaPipe do not support
-    argmax. Volumes are not supported: LiteRT has no 3D pooling.
-    `LiteRTSegmenter` takes uint8 pictures and returns label maps for all three;
+    The output is scores by default because GPU delegates and MediaPipe do not support argmax.
+    Volumes are not supported: LiteRT has no 3D pooling.
+    `LiteRTSegmenter` takes uint8 pictures and returns label maps for all of them;
     `LiteRTClassifier` returns class ids.
+    MediaPipe's ImageSegmenter and Android's tools find normalization, activation and class names in
+    the file's metadata.
 
     Before it is kept, the file is run by LiteRT and compared with the Keras model: on `data`, else
     on `calibration`, else on noise. An earlier export of keras_seg of that name is replaced; any
@@ -57,7 +73,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         model: Functional or Sequential Keras model from pixels 0..255 to logits (or a dict with
             "logits"). Outputs named `aux_*` are left out.
         path: where to write, such as "model.tflite".
-        mode: "fp32", "fp16" or "int8".
+        mode: "fp32", "fp16", "int8_weights" or "int8".
         size: (height, width) of the pictures, at least 32; optional if the model has a fixed size.
         calibration: training pictures, for int8: uint8 array (n, h, w, c), or an iterable of
             pictures, of batches, or of batches (image, label). The first 100 are used, resized.
@@ -69,8 +85,13 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         input_spec: how files are converted to pixels, `data.input_spec`; stored for programs that
             read files.
         min_agreement: least share of pixels with the label of the Keras model. Defaults to 0.999
-            for fp32, 0.995 for fp16 and 0.95 for int8 without `data`; with it, only the mean IoU
-            is checked for int8.
+            for fp32, 0.995 for fp16, 0.98 for int8_weights and 0.95 for int8 without `data`; with
+            it, only the mean IoU is checked for int8.
+        outputs: "scores"; "labels" for label maps (1, height, width), uint8 up to 256 classes and
+            int32 beyond, of a classifier int32 (1,); or "both", as the signatures "scores" and
+            "labels" on one set of weights, which MediaPipe refuses.
+        input_type: dtype of the input, "float32" or "uint8". None for uint8 of "int8", which has
+            no other, and else float32: GPU delegates do not support uint8.
 
     Returns:
         ExportReport.
@@ -83,17 +104,22 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     >>> print(report)  # doctest: +SKIP
     """
     _check.one_of("mode of `tflite`", "mode", mode, MIN_AGREEMENT)
+    _check.one_of("outputs of `tflite`", "outputs", outputs, OUTPUTS)
+    input_type = _input_type(mode, input_type)
     exportable.require_tensorflow("tflite")
     _check.share("tflite", "min_agreement", min_agreement or 0, below_one=False)
     exported = exportable.logits_model(model)
     shape = _input_shape(exported, size)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
+    notes["num_classes"] = exported.output_shape[-1]
     pictures = _pictures(mode, calibration, shape)
     with publish.published("tflite", _checked(path)) as draft:
         _convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
-        operations = flatbuffer.require_builtin(draft)
         _require_integer(draft, mode)
+        _finish(draft, mode, outputs, input_type, notes)
+        operations = flatbuffer.require_builtin(draft)
+        flatbuffer.require_merged(draft)
         publish.write_notes(draft, notes)
         classes = len(exported.output_shape) == 2
         segmenter = LiteRTClassifier(draft) if classes else LiteRTSegmenter(draft)
@@ -111,6 +137,44 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         num_bytes = draft.stat().st_size
     parts = (operations, *segmenter.signature())
     return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(found))
+
+
+def _input_type(mode, input_type):
+    """The dtype of the file's input."""
+    if input_type is None:
+        return "uint8" if mode == "int8" else "float32"
+    _check.one_of("input_type of `tflite`", "input_type", input_type, INPUT_TYPES)
+    if mode == "int8" and input_type != "uint8":
+        raise ValueError(
+            "`tflite` writes int8 files that take uint8 pixels. "
+            f"Received: input_type={input_type!r} with mode='int8'. Leave it out, or use "
+            "mode='int8_weights'."
+        )
+    return input_type
+
+
+def _finish(file, mode, outputs, input_type, notes):
+    """Give the converter's file its inputs, outputs and metadata."""
+    content = edit.File(file)
+    if mode == "int8_weights":
+        content.quantize_weights()
+    if mode == "int8":
+        content.give_uint8_scores()
+    elif input_type == "uint8":
+        content.take_uint8()
+    if outputs == "scores":
+        content.name_scores()
+    else:
+        content.give_labels(keep_scores=outputs == "both")
+    described = metadata.segmenter_metadata(
+        [edit.LABELS if outputs == "labels" else edit.SCORES],
+        notes["input_spec"]["channels"],
+        input_type == "float32",
+        notes["class_names"] is not None,
+        content.gives_maps(),
+    )
+    content.add_metadata(metadata.NAME, described)
+    content.write(file)
 
 
 def _functions(model):
@@ -174,9 +238,10 @@ def _convert(model, file, mode, shape, pictures):
         from keras_seg.export import (  # import Keras, which LiteRTSegmenter does not need
             concatenation,
             eight_bits,
+            rescaling,
         )
 
-        model = eight_bits.computable(model)
+        model = rescaling.convolved(eight_bits.computable(model))
         model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
     logits = exportable.frozen(model, (1, *shape), "float32")
 
@@ -188,7 +253,8 @@ def _convert(model, file, mode, shape, pictures):
     with tempfile.TemporaryDirectory() as folder:
         exportable.save(f"{folder}/model", serve)
         # -P: the script's folder contains modules whose names are not unique.
-        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), mode]
+        precision = "fp32" if mode == "int8_weights" else mode
+        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), precision]
         if mode == "int8":
             np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
             command.append(f"{folder}/calibration.npy")
