@@ -72,10 +72,12 @@ def _operators(path):
 
 
 def _tensor(tensor, types):
+    if tensor is None:  # an operation without outputs
+        return Tensor("", "", 0.0)
     steps = tensor.Quantization()
     scale = float(steps.Scale(0)) if steps and steps.ScaleLength() == 1 else 0.0
     # Operations that were merged have several names.
-    return Tensor(tensor.Name().decode().split(";")[0], types[tensor.Type()], scale)
+    return Tensor((tensor.Name() or b"").decode().split(";")[0], types[tensor.Type()], scale)
 
 
 def tensor_types(path):
