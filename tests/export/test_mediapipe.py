@@ -11,7 +11,7 @@ from _export import NAMES, network
 from keras_seg.export import LiteRTSegmenter, tflite
 
 pytestmark = [pytest.mark.export, pytest.mark.mediapipe, pytest.mark.slow]
-SCRIPT = Path(__file__).with_name("segment_with_mediapipe.py")
+SCRIPT = Path(__file__).parents[1] / "_mediapipe.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""Segments pictures with MediaPipe alone; run by test_mediapipe.py in an environment of its own.
+"""Segments pictures with MediaPipe alone; run by export/test_mediapipe.py in an environment of its own.
 
-Usage: segment_with_mediapipe.py FILE.tflite PICTURES.npy OUT.npz
+Usage: _mediapipe.py FILE.tflite PICTURES.npy OUT.npz
 """
 
 import sys
