@@ -1,4 +1,4 @@
-"""Segments pictures with MediaPipe alone; run by export/test_mediapipe.py in an environment of its own.
+"""Segments pictures with MediaPipe alone; export/test_mediapipe.py runs it.
 
 Usage: _mediapipe.py FILE.tflite PICTURES.npy OUT.npz
 """
