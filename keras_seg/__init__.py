@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "fit": "keras_seg.training.fit",
     "load": "keras_seg.find_run",
+    "prune": "keras_seg.pruning",
     "Run": "keras_seg.run",
     "Recipe": "keras_seg.training.recipe",
     "recipe": "keras_seg.training.recipes",
@@ -32,6 +33,7 @@ _MODULES = {
     "losses": "keras_seg.losses",
     "metrics": "keras_seg.metrics",
     "models": "keras_seg.models",
+    "pruning": "keras_seg.pruning",
     "recipes": "keras_seg.training.recipes",
     "schedules": "keras_seg.schedules",
     "show": "keras_seg.show",

@@ -136,7 +136,7 @@ def test_every_field_on_the_page_about_training_exists():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["deploy.md", "own_code.md", "migration.md"])
+@pytest.mark.parametrize("page", ["deploy.md", "own_code.md", "migration.md", "pruning.md"])
 def test_the_code_of_other_pages_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

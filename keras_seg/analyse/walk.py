@@ -47,11 +47,12 @@ def _flat(steps):
             yield from _flat(step.inside)
 
 
-def walk(model):
+def walk(model, subject="analyse"):
     """List the calls of all layers of a model.
 
     Args:
         model: functional or sequential model that has been built.
+        subject: name of the calling function, for errors.
 
     Returns:
         `Walk`.
@@ -64,7 +65,7 @@ def walk(model):
     >>> [(type(s.layer).__name__, s.inputs, s.outputs) for s in found.steps]
     [('Conv2D', [0], [1]), ('ReLU', [1], [2])]
     """
-    model = _functional(model)
+    model = _functional(model, subject)
     numbers = iter(range(10**9))
     inputs = [next(numbers) for _ in model.inputs]
     steps, outputs = _walk(model, inputs, numbers)
@@ -81,7 +82,7 @@ def _walk(model, inputs, numbers):
             layer = node.operation
             given = [known[id(tensor)] for tensor in node.input_tensors]
             if isinstance(layer, keras.Model):
-                inside, made = _walk(_functional(layer), given, numbers)
+                inside, made = _walk(_functional(layer, "walk"), given, numbers)
                 steps += inside
             elif isinstance(layer, Recompute):
                 inside, made = _walk(layer.block, given, numbers)
@@ -94,13 +95,13 @@ def _walk(model, inputs, numbers):
     return steps, [known[id(tensor)] for tensor in model.outputs]
 
 
-def _functional(model):
+def _functional(model, subject):
     """The model itself, or the one inside a `keras.Sequential`."""
     if isinstance(model, keras.Sequential):
         model = getattr(model, "_functional", None) or model
     if not hasattr(model, "_nodes_by_depth"):
         raise TypeError(
-            "`analyse` needs a model whose layers form a graph: functional, or sequential and "
+            f"`{subject}` needs a model whose layers form a graph: functional, or sequential and "
             f"built. Received: {type(model).__name__} {getattr(model, 'name', '')!r}. Build it "
             "with keras_seg.models.build, or as keras.Model(inputs, outputs)."
         )

@@ -1,9 +1,11 @@
 """Export for servers and phones; each export is compared with the Keras model before it is kept.
 
 `saved_model` writes a SavedModel for TF Serving, `tflite` a file for phones and small computers,
-and `LiteRTSegmenter` runs the latter. Importing this package and running `LiteRTSegmenter` require
-neither Keras nor TensorFlow.
+and `LiteRTSegmenter` runs the latter. `fold` merges batch normalization in a Keras model. Importing
+this package and running `LiteRTSegmenter` require neither Keras nor TensorFlow.
 """
+
+from typing import TYPE_CHECKING
 
 # Imported by name at once: the functions must win over the modules of the same name.
 from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
@@ -11,4 +13,22 @@ from keras_seg.export.report import ExportReport
 from keras_seg.export.saved_model import saved_model
 from keras_seg.export.tflite import tflite
 
-__all__ = ["ExportReport", "LiteRTClassifier", "LiteRTSegmenter", "saved_model", "tflite"]
+if TYPE_CHECKING:
+    from keras_seg.export.folding import fold
+
+__all__ = [
+    "ExportReport",
+    "LiteRTClassifier",
+    "LiteRTSegmenter",
+    "fold",
+    "saved_model",
+    "tflite",
+]
+
+
+def __getattr__(name):
+    if name == "fold":  # It needs Keras.
+        from keras_seg.export.folding import fold
+
+        return fold
+    raise AttributeError(f"module 'keras_seg.export' has no attribute {name!r}.")

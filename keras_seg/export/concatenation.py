@@ -13,10 +13,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_seg.layers import BatchNormalization
+from keras_seg.export.folding import is_norm
+from keras_seg.layers.normalization import scale_and_shift
 
-# BatchStatistics is one of them, too, but normalizes with the statistics of each picture.
-_NORMALIZATIONS = (layers.BatchNormalization, BatchNormalization)
 # A channel's range is at least this share of the largest, so that an unused one is not 0.
 _LEAST_RANGE = 1e-3
 
@@ -54,7 +53,7 @@ def apart(model, pictures):
         if isinstance(layer, layers.Concatenate) and layer.axis in (-1, 3):
             return _together(given)
         if isinstance(given, _Parts):
-            if type(layer) in _NORMALIZATIONS and layer.axis in (-1, 3):
+            if is_norm(layer):
                 return _Parts(_normalized(layer, given.maps), plain=False)
             if isinstance(layer, layers.ReLU | layers.Dropout) or _is_relu(layer):
                 return _Parts([layer(part) for part in given.maps], given.plain)
@@ -101,13 +100,7 @@ def _is_relu(layer):
 
 def _normalized(layer, maps):
     """Batch normalization of each map, as a 1x1 kernel per channel, which 8 bits represent well."""
-    scale = 1 / np.sqrt(np.array(layer.moving_variance, "float64") + layer.epsilon)
-    if layer.scale:
-        scale = scale * np.array(layer.gamma)
-    shift = -np.array(layer.moving_mean) * scale
-    if layer.center:
-        shift = shift + np.array(layer.beta)
-    return _scaled(maps, scale, shift)
+    return _scaled(maps, *scale_and_shift(layer))
 
 
 def _convolved(layer, maps, ranges):

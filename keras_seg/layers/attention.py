@@ -15,6 +15,7 @@ class PositionAttention(layers.Layer):
     J. Fu et al.: Dual Attention Network for Scene Segmentation, arXiv 1809.02983.
 
     Args:
+        query_channels: channels of queries and keys; None for an eighth of the input's.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -32,14 +33,19 @@ class PositionAttention(layers.Layer):
     ((1, 4, 5, 240), 72301)
     """
 
+    def __init__(self, query_channels=None, **kwargs):
+        super().__init__(**kwargs)
+        self.query_channels = query_channels
+
     def build(self, input_shape):
         channels = input_shape[-1]
-        if channels < 8:
+        queries = self.query_channels or channels // 8
+        if not queries:
             raise ValueError(
                 "`PositionAttention` needs at least 8 channels: queries have an eighth of them. "
                 f"Received: {channels} channels. Leave it out, or raise `growth_rate`."
             )
-        for part, units in (("query", channels // 8), ("key", channels // 8), ("value", channels)):
+        for part, units in (("query", queries), ("key", queries), ("value", channels)):
             # A dense layer on the last axis is a 1x1 convolution, in any number of dimensions.
             dense = layers.Dense(
                 units, kernel_initializer="he_uniform", dtype=self.dtype_policy, name=part
@@ -66,3 +72,6 @@ class PositionAttention(layers.Layer):
         if not self.built:
             self.build(inputs.shape)
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "query_channels": self.query_channels}

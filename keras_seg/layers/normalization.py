@@ -1,6 +1,7 @@
 """Batch normalization: with a fused kernel for training, and with the statistics of the batch."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -98,3 +99,31 @@ class BatchStatistics(BatchNormalization):
             x, mean, variance, axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
         return ops.cast(normalized, self.compute_dtype)
+
+
+def scale_and_shift(layer):
+    """What batch normalization with moving statistics does to each channel: x * scale + shift.
+
+    Args:
+        layer: a built `keras.layers.BatchNormalization`, or ours.
+
+    Returns:
+        (scale, shift): float64 arrays (c,).
+
+    >>> layer = BatchNormalization(epsilon=0.0)
+    >>> layer.build((None, 4, 4, 1))
+    >>> layer.set_weights([[3.0], [1.0], [2.0], [4.0]])  # gamma, beta, mean, variance
+    >>> [float(x[0]) for x in scale_and_shift(layer)]  # 3 / 2, and 1 - 2 * 3 / 2
+    [1.5, -2.0]
+    """
+
+    def values(variable):
+        return np.array(ops.convert_to_numpy(variable), "float64")
+
+    scale = 1 / np.sqrt(values(layer.moving_variance) + layer.epsilon)
+    if layer.scale:
+        scale = scale * values(layer.gamma)
+    shift = -values(layer.moving_mean) * scale
+    if layer.center:
+        shift = shift + values(layer.beta)
+    return scale, shift

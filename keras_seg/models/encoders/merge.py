@@ -7,6 +7,8 @@ section 3.
 import keras
 import numpy as np
 
+from keras_seg.layers.normalization import scale_and_shift
+
 BRANCHES = ("large", "small", "identity")
 
 
@@ -71,10 +73,8 @@ def _sum(layer, known):
             if convolution is not None
             else _identity(kernel.shape, depthwise)
         )
-        scale = np.array(norm.gamma, "float64") / np.sqrt(
-            np.array(norm.moving_variance, "float64") + norm.epsilon
-        )
-        bias += np.array(norm.beta, "float64") - np.array(norm.moving_mean, "float64") * scale
+        scale, shift = scale_and_shift(norm)
+        bias += shift
         own = own * (scale[:, None] if depthwise else scale)
         before = (kernel.shape[0] - own.shape[0]) // 2
         inside = slice(before, before + own.shape[0])

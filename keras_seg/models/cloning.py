@@ -1,0 +1,98 @@
+"""The same graph of layers with other layers in it; blocks and nested models are opened."""
+
+import keras
+
+from keras_seg.layers import Recompute
+
+
+class _Dropped:
+    """In the place of a layer that is left out."""
+
+
+def clone(model, make):
+    """Build a model's graph again, layer by layer.
+
+    Args:
+        model: Functional or built Sequential model; it is not changed.
+        make: function from a layer to the one in its place, or to None for no layer: what went
+            into it then goes on. `copied` makes the same layer with new weights. Not called for
+            inputs, nested models and `Recompute`, whose layers are made one by one.
+
+    Returns:
+        (keras.Model, pairs): the new model, and a list of (layer, layer in its place).
+
+    >>> x = keras.Input((8, 8, 3))
+    >>> model = keras.Model(x, keras.layers.Dropout(0.5)(keras.layers.Conv2D(4, 3)(x)))
+    >>> found, pairs = clone(model, lambda x: copied(x) if x.weights else None)
+    >>> len(found.layers), len(pairs)  # the input and the convolution
+    (2, 1)
+    """
+    pairs = []
+    return _cloned(model, make, pairs, {}), pairs
+
+
+def copied(layer, **changes):
+    """The same layer with new weights.
+
+    Args:
+        layer: `keras.layers.Layer` or another operation of a graph.
+        **changes: fields of its configuration in place of its own.
+
+    Returns:
+        The layer; an operation without weights is returned itself.
+
+    >>> copied(keras.layers.Dense(4, use_bias=False), units=2).get_config()["units"]
+    2
+    """
+    if not isinstance(layer, keras.Layer):
+        return layer
+    return type(layer).from_config({**layer.get_config(), **changes})
+
+
+def _cloned(model, make, pairs, blocks, inputs=None):
+
+    kinds = {}
+
+    def made(layer):
+        if isinstance(layer, Recompute | keras.Model):
+            return layer
+        new = make(layer)
+        if new is None:
+            return _Dropped()
+        pairs.append((layer, new))
+        kinds[id(new)] = type(layer)
+        return new
+
+    def called(layer, *args, **kwargs):
+        if isinstance(layer, _Dropped):
+            return args[0]
+        if isinstance(layer, Recompute | keras.Model):
+            # Built where it is called: its inputs can have fewer channels than before.
+            if id(layer) not in blocks:
+                blocks[id(layer)] = _block(layer, make, pairs, blocks, args[0])
+            layer = blocks[id(layer)]
+        elif kinds[id(layer)] is not type(layer):
+            return layer(*args)  # Arguments such as mask= belong to the layer that was there.
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(
+        _plain(model), input_tensors=inputs, clone_function=made, call_function=called
+    )
+
+
+def _plain(model):
+    """A model that Keras clones with a call_function and does not compile."""
+    if isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return keras.Model(model.input, model.output, name=model.name) if model.compiled else model
+
+
+def _block(layer, make, pairs, blocks, given):
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype), given
+    )
+    if not isinstance(layer, Recompute):
+        return _cloned(layer, make, pairs, blocks, inputs)
+    block = _cloned(layer.block, make, pairs, blocks, inputs)
+    config = {key: value for key, value in layer.get_config().items() if key != "block"}
+    return Recompute(block, **config)

@@ -1,0 +1,201 @@
+"""Groups of channels that are removed together, found on a model's graph of layers."""
+
+import dataclasses
+from collections import Counter, defaultdict
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_seg.analyse.walk import walk
+from keras_seg.pruning.channels import Channels
+from keras_seg.pruning.relations import NAMED, TABLE, Call
+
+
+@dataclasses.dataclass
+class Group:
+    """Channels of which any can be removed, each in all layers at once.
+
+    Attributes:
+        units: what is removed at once, as the lowest of the tied channels' numbers, int (n,).
+        makes: names of the layers whose filters make the channels, and how many filters of each
+            layer belong to one unit.
+    """
+
+    units: np.ndarray
+    makes: dict
+
+    @property
+    def name(self):
+        """That of the first layer that makes the channels."""
+        return next(iter(self.makes))
+
+
+@dataclasses.dataclass
+class Found:
+    """What is known of a model's channels.
+
+    Attributes:
+        groups: list of `Group`.
+        layers: for each layer with channels, by its id, (layer, `Related`).
+        roots: for each channel, the lowest of the tied channels' numbers, int (n,).
+    """
+
+    groups: list
+    layers: dict
+    roots: np.ndarray
+
+
+def register(kind, relation):
+    """Tell `prune` how a kind of layer relates the channels that go in to those that come out.
+
+    Args:
+        kind: class of the layer; subclasses are registered on their own.
+        relation: "passes" (output channel i is input channel i; weights have the channels last),
+            "ties" (computed from the channels i of all inputs, no weights), "concatenates",
+            "mixes" (each is a sum over all input channels: kernel (..., in, out), bias, and a field
+            `filters` or `units`), "fixes" (the number of channels cannot change); or a function,
+            see `keras_seg.pruning.relations`.
+
+    Raises:
+        TypeError: `kind` is not a class of layers.
+        ValueError: there is no such relation.
+
+    >>> class Doubled(keras.layers.Layer):
+    ...     def call(self, inputs):
+    ...         return 2 * inputs
+    >>> register(Doubled, "passes")
+    """
+    if not isinstance(kind, type) or not issubclass(kind, keras.Operation):
+        raise TypeError(
+            "`register` needs a class of layers. "
+            f"Received: kind={kind!r}. Pass the class itself, not one of its layers."
+        )
+    if not callable(relation) and relation not in NAMED:
+        raise ValueError(
+            "`register` needs a relation by name or as a function. "
+            f"Received: relation={relation!r}. Names: {sorted(NAMED)}."
+        )
+    TABLE[kind] = NAMED[relation] if isinstance(relation, str) else relation
+
+
+def groups(model):
+    """The groups of channels that are removed together.
+
+    Channels that are added or multiplied, or pass through depthwise convolutions, belong
+    together; so do the same places in the groups of a grouped convolution. Inputs, outputs, and
+    channels that a layer normalization or a softmax compares are not removed and not listed.
+
+    Args:
+        model: functional or built sequential model.
+
+    Returns:
+        `pandas.DataFrame` with a row per group, named after its first layer: `channels` that can
+        be removed one by one, `made_by`, `followed_by` (biases, normalization, depthwise kernels)
+        and `read_by`, the names of the layers that lose weights.
+
+    Raises:
+        TypeError: the model has no graph of layers.
+        ValueError: how one of its layers relates channels is not known; says how to `register` it.
+
+    >>> image = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="first")(image)
+    >>> groups(keras.Model(image, keras.layers.Conv2D(2, 1, name="last")(x)))
+           channels  made_by followed_by read_by
+    group
+    first         4  [first]     [first]  [last]
+    """
+    found = find(model)
+    names: dict[str, Any] = {role: defaultdict(dict) for role in ("makes", "follows", "reads")}
+    for layer, related in found.layers.values():
+        for part in related.slices:
+            for root in set(found.roots[part.channels]):
+                names[part.role][root][layer.name] = None
+    rows = [
+        {
+            "group": group.name,
+            "channels": len(group.units),
+            "made_by": list(group.makes),
+            "followed_by": list(names["follows"][group.units[0]]),
+            "read_by": list(names["reads"][group.units[0]]),
+        }
+        for group in found.groups
+    ]
+    columns = ["group", "channels", "made_by", "followed_by", "read_by"]
+    return pd.DataFrame(rows, columns=columns).set_index("group")
+
+
+def find(model):
+    """Number and tie the channels of all maps of a model.
+
+    Args:
+        model: functional or built sequential model.
+
+    Returns:
+        `Found`.
+
+    Raises:
+        TypeError: the model has no graph of layers.
+        ValueError: how one of its layers relates channels is not known.
+    """
+    graph, channels = walk(model, "prune"), Channels()
+    maps, layers = {}, {}
+    for number, tensor in zip(graph.inputs, model.inputs, strict=True):
+        maps[number] = channels.new(tensor.shape[-1])
+        channels.fix(maps[number])
+    for step in graph.flat():
+        shape = step.node.output_tensors[0].shape
+        call = Call(step.layer, [maps[number] for number in step.inputs], shape)
+        related = _relation(step.layer)(call, channels)
+        if id(step.layer) in layers:
+            _tie(layers[id(step.layer)][1], related, channels)
+        layers.setdefault(id(step.layer), (step.layer, related))
+        many = isinstance(related.outputs, list)
+        made = related.outputs if many else [related.outputs] * len(step.outputs)
+        maps.update(zip(step.outputs, made, strict=True))
+    for number in graph.outputs:
+        channels.fix(maps[number])
+    roots = channels.roots(range(channels.count()))
+    return Found(_grouped(layers, roots, channels.fixed()), layers, roots)
+
+
+def _relation(layer):
+    relation = TABLE.get(type(layer))
+    if relation is None:
+        raise ValueError(
+            "`prune` needs to know how each layer relates the channels that go in to those that "
+            f"come out. Received: layer '{layer.name}' of the class {type(layer).__name__}, which "
+            "is not registered. Call keras_seg.pruning.register(kind, relation) with "
+            f"kind={type(layer).__name__} and one of these relations: {', '.join(sorted(NAMED))}."
+        )
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise ValueError(
+            "`prune` needs channels as the last axis of maps. "
+            f"Received: layer '{layer.name}' with data_format='channels_first'. Build the model "
+            "with data_format='channels_last'."
+        )
+    return relation
+
+
+def _tie(first, again, channels):
+    """A layer that is called several times has the same channels each time."""
+    for one, other in zip(first.slices, again.slices, strict=True):
+        channels.tie(one.channels, other.channels)
+    if len(first.outputs) == len(again.outputs):
+        channels.tie(first.outputs, again.outputs)
+
+
+def _grouped(layers, roots, fixed):
+    """Channels that the same layers make, with as many filters each, as groups."""
+    makes = defaultdict(dict)
+    for layer, related in layers.values():
+        for part in related.slices:
+            if part.role == "makes":
+                for root, count in Counter(roots[part.channels].tolist()).items():
+                    makes[root][layer.name] = count
+    units = defaultdict(list)
+    for root, filters in makes.items():
+        if root not in fixed:
+            units[frozenset(filters.items())].append(root)
+    return [Group(np.array(sorted(roots)), makes[roots[0]]) for roots in units.values()]

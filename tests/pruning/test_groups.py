@@ -1,0 +1,186 @@
+"""Channels that can only be removed together, by how layers use them."""
+
+import keras
+import numpy as np
+import pytest
+from _pruning import scattered, tiny
+from keras import layers
+
+import keras_seg
+from keras_seg.layers import LocalResponseNormalization, PadChannels, SelectChannels
+from keras_seg.pruning import groups, register
+
+
+def convolution(name, filters=4, size=1, **options):
+    return layers.Conv2D(filters, size, padding="same", name=name, **options)
+
+
+def between(*kinds, channels=4):
+    """An image, a convolution `first`, layers, and a convolution `last` whose outputs are kept."""
+    image = keras.Input((8, 8, 3))
+    x = convolution("first", channels)(image)
+    for kind in kinds:
+        x = kind(x)
+    return keras.Model(image, convolution("last", 2)(x))
+
+
+def halved(model):
+    """The numbers of filters after half of all channels are removed, by layer."""
+    found = keras_seg.prune(scattered(model), 0.5)
+    return {x.name: getattr(x, "filters", None) for x in found.layers}
+
+
+def test_groups_are_a_table():
+    found = groups(between(layers.BatchNormalization(name="bn"), layers.ReLU()))
+    row = found.loc["first"]
+    assert found.index.tolist() == ["first"]
+    assert row["channels"] == 4
+    assert row["made_by"] == ["first"]
+    assert row["followed_by"] == ["first", "bn"]  # The bias, and the normalization.
+    assert row["read_by"] == ["last"]
+    assert "first" in str(found)
+
+
+def test_additions_and_depthwise_convolutions_tie():
+    found = groups(tiny("contextnet_cn14"))
+    # The stages of a residual branch: all blocks of the stage write to the same channels.
+    stage = [f"context3_{block}_project_conv" for block in (1, 2, 3)]
+    assert found["made_by"].tolist().count(stage) == 1
+    inside = found.loc["context3_1_expand_conv"]
+    assert inside["followed_by"] == [
+        "context3_1_expand_bn",
+        "context3_1_depthwise",
+        "context3_1_depthwise_bn",
+    ]
+    assert inside["read_by"] == ["context3_1_project_conv"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name", "expected"),
+    [
+        # 4 input channels in 2 groups: channels 0 and 2 go together, so do 1 and 3.
+        ([convolution("middle", 8, groups=2)], "middle", 4),
+        # As many groups as channels: depthwise, two filters per channel.
+        ([convolution("middle", 8, groups=4)], "middle", 4),
+        ([layers.DepthwiseConv2D(3, depth_multiplier=2)], "first", 2),
+        ([layers.SeparableConv2D(6, 3, depth_multiplier=2, name="middle")], "middle", 3),
+        ([layers.Conv2DTranspose(6, 3, name="middle")], "middle", 3),
+        ([layers.PReLU(shared_axes=[1, 2])], "first", 2),
+        ([layers.Reshape((64, 1, 4))], "first", 2),
+        ([layers.Softmax(axis=1)], "first", 4),
+        ([layers.Softmax()], "first", 4),
+        ([layers.Activation("softmax")], "first", 4),
+        ([layers.LayerNormalization()], "first", 4),
+        ([LocalResponseNormalization()], "first", 4),
+        ([layers.Rescaling([1.0, 2.0, 3.0, 4.0])], "first", 4),
+        ([layers.Rescaling(2.0)], "first", 2),
+        ([layers.Reshape((8, 4, 8))], "first", 4),
+        ([PadChannels(4)], "first", 2),
+        ([SelectChannels([3, 0, 3])], "first", 2),
+    ],
+)
+def test_what_is_left_of_half_the_channels(kinds, name, expected):
+    kinds = [type(kind).from_config(kind.get_config()) for kind in kinds]
+    assert halved(between(*kinds))[name] == expected
+
+
+def test_selected_channels_get_their_new_numbers():
+    model = between(SelectChannels([3, 0, 3], name="select"))
+    model.get_layer("first").kernel.assign(np.broadcast_to([1.0, 2.0, 3.0, 4.0], (1, 1, 3, 4)))
+    pruned = keras_seg.prune(model, 0.5)  # Channels 2 and 3 stay, 0 goes.
+    assert pruned.get_layer("select").channels == [1, 1]
+
+
+def test_flattened_channels_repeat():
+    image = keras.Input((2, 2, 3))
+    x = layers.Flatten()(convolution("first")(image))
+    model = keras.Model(image, layers.Dense(2, name="last")(x))
+    pruned = keras_seg.prune(model, 0.5)
+    assert pruned.get_layer("last").kernel.shape == (2 * 2 * 2, 2)
+
+
+def test_a_gate_of_one_channel_does_not_tie():
+    image = keras.Input((8, 8, 3))
+    x = convolution("first")(image)
+    x = layers.Multiply()([x, convolution("gate", 1, activation="sigmoid")(x)])
+    found = halved(keras.Model(image, convolution("last", 2)(x)))
+    assert (found["first"], found["gate"]) == (2, 1)
+
+
+def test_concatenated_rows_tie_and_concatenated_channels_do_not():
+    image = keras.Input((8, 8, 3))
+    one, two = convolution("one")(image), convolution("two")(image)
+    for axis, count in ((1, 1), (-1, 2), (3, 2)):
+        x = layers.Concatenate(axis=axis)([one, two])
+        found = groups(keras.Model(image, convolution(f"last{axis % 9}", 2)(x)))
+        assert len(found) == count
+
+
+def test_a_shared_layer_has_the_same_channels_in_all_calls():
+    image = keras.Input((8, 8, 3))
+    shared = convolution("shared")
+    one, two = convolution("one")(image), convolution("two")(image)
+    x = layers.Concatenate()([shared(one), shared(two)])
+    model = keras.Model(image, convolution("last", 2)(x))
+    assert ["one", "two"] in [sorted(names) for names in groups(model)["made_by"]]
+    assert keras_seg.prune(model, 0.5).get_layer("shared").kernel.shape == (1, 1, 2, 2)
+
+
+def test_nested_models_are_opened():
+    inner = keras.Sequential([keras.Input((8, 8, 4)), convolution("inside", 6)], name="inner")
+    model = between(inner, layers.ReLU())
+    pruned = keras_seg.prune(model, 0.5)
+    assert groups(model).index.tolist() == ["first", "inside"]
+    assert pruned.get_layer("inner").get_layer("inside").kernel.shape == (1, 1, 2, 3)
+    image = np.ones((1, 8, 8, 3))
+    np.testing.assert_array_equal(keras_seg.prune(model, 0)(image), model(image))
+
+
+class Own(layers.Layer):
+    """A layer that `prune` does not know."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight(shape=(2, input_shape[-1]), name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor[0]
+
+
+def test_an_unknown_layer_can_be_registered():
+    with pytest.raises(ValueError, match="is not registered"):
+        groups(between(Own()))
+    register(Own, "passes")
+    assert halved(between(Own(name="own")))["first"] == 2
+
+
+class Square(layers.Layer):
+    """A layer with a weight that no channel belongs to."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight(shape=(7,), name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor[0]
+
+
+def test_a_weight_without_channels_is_not_passed():
+    register(Square, "passes")
+    with pytest.raises(
+        ValueError, match=r"passes its 4 channels.*weights of other shapes: .*factor"
+    ):
+        groups(between(Square()))
+    register(Square, "fixes")
+    assert halved(between(Square()))["first"] == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "relation", "error", "words"),
+    [
+        (layers.ReLU(), "passes", TypeError, "`register` needs a class of layers. Received: kind="),
+        (dict, "passes", TypeError, "Pass the class itself"),
+        (Own, "splits", ValueError, "Received: relation='splits'. Names: .'concatenates'"),
+    ],
+)
+def test_what_cannot_be_registered(kind, relation, error, words):
+    with pytest.raises(error, match=words):
+        register(kind, relation)
