@@ -27,7 +27,7 @@ MODULES = (
 
 def write(folder: Path) -> None:
     """Write all pages to a new folder; an older one of that name is replaced."""
-    for package in (keras_seg, pipelines):
+    for package in (keras_seg, keras_seg.export, pipelines):
         for name in package.__all__:  # pdoc does not call a module's __getattr__
             setattr(package, name, getattr(package, name))
     shutil.rmtree(folder, ignore_errors=True)
