@@ -16,8 +16,7 @@ def prune(model, ratio=None, *, widths=None, to=None, criterion="l1", multiple=1
     The result is a smaller model of the same layers, which trains, is saved and is exported like
     any other. Channels that belong together, because they are added, multiplied or pass through
     depthwise or grouped convolutions, are removed together, see `keras_seg.pruning.groups`.
-    The original is not changed. Fine-tune the result: `keras_seg.fit(pruned, data)`, or let
-    `keras_seg.fit(name, data, prune_from=2.0)` train, prune and fine-tune in steps.
+    The original is not changed. Fine-tune the result with `keras_seg.fit(pruned, data)`.
 
     H. Li et al.: Pruning Filters for Efficient ConvNets, arXiv 1608.08710; Z. Liu et al.: Network
     Slimming, arXiv 1708.06519; Y. He et al.: Filter Pruning via Geometric Median, arXiv 1811.00250.
