@@ -278,10 +278,25 @@ def test_costs_and_receptive_field_are_known(name):
         assert (fields[["height", "width"]].iloc[-1] >= 3).all()
 
 
+def of_task(task):
+    return [name for name in structures() if models.facts(name).task == task]
+
+
 @pytest.mark.long
 @pytest.mark.export
-@each_structure
+@each(of_task("segmentation"))
 def test_saved_model_and_tflite_give_the_labels_of_keras(name, tmp_path):
+    check_saved_model_and_tflite(name, tmp_path)
+
+
+@pytest.mark.slow  # some 40 structures, each with three exports
+@pytest.mark.export
+@pytest.mark.parametrize("name", of_task("classification"))
+def test_saved_model_and_tflite_give_the_classes_of_keras(name, tmp_path):
+    check_saved_model_and_tflite(name, tmp_path)
+
+
+def check_saved_model_and_tflite(name, tmp_path):
     report = export.saved_model(built(name), tmp_path / "1")
     assert report.agreement > 0.999
     if models.facts(name).dimensions[0] > 2:
