@@ -9,6 +9,9 @@ import keras
 import pytest
 import tensorflow as tf
 
+# Run by another environment's Python, which has MediaPipe.
+collect_ignore = ["_mediapipe.py"]
+
 # The same numbers on CPU and GPU, within the tolerance that a test names.
 tf.config.experimental.enable_tensor_float_32_execution(False)
 

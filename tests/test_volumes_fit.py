@@ -199,7 +199,7 @@ def test_volumes_that_do_not_fit_are_refused(tmp_path, monkeypatch):
         segment(values(9, 9, 9, 4))
     with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, d, h, w, 1\)"):
         segment.labels(values(9, 9, 9, 1))
-    with pytest.raises(ValueError, match=r"Scale them to 0..255 as for the training"):
+    with pytest.raises(ValueError, match=r"Scale them to 0..255 as in training"):
         segment(np.full((9, 9, 9), -1000, np.int16))
     (tmp_path / "street.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match=r"must be volumes: .npy or .npz.*file .jpg.*street.jpg'"):

@@ -112,7 +112,8 @@ def scale_and_shift(layer):
 
     >>> layer = BatchNormalization(epsilon=0.0)
     >>> layer.build((None, 4, 4, 1))
-    >>> layer.set_weights([[3.0], [1.0], [2.0], [4.0]])  # gamma, beta, mean, variance
+    >>> gamma_beta_mean_variance = [np.array([value]) for value in (3.0, 1.0, 2.0, 4.0)]
+    >>> layer.set_weights(gamma_beta_mean_variance)
     >>> [float(x[0]) for x in scale_and_shift(layer)]  # 3 / 2, and 1 - 2 * 3 / 2
     [1.5, -2.0]
     """
