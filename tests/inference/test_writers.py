@@ -130,7 +130,9 @@ def test_a_folder_that_cannot_be_written_is_named(segmenter, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"`tiles` needs a writable folder.*file' \(File exists\)"):
         segmenter.tiles(picture(), tmp_path / "file" / "map.png")
-    with pytest.raises(ValueError, match=r"`predict` needs a folder.*deeper' \(Not a directory\)"):
+    with pytest.raises(
+        ValueError, match=r"`predict` needs a writable folder.*deeper' \(Not a directory\)"
+    ):
         require_folder("predict", tmp_path / "file" / "deeper")
 
 
