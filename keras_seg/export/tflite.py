@@ -1,9 +1,5 @@
 """TFLite files for phones and small computers, run by LiteRT."""
 
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +7,7 @@ import numpy as np
 from keras_seg import _check
 from keras_seg.export import (
     comparison,
+    conversion,
     edit,
     exportable,
     flatbuffer,
@@ -23,9 +20,7 @@ from keras_seg.export.report import ExportReport
 
 NUM_CALIBRATION = 100
 NUM_COMPARED = 16
-NUM_RANGES = 16
 MAX_IOU_DROP = 0.015
-CALIBRATED = "calibrated\n"  # what the converter prints after each picture
 # Agreement of correct conversions; int8 differs where two classes have nearly the same score.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8_weights": 0.98, "int8": 0.95}
 OUTPUTS = ("scores", "labels", "both")
@@ -115,7 +110,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     notes["num_classes"] = exported.output_shape[-1]
     pictures = _pictures(mode, calibration, shape)
     with publish.published("tflite", _checked(path)) as draft:
-        _convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
+        conversion.convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
         _require_integer(draft, mode)
         _finish(draft, mode, outputs, input_type, notes)
         operations = flatbuffer.require_builtin(draft)
@@ -228,78 +223,6 @@ def _pictures(mode, calibration, shape):
             "calibration=data.train_batches(4)."
         )
     return []
-
-
-def _convert(model, file, mode, shape, pictures):
-    """Write the file in a separate process."""
-    import tensorflow as tf
-
-    if mode == "int8":
-        from keras_seg.export import (  # import Keras, which LiteRTSegmenter does not need
-            concatenation,
-            eight_bits,
-            rescaling,
-        )
-
-        model = rescaling.convolved(eight_bits.computable(model))
-        model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
-    logits = exportable.frozen(model, (1, *shape), "float32")
-
-    @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])
-    def serve(image):
-        return {"logits": logits(image)}
-
-    script = Path(__file__).with_name("convert.py")
-    with tempfile.TemporaryDirectory() as folder:
-        exportable.save(f"{folder}/model", serve)
-        # -P: the script's folder contains modules whose names are not unique.
-        precision = "fp32" if mode == "int8_weights" else mode
-        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), precision]
-        if mode == "int8":
-            np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
-            command.append(f"{folder}/calibration.npy")
-        status, errors = _run(command, len(pictures))
-    if status:
-        raise ValueError(
-            "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
-            f"Received: model={model.name!r}. The converter reports:\n"
-            f"{_complaint(errors)} (exit status {status})\n"
-            "Replace the layers it names, or export a SavedModel instead."
-        )
-
-
-def _run(command, num_pictures):
-    """Run the converter; the progress bar counts calibration pictures."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-        picture_batches.bar((), "convert", num_pictures) as bar,
-    ):
-        for line in process.stdout or ():
-            bar.update(line == CALIBRATED)
-        process.wait()
-        errors.seek(0)
-        return process.returncode, errors.read()
-
-
-def _with_full_range(pictures):
-    """Set one pixel to black and one to white, so that the input scale is 1.
-
-    Without the extremes the scale would be below 1, and brighter pictures would be clipped.
-    """
-    pictures = np.stack(pictures)
-    pictures[0, 0, :2] = [[0], [255]]
-    return pictures
-
-
-def _complaint(text):
-    """The lines of the converter's output that name the reason."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    reasons = [line for line in lines if "error:" in line or "Error" in line]
-    return "\n".join(dict.fromkeys(reasons[-6:] or lines[-6:]))[:2000]
 
 
 def _require_integer(file, mode):

@@ -41,13 +41,15 @@ def small_logits(network):
         network: functional model with one output of logits (b, h, w, num_classes).
 
     Returns:
-        `keras.Model` with the same layers whose output is enlarged by the last layer of `network`,
-        a `ResizeLike`; or None if that layer is another one, or the map too large to gain from.
+        (`keras.Model` with the same layers whose output is enlarged by the last layer of `network`,
+        a `ResizeLike`; whether that layer aligns the corners); or None if the last layer is another
+        one, or the map too large to gain from.
 
     >>> from keras_seg import models
     >>> network = models.build("contextnet_cn14", (64, 96, 3), 11)
-    >>> small_logits(network).output_shape
-    (None, 8, 12, 11)
+    >>> small, align_corners = small_logits(network)
+    >>> small.output_shape, align_corners
+    ((None, 8, 12, 11), False)
     """
     layer = network.outputs[0]._keras_history.operation
     if not isinstance(layer, ResizeLike) or layer.interpolation != "bilinear":
@@ -57,7 +59,7 @@ def small_logits(network):
     small, reference = layer.input
     if reference is not network.inputs[0] or _factor(network.inputs[0], small) < SMALLEST_FACTOR:
         return None
-    return keras.Model(network.inputs[0], small, name=network.name)
+    return keras.Model(network.inputs[0], small, name=network.name), layer.align_corners
 
 
 def _factor(image, small):

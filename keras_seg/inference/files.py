@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from keras_seg.inference.frames import PICTURES, VIDEOS
+from keras_seg.inference.frames import PICTURES, VIDEOS, files_in
 from keras_seg.inference.pipeline import Pipeline
 from keras_seg.inference.predictor import TOO_LARGE
 from keras_seg.inference.volume_files import label_file, predict_volume
@@ -59,18 +59,15 @@ def predict_files(segmenter, paths, out=None, overwrite=False):
         )
     for folder in dict.fromkeys(path.parent for task in tasks for path in task.written):
         require_folder("predict", folder)
-    pictures = [task for task in tasks if len(task.written) == 2 and not volumes]
+    # Of a video only the overlay is written.
+    videos = [task for task in tasks if len(task.written) == 1]
+    whole = [task for task in tasks if len(task.written) == 2]
     with tqdm(total=len(tasks), desc="Predicting", unit="file", disable=len(tasks) == 1) as bar:
-        with _predicted(segmenter, pictures) as written:
+        with _predicted(segmenter, whole, volumes) as written:
             for _ in written:
                 bar.update()
-        for task in tasks:
-            if task in pictures:
-                continue
-            if volumes:
-                predict_volume(segmenter, task.source, *task.written)
-            else:
-                _predict_video(segmenter, task.source, *task.written)
+        for task in videos:
+            _predict_video(segmenter, task.source, *task.written)
             bar.update()
     return [path for task in tasks for path in task.written]
 
@@ -81,13 +78,7 @@ def _media(path, volumes):
         (volume_files.SUFFIXES, "volumes") if volumes else (PICTURES + VIDEOS, "pictures or videos")
     )
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if suffix_of(file) in known)
-        if not files:
-            raise ValueError(
-                f"`predict` needs a folder with {kinds} in it. "
-                f"Received: '{path}' without any. Known endings: {' '.join(known)}."
-            )
-        return files
+        return files_in(path, known, "predict", kinds)
     if not path.is_file():
         raise ValueError(
             "`predict` needs files or folders that exist. "
@@ -134,8 +125,10 @@ def _require_distinct(tasks):
         sources[path] = source
 
 
-def _predicted(segmenter, tasks):
-    """A pipeline that reads, segments and writes pictures at the same time."""
+def _predicted(segmenter, tasks, volumes):
+    """A pipeline that reads, segments and writes pictures at the same time; volumes one by one."""
+    if volumes:
+        return Pipeline(tasks, [lambda task: predict_volume(segmenter, task.source, *task.written)])
 
     def read(task):
         return task, segmenter.read(task.source)

@@ -39,7 +39,7 @@ def frames(source) -> Iterator:
     if isinstance(source, str | Path):
         path = Path(source)
         if path.is_dir():
-            return iter(_pictures(path))
+            return iter(files_in(path, PICTURES, "stream", "pictures"))
         if path.is_file() and suffix_of(path) in VIDEOS:
             return _video_frames(str(path), "a video that OpenCV can decode")
         reason = "of another type" if path.is_file() else "which does not exist"
@@ -58,12 +58,26 @@ def frames(source) -> Iterator:
     )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = sorted(file for file in folder.iterdir() if suffix_of(file) in PICTURES)
+def files_in(folder: Path, endings: tuple, subject: str, kinds: str) -> list[Path]:
+    """Return the files of a folder that have one of the endings, in the order of their names.
+
+    Args:
+        folder: the folder.
+        endings: such as (".png", ".jpg").
+        subject: name of the caller, such as "predict".
+        kinds: what the files are, such as "pictures".
+
+    Returns:
+        list of paths.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    found = sorted(file for file in folder.iterdir() if suffix_of(file) in endings)
     if not found:
         raise ValueError(
-            f"`stream` needs a folder with pictures in it. Received: '{folder}' without any. "
-            f"Known endings: {' '.join(PICTURES)}."
+            f"`{subject}` needs a folder with {kinds} in it. "
+            f"Received: '{folder}' without any. Known endings: {' '.join(endings)}."
         )
     return found
 

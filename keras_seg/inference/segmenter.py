@@ -107,7 +107,8 @@ class Segmenter(Predictor):
             )
         self._functions = CompiledFunctions(self.network, freeze)
         # A GPU enlarges all logits faster than a processor some of them.
-        small = None if self.dimensions == 3 or _has_gpu() else small_logits(self.network)
+        found = None if self.dimensions == 3 or _has_gpu() else small_logits(self.network)
+        small, self._align_corners = found or (None, False)
         self._small = small and CompiledFunctions(small, freeze)
 
     @cached_property
@@ -157,9 +158,8 @@ class Segmenter(Predictor):
     def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
         if head != "labels" or self._small is None:
             return self._functions(head, batch)
-        aligned = self.network.outputs[0]._keras_history.operation.align_corners
-        small = self._small("logits", batch)
-        return np.stack([enlarged_labels(logits, batch.shape[1:3], aligned) for logits in small])
+        size, small = batch.shape[1:3], self._small("logits", batch)
+        return np.stack([enlarged_labels(one, size, self._align_corners) for one in small])
 
     def _require_memory(self, shape) -> None:
         """Raise for a batch whose float32 input and logits do not fit into memory."""

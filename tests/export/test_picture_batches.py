@@ -8,7 +8,7 @@ import pytest
 from tqdm.auto import tqdm
 
 from keras_seg.export import picture_batches
-from keras_seg.export.tflite import CALIBRATED, _run
+from keras_seg.export.conversion import CALIBRATED, run
 
 PICTURES = np.zeros((6, 32, 32, 3), "uint8")
 LABELS = np.zeros((6, 32, 32), "uint8")
@@ -19,7 +19,7 @@ def read():
 
 
 def convert():
-    assert _run([sys.executable, "-c", f"print({CALIBRATED!r} * 5, end='')"], 5) == (0, "")
+    assert run([sys.executable, "-c", f"print({CALIBRATED!r} * 5, end='')"], 5) == (0, "")
 
 
 def compare():

@@ -1,0 +1,105 @@
+"""From a Keras model to a .tflite file, in a separate process that runs `convert.py`."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_seg.export import exportable, picture_batches
+
+NUM_RANGES = 16  # pictures from which the ranges of concatenated maps are measured
+CALIBRATED = "calibrated\n"  # what the converter prints after each picture
+
+
+def convert(model, file, mode, shape, pictures):
+    """Write a .tflite file.
+
+    Args:
+        model: from `exportable.logits_model`.
+        file: where to write.
+        mode: "fp32", "fp16", "int8_weights", whose kernels are quantized later, or "int8".
+        shape: (height, width, channels) of the input.
+        pictures: calibration pictures, list of uint8 arrays of that shape, for "int8".
+
+    Raises:
+        ValueError: if LiteRT lacks an operation; with the converter's own words.
+    """
+    import tensorflow as tf
+
+    if mode == "int8":
+        from keras_seg.export import (  # import Keras, which LiteRTSegmenter does not need
+            concatenation,
+            eight_bits,
+            rescaling,
+        )
+
+        model = rescaling.convolved(eight_bits.computable(model))
+        model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
+    logits = exportable.frozen(model, (1, *shape), "float32")
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])
+    def serve(image):
+        return {"logits": logits(image)}
+
+    script = Path(__file__).with_name("convert.py")
+    with tempfile.TemporaryDirectory() as folder:
+        exportable.save(f"{folder}/model", serve)
+        # -P: the script's folder contains modules whose names are not unique.
+        precision = "fp32" if mode == "int8_weights" else mode
+        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), precision]
+        if mode == "int8":
+            np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
+            command.append(f"{folder}/calibration.npy")
+        status, errors = run(command, len(pictures))
+    if status:
+        raise ValueError(
+            "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
+            f"Received: model={model.name!r}. The converter reports:\n"
+            f"{_complaint(errors)} (exit status {status})\n"
+            "Replace the layers it names, or export a SavedModel instead."
+        )
+
+
+def run(command, num_pictures):
+    """Run the converter; the progress bar counts calibration pictures.
+
+    Args:
+        command: list of words.
+        num_pictures: how many there are.
+
+    Returns:
+        (exit status, what it wrote to standard error).
+    """
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+        picture_batches.bar((), "convert", num_pictures) as bar,
+    ):
+        for line in process.stdout or ():
+            bar.update(line == CALIBRATED)
+        process.wait()
+        errors.seek(0)
+        return process.returncode, errors.read()
+
+
+def _with_full_range(pictures):
+    """Set one pixel to black and one to white, so that the input scale is 1.
+
+    Without the extremes the scale would be below 1, and brighter pictures would be clipped.
+    """
+    pictures = np.stack(pictures)
+    pictures[0, 0, :2] = [[0], [255]]
+    return pictures
+
+
+def _complaint(text):
+    """The lines of the converter's output that name the reason."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reasons = [line for line in lines if "error:" in line or "Error" in line]
+    return "\n".join(dict.fromkeys(reasons[-6:] or lines[-6:]))[:2000]
