@@ -2,9 +2,10 @@
 
 import math
 import os
+import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from pipelines.read.faults import Path, guarded, wrong_kind
 from pipelines.read.limits import require_size
 
 _ONE_ARRAY = "Save it with np.savez_compressed(path, array)."
+_ATTEMPTS = 20
+_one_at_a_time = threading.Lock()
 
 
 class Layout(NamedTuple):
@@ -52,8 +55,8 @@ def array_shape(path: Path) -> tuple[int, ...]:
     Raises:
         FileFault: a ValueError that names the file, if it is damaged or too large.
     """
-    with _array(path) as (_, shape):
-        return shape
+    with _array(path) as (_, layout):
+        return layout.shape
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -63,8 +66,12 @@ def read_array(path: Path) -> np.ndarray:
         FileFault: a ValueError that names the file, if it is damaged, too large, or holds no
             numbers.
     """
-    with _array(path) as (file, _):
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with _array(path) as (file, layout):
+        numbers = bytearray(math.prod(layout.shape) * layout.dtype.itemsize)
+        if file.readinto(numbers) != len(numbers):
+            raise ValueError("the file ends before its array does")
+        order = "F" if layout.is_fortran else "C"
+        return np.ndarray(layout.shape, layout.dtype, numbers, order=order)
 
 
 def npy_layout(path: Path) -> Layout:
@@ -78,8 +85,8 @@ def npy_layout(path: Path) -> Layout:
 
 
 @contextmanager
-def _array(path: Path) -> Iterator[tuple[Any, tuple[int, ...]]]:
-    """Give the file at the start of its array, and the array's shape."""
+def _array(path: Path) -> Iterator[tuple[Any, Layout]]:
+    """Give the file at the start of its array's numbers, and their layout."""
     with guarded(path):
         if suffix_of(path) == ".npz":
             with zipfile.ZipFile(path) as archive:
@@ -89,22 +96,15 @@ def _array(path: Path) -> Iterator[tuple[Any, tuple[int, ...]]]:
                 require_size(path, 0, archive.getinfo(names[0]).file_size)
                 size = archive.getinfo(names[0]).file_size
                 with archive.open(names[0]) as file:
-                    layout = _layout(path, file, size, limited=True)
-                with archive.open(names[0]) as file:
-                    yield file, layout.shape
+                    yield file, _layout(path, file, size, limited=True)
         else:
             with open(path, "rb") as file:
-                layout = _layout(path, file, os.fstat(file.fileno()).st_size, limited=True)
-                file.seek(0)
-                yield file, layout.shape
+                yield file, _layout(path, file, os.fstat(file.fileno()).st_size, limited=True)
 
 
 def _layout(path: Path, file: Any, size: int, limited: bool) -> Layout:
     """Read the header of an array of numbers, which must declare as many bytes as there are."""
-    if np.lib.format.read_magic(file) == (1, 0):
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    else:
-        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    shape, is_fortran, dtype = _header(file)
     if dtype.hasobject or dtype.kind not in "buif":
         raise wrong_kind(path, "Arrays must hold numbers.", dtype, "Save it as uint8.")
     rest, declared = size - file.tell(), math.prod(shape) * dtype.itemsize
@@ -113,3 +113,24 @@ def _layout(path: Path, file: Any, size: int, limited: bool) -> Layout:
     if declared != rest:
         raise ValueError(f"{rest} bytes of data for the shape {shape}")
     return Layout(shape, dtype, is_fortran, file.tell())
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, order and type of an array, from the start of its file.
+
+    NumPy parses the header as Python. Python 3.11 raises a SystemError ("AST constructor recursion
+    depth mismatch") if another thread parses anything at the same moment, as readers in parallel
+    do; the lock keeps ours apart, and threads of other packages are met by repeating.
+    """
+    with _one_at_a_time:
+        for _ in range(_ATTEMPTS):
+            with suppress(SystemError):
+                return _parsed_header(file)
+        return _parsed_header(file)
+
+
+def _parsed_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    file.seek(0)
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)

@@ -36,7 +36,7 @@ def test_a_file_that_does_not_fit_is_not_called_damaged(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise MemoryError("Unable to allocate 9 GiB")
 
-    monkeypatch.setattr("numpy.lib.format.read_array", fail)
+    monkeypatch.setattr("pipelines.read.arrays.bytearray", fail, raising=False)
     words = r"must fit into memory. Received: '.*a\.npy' \(Unable to allocate 9 GiB\)"
     with pytest.raises(FileFault, match=words) as fault:
         read_image(tmp_path / "a.npy")
