@@ -50,7 +50,7 @@ class Accuracy:
     @property
     def top_1(self) -> float:
         """Share of pictures whose class is the most probable one, 0..1."""
-        return float(_share(np.trace(self.confusion), self.confusion.sum()))
+        return float(metrics.share(np.trace(self.confusion), self.confusion.sum()))
 
     @property
     def mean_class_accuracy(self) -> float:
@@ -63,9 +63,9 @@ class Accuracy:
         right, pictures = np.diag(self.confusion), self.confusion.sum(axis=1)
         found = self.confusion.sum(axis=0)
         columns = {
-            "accuracy": _share(right, pictures),
-            "precision": _share(right, found),
-            "f1": _share(2 * right, pictures + found),
+            "accuracy": metrics.share(right, pictures),
+            "precision": metrics.share(right, found),
+            "f1": metrics.share(2 * right, pictures + found),
             "pictures": pictures,
         }
         return pd.DataFrame(columns, index=pd.Index(self.class_names, name="class"))
@@ -184,7 +184,7 @@ def mean_class_accuracy(confusion) -> float:
     >>> mean_class_accuracy(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))  # 3 / 4 and 4 / 4
     0.875
     """
-    accuracy = _share(np.diag(confusion), np.sum(confusion, axis=1))
+    accuracy = metrics.share(np.diag(confusion), np.sum(confusion, axis=1))
     known = ~np.isnan(accuracy)
     return float(accuracy[known].mean()) if known.any() else float("nan")
 
@@ -210,8 +210,3 @@ def _pictures(names, truth, scores, ranks, class_names) -> pd.DataFrame:
         }
     )
     return table.sort_values("probability", kind="stable", ignore_index=True)
-
-
-def _share(part, whole):
-    with np.errstate(invalid="ignore"):
-        return np.asarray(part, np.float64) / np.asarray(whole, np.float64)

@@ -53,7 +53,7 @@ class Scores:
     def dice(self) -> np.ndarray:
         """Dice by class, 2 TP / (2 TP + FP + FN), 0..1, also named F1; nan as for IoU."""
         both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
-        return _share(2 * np.diag(self.confusion), both)
+        return metrics.share(2 * np.diag(self.confusion), both)
 
     @property
     def mean_iou(self) -> float:
@@ -63,13 +63,13 @@ class Scores:
     @property
     def pixel_accuracy(self) -> float:
         """Share of correctly classified pixels, 0..1."""
-        return float(_share(np.trace(self.confusion), self.confusion.sum()))
+        return float(metrics.share(np.trace(self.confusion), self.confusion.sum()))
 
     @property
     def frequency_weighted_iou(self) -> float:
         """Mean of the IoU, each class weighted with its share of the true pixels, 0..1."""
         pixels = self.confusion.sum(axis=1)
-        return float(_share(np.nansum(self.iou * pixels), pixels.sum()))
+        return float(metrics.share(np.nansum(self.iou * pixels), pixels.sum()))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -83,8 +83,8 @@ class Scores:
         columns = {
             "iou": self.iou,
             "dice": self.dice,
-            "precision": _share(right, self.confusion.sum(axis=0)),
-            "recall": _share(right, pixels),
+            "precision": metrics.share(right, self.confusion.sum(axis=0)),
+            "recall": metrics.share(right, pixels),
             "pixels": pixels,
         }
         return pd.DataFrame(columns, index=pd.Index(self.class_names, name="class"))
@@ -139,7 +139,7 @@ class Scores:
     def _texts(self) -> pd.DataFrame:
         """The table as text: percent, share of the pixels, a dash for unknown values."""
         shares = self.table
-        shares["pixels"] = _share(shares["pixels"].to_numpy(), self.confusion.sum())
+        shares["pixels"] = metrics.share(shares["pixels"].to_numpy(), self.confusion.sum())
         return shares.map(lambda share: "-" if np.isnan(share) else f"{100 * share:.2f} %")
 
     def __repr__(self):
@@ -213,7 +213,7 @@ def evaluate(
         for truth, found in zip(label, predicted, strict=True) if names is not None else ():
             one = metrics.confusion_matrix(truth, found, num_classes, ignore_class)
             confusion += one
-            rows.append((metrics.mean_iou(one), float(_share(np.trace(one), one.sum()))))
+            rows.append((metrics.mean_iou(one), float(metrics.share(np.trace(one), one.sum()))))
     if not count:
         raise ValueError(
             "`evaluate` needs at least one batch. Received: none. Check the split's name and "
@@ -234,9 +234,3 @@ def _pictures(names, rows):
     table = pd.DataFrame(rows, columns=["mean_iou", "pixel_accuracy"])
     table.insert(0, "picture", list(names))
     return table.sort_values("mean_iou", kind="stable", ignore_index=True)
-
-
-def _share(part, whole):
-    """Return part / whole, and nan for nothing of nothing."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(part, np.float64) / np.asarray(whole, np.float64)

@@ -74,6 +74,16 @@ def _check_ids(ids, num_classes, ignore_class):
         )
 
 
+def share(part, whole):
+    """Return part / whole as float64, and nan for 0 / 0.
+
+    >>> share([1, 0], [2, 0])
+    array([0.5, nan])
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(part, np.float64) / np.asarray(whole, np.float64)
+
+
 def iou_from_confusion(confusion):
     """Intersection over union per class: TP / (TP + FP + FN).
 

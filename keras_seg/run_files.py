@@ -1,9 +1,12 @@
 """Files of a run, and the pictures for its figures."""
 
+import contextlib
 import itertools
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import keras
 import numpy as np
@@ -197,10 +200,31 @@ def write_text(path, text):
     >>> path.read_text()
     'one'
     """
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replacing(path) -> Iterator[BinaryIO]:
+    """Open a binary file that replaces the one of that name at the end, complete and on the disk.
+
+    Args:
+        path: the file.
+
+    Yields:
+        the file to write to.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "state.bin"
+    >>> with replacing(path) as file:
+    ...     _ = file.write(b"one")
+    >>> path.read_bytes()
+    b'one'
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())  # Otherwise a power failure may leave an empty file.
     os.replace(temporary, path)

@@ -4,14 +4,16 @@ import pytest
 from keras_seg import _check
 
 
-def test_near_miss_is_suggested():
-    with pytest.raises(ValueError, match=r"Unknown schedule\. Did you mean 'cosine'\? Received"):
-        _check.one_of("schedule", "name", "cosin", ["poly", "cosine"])
-
-
-def test_unknown_name_lists_what_there_is_in_order():
-    with pytest.raises(ValueError, match=r"name=7\. Available: \['cosine', 'poly'\]"):
-        _check.one_of("schedule", "name", 7, ["poly", "cosine"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cosin", r"Unknown schedule\. Did you mean 'cosine'\? Received"),
+        (7, r"name=7\. Available: \['cosine', 'poly'\]"),
+    ],
+)
+def test_an_unknown_name_gets_a_suggestion_or_the_names_in_order(name, words):
+    with pytest.raises(ValueError, match=words):
+        _check.one_of("schedule", "name", name, ["poly", "cosine"])
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, "1", None, True, np.nan])

@@ -237,14 +237,17 @@ def test_a_run_is_found_by_a_name(name):
         keras_seg.load(name)
 
 
-def test_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"needs a folder with a run\.json.*Received: folder="):
-        Run(tmp_path)
-
-
-def test_damaged_settings_are_named(tmp_path):
-    (tmp_path / "run.json").write_text("{half")
-    with pytest.raises(ValueError, match=r"must be JSON.*Received: '.*run\.json' \(Expecting"):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (None, r"needs a folder with a run\.json.*Received: folder="),
+        ("{half", r"must be JSON.*Received: '.*run\.json' \(Expecting"),
+    ],
+)
+def test_a_folder_that_is_no_run_is_refused(tmp_path, settings, words):
+    if settings is not None:
+        (tmp_path / "run.json").write_text(settings)
+    with pytest.raises(ValueError, match=words):
         Run(tmp_path)
 
 
@@ -302,6 +305,23 @@ def test_unknown_run_is_refused_with_those_there_are(run, monkeypatch, tmp_path)
 
 def test_history_of_a_run_without_one_is_empty(tmp_path):
     assert len(read_history(tmp_path)) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "EmptyDataError"),
+        (b"\xff\xfe\0junk", "UnicodeDecodeError"),
+        (b'"x', "ParserError"),
+        (b"loss\n0.5\n", "KeyError"),
+        (b"epoch,loss\none,0.5\n", "ValueError"),
+    ],
+)
+def test_a_damaged_history_is_named(tmp_path, content, reason):
+    (tmp_path / "history.csv").write_bytes(content)
+    words = rf"one row per epoch.*Received: '.*history\.csv' \({reason}: .*or delete it"
+    with pytest.raises(ValueError, match=words):
+        read_history(tmp_path)
 
 
 def test_history_is_read_exactly_as_it_was_written(tmp_path):

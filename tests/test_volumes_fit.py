@@ -191,28 +191,44 @@ def test_files_are_read_as_for_the_training(tmp_path):
     assert as_image(both[0], InputSpec(3, 3)).shape == (6, 20, 20, 3)
 
 
-def test_volumes_that_do_not_fit_are_refused(tmp_path, monkeypatch):
-    segment = Segmenter(pointwise())
-    with pytest.raises(ValueError, match=r"A volume must have shape \(d, h, w\).*shape=\(9, 9\)"):
-        segment(values(9, 9))
-    with pytest.raises(ValueError, match=r"volumes with 1 channels. Received: shape=\(9, 9, 9, 4"):
-        segment(values(9, 9, 9, 4))
-    with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, d, h, w, 1\)"):
-        segment.labels(values(9, 9, 9, 1))
-    with pytest.raises(ValueError, match=r"Scale them to 0..255 as in training"):
-        segment(np.full((9, 9, 9), -1000, np.int16))
-    (tmp_path / "street.jpg").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"must be volumes: .npy or .npz.*file .jpg.*street.jpg'"):
-        segment(tmp_path / "street.jpg")
-    with pytest.raises(ValueError, match=r"A file does not exist. Received: 'none.npy'"):
-        segment("none.npy")
-    (tmp_path / "bad.npy").write_bytes(b"bad")
-    with pytest.raises(ValueError, match=r"A file cannot be read.*bad.npy"):
-        segment(tmp_path / "bad.npy")
-    (tmp_path / "a.nii").write_bytes(b"")
+@pytest.mark.parametrize(
+    ("volume", "words"),
+    [
+        (lambda: values(9, 9), r"A volume must have shape \(d, h, w\).*shape=\(9, 9\)"),
+        (lambda: values(9, 9, 9, 4), r"volumes with 1 channels. Received: shape=\(9, 9, 9, 4"),
+        (lambda: np.full((9, 9, 9), -1000, np.int16), r"Scale them to 0..255 as in training"),
+        (lambda: "none.npy", r"A file does not exist. Received: 'none.npy'"),
+    ],
+    ids=["plane", "channels", "range", "missing"],
+)
+def test_volumes_that_do_not_fit_are_refused(volume, words):
+    with pytest.raises(ValueError, match=words):
+        Segmenter(pointwise())(volume())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "words"),
+    [
+        (
+            "street.jpg",
+            b"",
+            ValueError,
+            r"must be volumes: .npy or .npz.*file .jpg.*street.jpg'",
+        ),
+        ("bad.npy", b"bad", ValueError, r"A file cannot be read.*bad.npy"),
+        ("a.nii", b"", ImportError, r"package nibabel.*a.nii.*pip install keras_seg.medical"),
+    ],
+)
+def test_files_without_a_volume_are_refused(tmp_path, monkeypatch, name, content, error, words):
+    (tmp_path / name).write_bytes(content)
     monkeypatch.setitem(sys.modules, "nibabel", None)  # what `import` finds where it is missing
-    with pytest.raises(ImportError, match=r"package nibabel.*a.nii.*pip install keras_seg.medical"):
-        segment(tmp_path / "a.nii")
+    with pytest.raises(error, match=words):
+        Segmenter(pointwise())(tmp_path / name)
+
+
+def test_batches_and_volumes_of_another_size_are_refused():
+    with pytest.raises(ValueError, match=r"A batch must be uint8 \(b, d, h, w, 1\)"):
+        Segmenter(pointwise()).labels(values(9, 9, 9, 1))
     fixed = Segmenter(models.fc_densenet103_3d((32, 32, 32, 1), 3, **SMALL))
     with pytest.raises(ValueError, match=r"32x32x32 pixels \(depth x height x width\) only"):
         fixed(values(40, 32, 32))

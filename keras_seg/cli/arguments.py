@@ -126,7 +126,7 @@ def _add(commands, example):
 
 
 def _add_fit(fit):
-    fit.add_argument("architecture", help=f"a name that `{PROGRAM} models` lists")
+    fit.add_argument("architecture", help=f"its name; `{PROGRAM} models` lists all")
     fit.add_argument(
         "--recipe",
         default="small_data",
@@ -171,17 +171,18 @@ def _add_data(command):
         help="name of a data set: camvid, cityscapes, ..., or street_scenes, which is generated",
     )
     group.add_argument(
-        "--root", help="folder of a data set that has a name, or of the paths in a table"
+        "--root", help="folder of the data set of --data, or of the paths in a table"
     )
     group.add_argument("--images", help="folder of your pictures")
     group.add_argument("--labels", help="folder of their masks")
-    group.add_argument("--table", help="csv file with a picture and its mask in each row")
+    group.add_argument("--table", help="CSV file with a picture and its mask in each row")
     group.add_argument(
-        "--class-folders", help="folder with a folder of pictures per class, for classification"
+        "--class-folders",
+        help="folder with one subfolder of pictures per class, for classification",
     )
     group.add_argument(
         "--classes",
-        help="class names in the order of their ids: soil,crop,weed; or a csv file with one class "
+        help="class names in the order of their ids: soil,crop,weed; or a CSV file with one class "
         "per row; optional for masks with a palette or colors",
     )
     group.add_argument("--ignore", type=int, help="label id to ignore (255)")

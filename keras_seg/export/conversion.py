@@ -1,4 +1,4 @@
-"""From a Keras model to a .tflite file, in a separate process that runs `convert.py`."""
+"""From a Keras model to a .tflite file, in a separate process that runs `conversion_process.py`."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def convert(model, file, mode, shape, pictures):
     def serve(image):
         return {"logits": logits(image)}
 
-    script = Path(__file__).with_name("convert.py")
+    script = Path(__file__).with_name("conversion_process.py")
     with tempfile.TemporaryDirectory() as folder:
         exportable.save(f"{folder}/model", serve)
         # -P: the script's folder contains modules whose names are not unique.

@@ -7,7 +7,7 @@ nested: `augmented(ensemble([a, b])).tiles("map.tif", "classes.png")`. The other
 from keras_seg.inference.crf import dense_crf
 from keras_seg.inference.ensembles import augmented, ensemble
 from keras_seg.inference.stream import Frame, Stream
-from keras_seg.inference.tiled import blocks, tiled
+from keras_seg.inference.tiled_segmenter import blocks, tiled
 from keras_seg.inference.uncertainty import Uncertainty, entropy, heat_map, mc_dropout
 
 __all__ = [

@@ -11,6 +11,7 @@ import tifffile
 
 from keras_seg.whole_files import draft
 from pipelines.read.geotiff import Georeference, georeference, rasterio_or_none
+from pipelines.read.png_rows import chunk
 
 SIDE = 256  # of the tiles of a TIFF, in pixels
 NODATA = 255  # of a GeoTIFF: no class has this id
@@ -105,15 +106,15 @@ def _write_png(labels, bands):
     height, width = labels.size
     with labels.path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
-        file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
-        file.write(_chunk(b"PLTE", _colors(labels.palette).tobytes()))
+        file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
+        file.write(chunk(b"PLTE", _colors(labels.palette).tobytes()))
         packer = zlib.compressobj(6)
         for rows in bands:
             plain = np.zeros((len(rows), 1 + width), np.uint8)  # First of each row: filter 0.
             plain[:, 1:] = rows
-            file.write(_chunk(b"IDAT", packer.compress(plain.tobytes())))
-        file.write(_chunk(b"IDAT", packer.flush()))
-        file.write(_chunk(b"IEND", b""))
+            file.write(chunk(b"IDAT", packer.compress(plain.tobytes())))
+        file.write(chunk(b"IDAT", packer.flush()))
+        file.write(chunk(b"IEND", b""))
 
 
 def _write_tiff(labels, bands):
@@ -182,11 +183,6 @@ def _strips(bands, height):
     rest = np.concatenate(kept)
     if len(rest):
         yield rest
-
-
-def _chunk(kind, data):
-    """Return one part of a PNG: length, kind, data and checksum."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 _WRITERS = {".npy": _write_npy, ".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}

@@ -16,6 +16,7 @@ from keras_seg.training.arguments import check_callbacks, check_used, cropped, u
 from keras_seg.training.network import network_for, scored_network
 from keras_seg.training.session import Training
 from keras_seg.training.transfer import identity, transfer, weights_file
+from keras_seg.whole_files import require_folder
 
 log = logging.getLogger("keras_seg")
 
@@ -92,7 +93,7 @@ def fit(
     data = usable(data, model, recipe)
     tasks.require_fitting(model, data, recipe)
     recipe = used(recipe, data, model)
-    lock.check_writable(folder)
+    require_folder("fit", folder)
     weights = None if weights is None else weights_file(weights)
     call = _Call(model, data, seed, Path(folder), list(more_callbacks), more_epochs, weights)
     if isinstance(model, keras.Model):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from keras_seg.whole_files import require_folder
+
 NAME = ".lock"
 UNREADABLE_SECONDS = 10  # age from which a lock without content is left over from a kill
 
@@ -36,7 +38,7 @@ def held(folder):
     True
     """
     folder = Path(folder)
-    check_writable(folder)
+    require_folder("fit", folder)
     path = folder / NAME
     _take(path)
     try:
@@ -77,28 +79,6 @@ def holder(folder):
     except psutil.AccessDenied:
         same = True
     return found if same else {}
-
-
-def check_writable(folder):
-    """Create a folder and check that files can be written to it.
-
-    Args:
-        folder: a path.
-
-    Raises:
-        ValueError: it cannot be created, or is not writable.
-    """
-    folder = Path(folder)
-    probe = folder / f".probe-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            "`fit` needs a writable folder. Received: "
-            f"'{folder}' ({error.strerror or error}). Pass another folder=."
-        ) from error
 
 
 def _take(path):

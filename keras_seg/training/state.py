@@ -1,11 +1,12 @@
 """The whole state of a training in one file, written atomically."""
 
-import os
 import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from keras_seg.run_files import replacing
 
 
 def save(path, model, epochs_done, raw_weights=None, more=None):
@@ -84,13 +85,8 @@ def restore_model(path, model):
 
 
 def _write(path, values):
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, **values)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _read(path):

@@ -109,9 +109,9 @@ class _Rows:
         small = b"".join(
             (
                 b"\x89PNG\r\n\x1a\n",
-                _chunk(b"IHDR", struct.pack(">IIBBBBB", *size)),
-                _chunk(b"IDAT", zlib.compress(raw, 0)),
-                _chunk(b"IEND", b""),
+                chunk(b"IHDR", struct.pack(">IIBBBBB", *size)),
+                chunk(b"IDAT", zlib.compress(raw, 0)),
+                chunk(b"IEND", b""),
             )
         )
         found = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -128,7 +128,7 @@ class _Rows:
         return pixels[..., [2, 1, 0, 3][: self.channels]] if self.channels > 1 else pixels
 
 
-def _chunk(kind, data):
+def chunk(kind, data):
     """Return one part of a PNG: length, kind, data and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

@@ -58,21 +58,40 @@ def test_broken_lists_are_refused_by_line(folder, line, message):
         pipelines.load("camvid", folder)
 
 
-def test_an_empty_list_is_refused(folder):
-    (folder / "val.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"Split 'val' of dataset 'camvid' has no pictures"):
-        pipelines.load("camvid", folder)
+@pytest.mark.parametrize(
+    ("change", "root", "options", "message"),
+    [
+        (
+            lambda folder: (folder / "val.txt").write_text("\n"),
+            ".",
+            {},
+            r"Split 'val' of dataset 'camvid' has no pictures",
+        ),
+        (
+            lambda folder: (folder / "none").mkdir(),
+            "none",
+            {},
+            r"No split of CamVid was found. Received: root=",
+        ),
+        (
+            lambda folder: None,
+            ".",
+            {"grouped": False},
+            r"hold eleven classes. Received: grouped=False",
+        ),
+    ],
+    ids=["empty list", "no split", "eleven classes"],
+)
+def test_what_is_not_camvid_is_refused(folder, change, root, options, message):
+    change(folder)
+    with pytest.raises(ValueError, match=message):
+        pipelines.load("camvid", folder / root, **options)
 
 
 def test_an_id_beyond_void_is_named(folder):
     Image.new("L", (12, 6), 12).save(folder / "trainannot/0001TP_1.png")
     with pytest.raises(ValueError, match=r"neither classes nor ignored.*\[12\].*0001TP_1\.png"):
         pipelines.load("camvid", folder).train_batches(1)
-
-
-def test_a_folder_without_splits_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"No split of CamVid was found. Received: root="):
-        pipelines.load("camvid", tmp_path)
 
 
 def test_cache_is_memory_or_none(folder):
@@ -163,11 +182,6 @@ def test_a_name_that_is_not_camvids_is_refused(owners_form):
     draw_colors(owners_form / "LabeledApproved_full/holiday_L.png", ["Sky"] * 4)
     with pytest.raises(ValueError, match=r"named after their drive.*Received: 'holiday'"):
         pipelines.load("camvid", owners_form)
-
-
-def test_index_masks_hold_eleven_classes_only(folder):
-    with pytest.raises(ValueError, match=r"hold eleven classes. Received: grouped=False"):
-        pipelines.load("camvid", folder, grouped=False)
 
 
 def test_the_form_of_kaggle_has_a_table_and_three_splits(tmp_path):

@@ -27,20 +27,23 @@ def test_every_reader_says_where_limits_and_faulty_files_are_set():
         ), reader.__name__
 
 
-def test_an_unknown_name_gets_a_suggestion():
-    with pytest.raises(ValueError, match=r"Unknown dataset 'camvit'.*Did you mean 'camvid'.*Avail"):
-        pipelines.load("camvit", "somewhere")
-    with pytest.raises(ValueError, match=r"Unknown dataset 'xyz'. Received: name='xyz'. Available"):
-        pipelines.load("xyz")
-
-
-def test_missing_root_and_unknown_options_are_refused():
-    with pytest.raises(ValueError, match=r"Received: root=None\. Give root=.*`--root FOLDER`"):
-        pipelines.load("camvid")
-    with pytest.raises(ValueError, match=r"takes root, grouped, cache\. Received: cash\."):
-        pipelines.load("camvid", "somewhere", cash=None)
-    with pytest.raises(ValueError, match=r"takes num_images, size, seed\. Received: root\."):
-        pipelines.load("street_scenes", "somewhere")
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        (("camvit", "somewhere"), {}, r"Unknown dataset 'camvit'.*Did you mean 'camvid'.*Avail"),
+        (("xyz",), {}, r"Unknown dataset 'xyz'. Received: name='xyz'. Available"),
+        (("camvid",), {}, r"Received: root=None\. Give root=.*`--root FOLDER`"),
+        (
+            ("camvid", "somewhere"),
+            {"cash": None},
+            r"takes root, grouped, cache\. Received: cash\.",
+        ),
+        (("street_scenes", "somewhere"), {}, r"takes num_images, size, seed\. Received: root\."),
+    ],
+)
+def test_unknown_names_and_options_are_refused(arguments, options, words):
+    with pytest.raises(ValueError, match=words):
+        pipelines.load(*arguments, **options)
 
 
 def test_load_stays_a_function_after_the_first_call():

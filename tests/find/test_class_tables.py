@@ -41,13 +41,18 @@ def test_a_pandas_table_with_ids_reads_ids_and_keeps_colors():
     assert as_classes(table[["ID", "Name"]]).names == ("a", "b")
 
 
-def test_tables_that_do_not_work_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"column `name`.*Received: columns \['x'\]"):
-        as_classes(pd.DataFrame({"x": [1]}))
-    with pytest.raises(ValueError, match=r"must be a CSV file. Received: 'no\.csv'"):
-        as_classes("no.csv")
-    with pytest.raises(TypeError, match=r"`classes` must be a number.*Received: classes=1\.5"):
-        as_classes(1.5)
+@pytest.mark.parametrize(
+    ("classes", "error", "words"),
+    [
+        (pd.DataFrame({"x": [1]}), ValueError, r"column `name`.*Received: columns \['x'\]"),
+        ("no.csv", ValueError, r"must be a CSV file. Received: 'no\.csv'"),
+        (1.5, TypeError, r"`classes` must be a number.*Received: classes=1\.5"),
+    ],
+    ids=["table", "file", "number"],
+)
+def test_tables_that_do_not_work_are_refused(classes, error, words):
+    with pytest.raises(error, match=words):
+        as_classes(classes)
 
 
 def test_found_classes_are_named_after_what_was_found():
@@ -98,17 +103,22 @@ def test_text_files_of_public_data_sets_are_tables(tmp_path, text, names, colors
     assert (classes.names, classes.colors) == (names, colors)
 
 
-def test_text_files_that_are_no_tables_are_refused(tmp_path):
-    for text in ("", "road\nroad\n", "1 2 300 road\n", "a;b\nc;d\n"):
-        (tmp_path / "classes.txt").write_text(text)
-        with pytest.raises(ValueError, match=r"Received: (.|\n)*classes\.txt"):
-            as_classes(tmp_path / "classes.txt")
-
-
-def test_a_file_of_classes_that_cannot_be_is_named(tmp_path):
-    (tmp_path / "classes.txt").write_text("road\nroad\n")
-    with pytest.raises(ValueError, match=r"Read from '.*classes\.txt'"):
-        as_classes(tmp_path / "classes.txt")
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("classes.txt", "", r"Received: (.|\n)*classes\.txt"),
+        ("classes.txt", "road\nroad\n", r"Received: (.|\n)*classes\.txt"),
+        ("classes.txt", "road\nroad\n", r"Read from '.*classes\.txt'"),
+        ("classes.txt", "1 2 300 road\n", r"Received: (.|\n)*classes\.txt"),
+        ("classes.txt", "a;b\nc;d\n", r"Received: (.|\n)*classes\.txt"),
+        ("a.json", '{"images": []}', r"needs a list of rows .*images.*a\.json"),
+        ("a.json", '{"images": [', r"cannot be parsed.*a\.json"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=words):
+        as_classes(tmp_path / name)
 
 
 NUMBERED = {
@@ -168,15 +178,6 @@ def test_json_files_of_public_data_sets_are_tables(tmp_path, content):
     assert classes.names == ("road", "sky")
     if "color" in str(content):
         assert classes.palette == ((128, 64, 128), (0, 0, 0))
-
-
-def test_json_files_without_classes_are_refused(tmp_path):
-    (tmp_path / "a.json").write_text('{"images": []}')
-    with pytest.raises(ValueError, match=r"needs a list of rows .*images.*a\.json"):
-        as_classes(tmp_path / "a.json")
-    (tmp_path / "a.json").write_text('{"images": [')
-    with pytest.raises(ValueError, match=r"cannot be parsed.*a\.json"):
-        as_classes(tmp_path / "a.json")
 
 
 def test_colors_are_written_in_many_ways():

@@ -28,11 +28,16 @@ def test_the_seed_decides():
     assert one != two
 
 
-def test_shares_that_do_not_work_are_refused():
-    with pytest.raises(ValueError, match=r"together at most 1. Received: splits"):
-        by_groups(PAIRS, {"a": 0.9, "b": 0.2}, [0] * 100, 0)
-    with pytest.raises(ValueError, match=r"at least one group. Received: 1 groups"):
-        by_groups(PAIRS, {"a": 0.5, "b": 0.5}, [0] * 100, 0)
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"a": 0.9, "b": 0.2}, r"together at most 1. Received: splits"),
+        ({"a": 0.5, "b": 0.5}, r"at least one group. Received: 1 groups"),
+    ],
+)
+def test_shares_that_do_not_work_are_refused(shares, words):
+    with pytest.raises(ValueError, match=words):
+        by_groups(PAIRS, shares, [0] * 100, 0)
 
 
 @pytest.mark.parametrize(

@@ -152,13 +152,18 @@ def test_a_limit_keeps_the_cache_small(pairs, caplog):
     assert "cache_limit" in caplog.text
 
 
-def test_how_to_read_is_checked(pairs):
-    with pytest.raises(ValueError, match=r"'memory', 'disk' or None. Received: cache='ram'"):
-        dataset(pairs, cache="ram")
-    with pytest.raises(ValueError, match=r"'raise' or 'skip'. Received: on_error='ignore'"):
-        dataset(pairs, on_error="ignore")
-    with pytest.raises(TypeError, match=r"`cache_limit` must be a whole number"):
-        dataset(pairs, cache_limit=1.5)
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"cache": "ram"}, ValueError, r"'memory', 'disk' or None. Received: cache='ram'"),
+        ({"on_error": "ignore"}, ValueError, r"'raise' or 'skip'. Received: on_error='ignore'"),
+        ({"cache_limit": 1.5}, TypeError, r"`cache_limit` must be a whole number"),
+    ],
+    ids=str,
+)
+def test_how_to_read_is_checked(pairs, changes, error, words):
+    with pytest.raises(error, match=words):
+        dataset(pairs, **changes)
 
 
 def truncate(path):

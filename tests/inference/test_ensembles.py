@@ -161,15 +161,19 @@ def test_an_ensemble_has_the_face_of_a_segmenter(one, other):
     assert len(both.show(image).axes) == 2
 
 
-def test_networks_that_do_not_fit_together_are_refused(one):
-    with pytest.raises(ValueError, match="at least one segmenter"):
-        ensemble([])
-    with pytest.raises(ValueError, match="same class_names"):
-        ensemble([one, blurring(1, num_classes=3)])
-    with pytest.raises(ValueError, match="same num_channels"):
-        ensemble([one, blurring(1, (None, None, 1))])
-    with pytest.raises(ValueError, match="same fixed_size"):
-        ensemble([one, blurring(1, (40, 48, 3))])
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [
+        (lambda one: [], "at least one segmenter"),
+        (lambda one: [one, blurring(1, num_classes=3)], "same class_names"),
+        (lambda one: [one, blurring(1, (None, None, 1))], "same num_channels"),
+        (lambda one: [one, blurring(1, (40, 48, 3))], "same fixed_size"),
+    ],
+    ids=["none", "classes", "channels", "size"],
+)
+def test_networks_that_do_not_fit_together_are_refused(one, networks, words):
+    with pytest.raises(ValueError, match=words):
+        ensemble(networks(one))
 
 
 @pytest.mark.parametrize("weights", [[1], [1, -1], [0, 0], [[1, 1]], [1, float("nan")]])

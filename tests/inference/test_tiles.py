@@ -244,11 +244,16 @@ def test_the_stride_is_the_architectures(name):
     assert output_stride(models.build(name, num_classes=3)) == models.facts(name).output_stride
 
 
-def test_numbers_are_refused_before_the_first_picture(segmenter):
-    with pytest.raises(ValueError, match=r"tile to be a whole number.*Received: tile=128\.5"):
-        tiled(segmenter, 128.5)
-    with pytest.raises(ValueError, match=r"one side for all 2 axes.*Received: tile=\(64,\)"):
-        tiled(segmenter, (64,))
+@pytest.mark.parametrize(
+    ("tile", "words"),
+    [
+        (128.5, r"tile to be a whole number.*Received: tile=128\.5"),
+        ((64,), r"one side for all 2 axes.*Received: tile=\(64,\)"),
+    ],
+)
+def test_numbers_are_refused_before_the_first_picture(segmenter, tile, words):
+    with pytest.raises(ValueError, match=words):
+        tiled(segmenter, tile)
 
 
 def test_a_row_of_tiles_that_the_memory_cannot_hold_is_refused(segmenter, monkeypatch):

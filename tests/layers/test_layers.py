@@ -104,16 +104,16 @@ def test_aligned_corners_survive_saving():
     assert again.align_corners
 
 
-def test_aligned_corners_are_for_bilinear_interpolation_only():
-    with pytest.raises(ValueError, match=r"for interpolation 'bilinear' only.*='nearest'"):
-        ResizeLike("nearest", align_corners=True)
-
-
-def test_unknown_interpolation_is_refused():
-    with pytest.raises(
-        ValueError, match=r"'bilinear' or 'nearest'. Received: interpolation='cubic"
-    ):
-        ResizeLike("cubic")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nearest", True), r"for interpolation 'bilinear' only.*='nearest'"),
+        (("cubic",), r"'bilinear' or 'nearest'. Received: interpolation='cubic"),
+    ],
+)
+def test_interpolations_that_are_not_there_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        ResizeLike(*arguments)
 
 
 def trained(layer_class, policy, shape, in_graph):

@@ -159,13 +159,14 @@ def test_loss_trains_a_model_and_survives_saving(tmp_path):
     assert loss.get_config() == model.loss.get_config()
 
 
-def test_one_weight_per_class_is_needed():
-    with pytest.raises(ValueError, match=r"one weight per class, 3 in all.*with 2 numbers"):
-        SparseCrossEntropy(3, class_weights=[1, 2])
-
-
-def test_arguments_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="needs num_classes to be a whole number"):
-        SparseCrossEntropy(0)
-    with pytest.raises(ValueError, match="needs label_smoothing from 0 below 1"):
-        SparseCrossEntropy(3, label_smoothing=1.0)
+@pytest.mark.parametrize(
+    ("num_classes", "options", "words"),
+    [
+        (3, {"class_weights": [1, 2]}, r"one weight per class, 3 in all.*with 2 numbers"),
+        (0, {}, "needs num_classes to be a whole number"),
+        (3, {"label_smoothing": 1.0}, "needs label_smoothing from 0 below 1"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(num_classes, options, words):
+    with pytest.raises(ValueError, match=words):
+        SparseCrossEntropy(num_classes, **options)

@@ -185,13 +185,23 @@ def test_weighted_sum_adds_its_parts():
     assert repr(again) == repr(loss)
 
 
-def test_weighted_sum_refuses_what_is_no_pair():
-    with pytest.raises(ValueError, match="needs at least one pair"):
-        losses.WeightedSum([])
-    with pytest.raises(TypeError, match=r"needs pairs \(weight, Keras loss\).*part='dice'"):
-        losses.WeightedSum(["dice"])
-    with pytest.raises(ValueError, match="weight to be a finite number of at least 0"):
-        losses.WeightedSum([(-1.0, losses.DiceLoss(3))])
+@pytest.mark.parametrize(
+    ("parts", "error", "words"),
+    [
+        ([], ValueError, "needs at least one pair"),
+        (["dice"], TypeError, r"needs pairs \(weight, Keras loss\).*part='dice'"),
+        (
+            [(-1.0, losses.DiceLoss(3))],
+            ValueError,
+            "weight to be a finite number of at least 0",
+        ),
+        (5, TypeError, r"needs pairs \(weight, Keras loss\). Received: part=5"),
+    ],
+    ids=["none", "name", "negative", "number"],
+)
+def test_weighted_sum_refuses_what_is_no_pair(parts, error, words):
+    with pytest.raises(error, match=words):
+        losses.WeightedSum(parts)
 
 
 def test_build_gives_each_part_the_options_that_it_takes():
@@ -209,17 +219,25 @@ def test_build_takes_ready_losses_as_they_are():
     assert losses.build([(1.0, "focal"), (1.0, dice)], 3, gamma=1.0).parts[1][1] is dice
 
 
-def test_build_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match=r"Unknown loss. Did you mean 'lovasz'"):
-        losses.build("lovas", 3)
-    with pytest.raises(ValueError, match=r"Unknown option of loss 'dice'.*'gamma'"):
-        losses.build("dice", 3, gamma=2)
-    with pytest.raises(ValueError, match="gives options only to losses that it builds by name"):
-        losses.build(losses.DiceLoss(3), 3, class_weights=[1, 2, 3])
-    with pytest.raises(TypeError, match="needs a name, a Keras loss, or a list of pairs"):
-        losses.build(7, 3)
-    with pytest.raises(TypeError, match=r"needs pairs.*'cross_entropy'"):
-        losses.build(["cross_entropy", "dice"], 3)
+@pytest.mark.parametrize(
+    ("loss", "options", "error", "words"),
+    [
+        ("lovas", {}, ValueError, r"Unknown loss. Did you mean 'lovasz'"),
+        ("dice", {"gamma": 2}, ValueError, r"Unknown option of loss 'dice'.*'gamma'"),
+        (
+            losses.DiceLoss(3),
+            {"class_weights": [1, 2, 3]},
+            ValueError,
+            "gives options only to losses that it builds by name",
+        ),
+        (7, {}, TypeError, "needs a name, a Keras loss, or a list of pairs"),
+        (["cross_entropy", "dice"], {}, TypeError, r"needs pairs.*'cross_entropy'"),
+    ],
+    ids=["name", "option", "object", "number", "names"],
+)
+def test_build_refuses_what_it_does_not_know(loss, options, error, words):
+    with pytest.raises(error, match=words):
+        losses.build(loss, 3, **options)
 
 
 def test_recipe_builds_its_loss():
@@ -355,8 +373,3 @@ def test_the_ignored_id_is_a_whole_number(wrong):
 def test_numbers_of_numpy_are_numbers():
     assert losses.FocalLoss(2, gamma=np.float32(1.5)).gamma == 1.5
     assert losses.SparseCrossEntropy(2, label_smoothing=np.float32(0.5)).label_smoothing == 0.5
-
-
-def test_parts_of_a_sum_that_are_no_list_are_named():
-    with pytest.raises(TypeError, match=r"needs pairs \(weight, Keras loss\). Received: part=5"):
-        losses.WeightedSum(5)

@@ -98,8 +98,13 @@ def test_without_borders_it_is_cross_entropy():
     assert float(zero(labels, logits)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_arguments_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="border_weight to be a finite number of at least 0"):
-        BoundaryCrossEntropy(2, border_weight=-1)
-    with pytest.raises(ValueError, match="needs sigma above 0 pixels"):
-        BoundaryCrossEntropy(2, sigma=0)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"border_weight": -1}, "border_weight to be a finite number of at least 0"),
+        ({"sigma": 0}, "needs sigma above 0 pixels"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        BoundaryCrossEntropy(2, **options)

@@ -118,12 +118,15 @@ def test_equally_hard_pixels_are_all_kept():
     assert float(loss(labels, logits)) == pytest.approx(math.log(2), abs=TOLERANCE)
 
 
-def test_arguments_out_of_range_are_refused():
-    with pytest.raises(ValueError, match=r"gamma to be a finite number of at least 0.*gamma=-1"):
-        FocalLoss(2, gamma=-1)
-    with pytest.raises(ValueError, match="needs a share above 0"):
-        OhemCrossEntropy(2, share=0)
-    with pytest.raises(ValueError, match=r"needs share from 0 up to 1.*share=15"):
-        OhemCrossEntropy(2, share=15)
-    with pytest.raises(ValueError, match="needs threshold from 0 up to 1"):
-        OhemCrossEntropy(2, threshold=-0.7)
+@pytest.mark.parametrize(
+    ("loss", "options", "words"),
+    [
+        (FocalLoss, {"gamma": -1}, r"gamma to be a finite number of at least 0.*gamma=-1"),
+        (OhemCrossEntropy, {"share": 0}, "needs a share above 0"),
+        (OhemCrossEntropy, {"share": 15}, r"needs share from 0 up to 1.*share=15"),
+        (OhemCrossEntropy, {"threshold": -0.7}, "needs threshold from 0 up to 1"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(loss, options, words):
+    with pytest.raises(ValueError, match=words):
+        loss(2, **options)

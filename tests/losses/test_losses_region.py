@@ -146,11 +146,16 @@ def test_a_million_pixels_keep_their_digits():
     assert float(LovaszSoftmax(2)(labels, logits)) == pytest.approx(1 / 4, abs=1e-5)
 
 
-def test_costs_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="alpha to be a finite number of at least 0"):
-        TverskyLoss(2, alpha=-1)
-    with pytest.raises(ValueError, match="needs beta above 0"):
-        TverskyLoss(2, beta=0)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"alpha": -1}, "alpha to be a finite number of at least 0"),
+        ({"beta": 0}, "needs beta above 0"),
+    ],
+)
+def test_costs_out_of_range_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        TverskyLoss(2, **options)
 
 
 def test_a_region_loss_says_what_each_class_costs():

@@ -166,14 +166,17 @@ def test_names_by_reduction():
     assert all(4 in models.facts(name).features for name in encoders.names(reduction=4))
 
 
-def test_unknown_encoders_and_options_are_refused():
-    image = keras.Input((64, 64, 3))
-    for arguments, words in (
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
         ({"name": "resnet51"}, r"Unknown encoder\. Did you mean 'resnet"),
         ({"name": "resnet50", "depth": 3}, r"Unknown option of `resnet50`.*option='depth'"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            encoders.features(**{"image": image, **arguments})
+    ],
+    ids=str,
+)
+def test_unknown_encoders_and_options_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        encoders.features(**{"image": keras.Input((64, 64, 3)), **arguments})
 
 
 def test_ranges_of_the_pixels():

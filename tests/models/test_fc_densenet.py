@@ -296,10 +296,19 @@ def test_wrong_options_are_explained(options, words):
         models.fc_densenet56(num_classes=3, **options)
 
 
-def test_wrong_shapes_are_explained():
-    with pytest.raises(ValueError, match=r"\(depth, height, width, channels\) with depth, height"):
-        models.fc_densenet103_3d((32, 32, 3), 3)
-    with pytest.raises(ValueError, match="at least 32 pixels"):
-        models.fc_densenet103_3d((16, 32, 32, 3), 3)
-    with pytest.raises(ValueError, match=r"\(height, width, channels\) or \(depth"):
-        models.fc_densenet56((32, 3), 3)
+@pytest.mark.parametrize(
+    ("build", "shape", "words"),
+    [
+        (
+            models.fc_densenet103_3d,
+            (32, 32, 3),
+            r"\(depth, height, width, channels\) with depth, height",
+        ),
+        (models.fc_densenet103_3d, (16, 32, 32, 3), "at least 32 pixels"),
+        (models.fc_densenet56, (32, 3), r"\(height, width, channels\) or \(depth"),
+    ],
+    ids=["plane", "small", "line"],
+)
+def test_wrong_shapes_are_explained(build, shape, words):
+    with pytest.raises(ValueError, match=words):
+        build(shape, 3)

@@ -112,15 +112,27 @@ def test_wrong_arguments_are_refused(tmp_path, arguments, message):
         from_class_folders(make(tmp_path), **arguments)
 
 
-def test_folders_that_do_not_fit_are_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"does not exist. Received: '.*nowhere'"):
-        from_class_folders(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("folders", "options", "words"),
+    [
+        (lambda root: root / "nowhere", {}, r"does not exist. Received: '.*nowhere'"),
+        (
+            lambda root: picture(root / "loose.png").parent,
+            {},
+            r"in the folder of its class. Received: '.*/loose\.png'",
+        ),
+        (
+            lambda root: {"train": root},
+            {"splits": (1,)},
+            r"divided already. Received: splits=\(1,\) with folders",
+        ),
+    ],
+    ids=["missing", "loose picture", "divided"],
+)
+def test_folders_that_do_not_fit_are_refused_by_name(tmp_path, folders, options, words):
     make(tmp_path)
-    loose = picture(tmp_path / "loose.png")
-    with pytest.raises(ValueError, match=rf"in the folder of its class. Received: '{loose}'"):
-        from_class_folders(tmp_path)
-    with pytest.raises(ValueError, match=r"divided already. Received: splits=\(1,\) with folders"):
-        from_class_folders({"train": tmp_path}, splits=(1,))
+    with pytest.raises(ValueError, match=words):
+        from_class_folders(folders(tmp_path), **options)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])

@@ -63,17 +63,32 @@ def test_one_folder_may_hold_both(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_picture_without_mask_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda images, labels: (labels / "7.png").unlink(),
+            r"Every picture needs a mask.*7\.png.*1 such pictures",
+        ),
+        (
+            lambda images, labels: (images / "7.png").unlink(),
+            r"Every mask needs a picture.*7\.png",
+        ),
+        (
+            lambda images, labels: mask(labels / "7_gt.png"),
+            r"Two files stand for the same example.*7",
+        ),
+        (
+            lambda images, labels: picture(images / "7.jpg"),
+            r"Two files stand for the same example.*7\.",
+        ),
+    ],
+    ids=["picture alone", "mask alone", "two masks", "two pictures"],
+)
+def test_pictures_and_masks_that_are_no_pairs_are_named(tmp_path, change, words):
     images, labels = make_folders(tmp_path)
-    (labels / "7.png").unlink()
-    with pytest.raises(ValueError, match=r"Every picture needs a mask.*7\.png.*1 such pictures"):
-        from_folders(images, labels, CLASSES)
-
-
-def test_a_mask_without_picture_is_named(tmp_path):
-    images, labels = make_folders(tmp_path)
-    (images / "7.png").unlink()
-    with pytest.raises(ValueError, match=r"Every mask needs a picture.*7\.png"):
+    change(images, labels)
+    with pytest.raises(ValueError, match=words):
         from_folders(images, labels, CLASSES)
 
 
@@ -96,27 +111,23 @@ def test_folders_with_no_name_in_common_are_refused(tmp_path):
         from_folders(tmp_path / "images", tmp_path / "masks", CLASSES, on_unmatched="skip")
 
 
-def test_two_masks_for_one_picture_are_named(tmp_path):
-    images, labels = make_folders(tmp_path)
-    mask(labels / "7_gt.png")
-    with pytest.raises(ValueError, match=r"Two files stand for the same example.*7"):
-        from_folders(images, labels, CLASSES)
-
-
-def test_two_pictures_of_one_name_are_named(tmp_path):
-    images, labels = make_folders(tmp_path)
-    picture(images / "7.jpg")
-    with pytest.raises(ValueError, match=r"Two files stand for the same example.*7\."):
-        from_folders(images, labels, CLASSES)
-
-
-def test_missing_and_empty_folders_are_named(tmp_path):
-    images, labels = make_folders(tmp_path)
-    with pytest.raises(ValueError, match=r"does not exist. Received: .*nowhere"):
-        from_folders(images, tmp_path / "nowhere", CLASSES)
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        ("images", "nowhere", r"does not exist. Received: .*nowhere"),
+        ("empty", "masks", r"has no pictures. Received: .*empty"),
+        ({"train": "a"}, "masks", r"must both be folders, or both be \{split: folder\}"),
+    ],
+    ids=str,
+)
+def test_folders_that_are_missing_or_empty_or_half_divided_are_refused(
+    tmp_path, monkeypatch, images, labels, words
+):
+    make_folders(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"has no pictures. Received: .*empty"):
-        from_folders(tmp_path / "empty", labels, CLASSES)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=words):
+        from_folders(images, labels, CLASSES)
 
 
 def test_shares_divide_at_random_and_the_same_way_each_time(tmp_path):
@@ -358,11 +369,6 @@ def test_one_picture_of_other_channels_than_most_is_a_fault_of_its_own(tmp_path)
     assert data.num_channels == 3
     faults = data.check().faults
     assert faults[["path", "detail"]].to_numpy().tolist() == [[str(images / "0.npy"), "7 channels"]]
-
-
-def test_pictures_and_masks_are_both_divided_or_neither():
-    with pytest.raises(ValueError, match=r"must both be folders, or both be \{split: folder\}"):
-        from_folders({"train": "a"}, "masks", ["soil", "crop"])
 
 
 def test_notes_say_that_names_were_matched_by_their_rest(tmp_path):

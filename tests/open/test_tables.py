@@ -116,13 +116,26 @@ def test_rows_that_do_not_work_are_refused(rows, tmp_path, change, message):
         from_csv(change(rows), ["sky"], root=tmp_path)
 
 
-def test_files_that_are_no_tables_are_refused(rows, tmp_path):
-    with pytest.raises(ValueError, match=r"must be a CSV file. Received: 'no\.csv'"):
-        from_csv("no.csv", ["sky"])
-    words = r"a header and at least one row. Received: .*bad\.csv'"
-    for content in (b"", b"image,mask\n", b"\xff\xfe\x00\x9c", b'a,b\n"x'):
+NO_TABLE = r"a header and at least one row. Received: .*bad\.csv'"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"must be a CSV file. Received: '.*bad\.csv'"),
+        (b"", NO_TABLE),
+        (b"image,mask\n", NO_TABLE),
+        (b"\xff\xfe\x00\x9c", NO_TABLE),
+        (b'a,b\n"x', NO_TABLE),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(tmp_path, content, words):
+    if content is not None:
         (tmp_path / "bad.csv").write_bytes(content)
-        with pytest.raises(ValueError, match=words):
-            from_csv(tmp_path / "bad.csv", ["sky"])
+    with pytest.raises(ValueError, match=words):
+        from_csv(tmp_path / "bad.csv", ["sky"])
+
+
+def test_columns_have_known_names(rows, tmp_path):
     with pytest.raises(ValueError, match=r"names columns of the table for picture.*'color': 'x'"):
         from_csv(rows, ["sky"], {"color": "x"}, root=tmp_path)

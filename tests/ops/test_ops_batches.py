@@ -148,11 +148,16 @@ def test_multi_scale_keeps_masks_on_their_pixels():
     assert np.abs(distance).max() <= 0.5 + 0.5 / STEP
 
 
-def test_multi_scale_checks_its_numbers():
-    with pytest.raises(ValueError, match=r"`multi_scale` needs 0 < low <= high"):
-        ops.multi_scale(2.0, 1.0)
-    with pytest.raises(ValueError, match=r"multiple as a whole number from 1 up. Received: mul"):
-        ops.multi_scale(multiple=0)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"low": 2.0, "high": 1.0}, r"`multi_scale` needs 0 < low <= high"),
+        ({"multiple": 0}, r"multiple as a whole number from 1 up. Received: mul"),
+    ],
+)
+def test_multi_scale_checks_its_numbers(options, words):
+    with pytest.raises(ValueError, match=words):
+        ops.multi_scale(**options)
 
 
 def test_ops_on_batches_stand_last():

@@ -97,18 +97,31 @@ def test_gray_masks_stored_as_rgb_are_read(tmp_path):
     assert read_label(path).tolist() == [[7, 7], [7, 7]]
 
 
-def test_color_masks_are_refused_by_name(tmp_path):
-    path = tmp_path / "colors.png"
-    Image.new("RGB", (2, 2), (128, 0, 0)).save(path)
-    with pytest.raises(ValueError, match=r"one class id per pixel.*colors\.png"):
-        read_label(path)
-
-
-def test_float_masks_are_refused_by_name(tmp_path):
-    path = tmp_path / "real.tiff"
-    Image.new("F", (2, 2), 0.5).save(path)
-    with pytest.raises(ValueError, match=r"whole numbers.*real\.tiff"):
-        read_label(path)
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        (
+            "colors.png",
+            lambda path: Image.new("RGB", (2, 2), (128, 0, 0)).save(path),
+            r"one class id per pixel.*colors\.png",
+        ),
+        (
+            "real.tiff",
+            lambda path: Image.new("F", (2, 2), 0.5).save(path),
+            r"whole numbers.*real\.tiff",
+        ),
+        (
+            "m.npy",
+            lambda path: np.save(path, np.zeros((2, 3, 4, 5), "uint8")),
+            r"Masks must be \(height, width\).*\(2, 3, 4, 5\)",
+        ),
+    ],
+    ids=["colors", "real numbers", "axes"],
+)
+def test_masks_without_one_id_per_pixel_are_refused(tmp_path, name, write, words):
+    write(tmp_path / name)
+    with pytest.raises(ValueError, match=words):
+        read_label(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -299,9 +312,3 @@ def test_tiff_headers_that_cannot_be_are_named(tmp_path, changed):
     path.write_bytes(b"II*\0" + struct.pack("<I", 8) + table)
     with pytest.raises(ValueError, match=r"Received: .*bands\.tif"):
         read_image(path)
-
-
-def test_mask_of_too_many_axes_is_refused(tmp_path):
-    np.save(tmp_path / "m.npy", np.zeros((2, 3, 4, 5), "uint8"))
-    with pytest.raises(ValueError, match=r"Masks must be \(height, width\).*\(2, 3, 4, 5\)"):
-        read_label(tmp_path / "m.npy")

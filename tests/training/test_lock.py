@@ -63,6 +63,6 @@ def test_lock_without_content_is_respected_for_some_seconds(tmp_path, text):
 
 def test_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    words = r"needs a writable folder.*Received: '.*file/runs' \(Not a dir.*folder="
+    words = r"`fit` needs a writable folder.*Received: '.*file/runs' \(Not a dir.*Choose another"
     with pytest.raises(ValueError, match=words):
-        lock.check_writable(tmp_path / "file" / "runs")
+        lock.held(tmp_path / "file" / "runs").__enter__()

@@ -115,11 +115,20 @@ def test_recipe_is_changed_by_field_and_left_as_it_was():
     assert recipe(mine) == mine
 
 
-def test_class_weight_points_to_the_loss():
-    with pytest.raises(
-        ValueError, match=r"no class_weight.*are part of the loss: pass `class_weights"
-    ):
-        recipe("small_data", class_weight={0: 1.0})
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        (
+            "small_data",
+            {"class_weight": {0: 1.0}},
+            r"no class_weight.*are part of the loss: pass `class_weights",
+        ),
+        ("context_net", {}, r"Unknown recipe\. Did you mean 'contextnet'"),
+    ],
+)
+def test_names_that_no_recipe_has_are_refused(name, changes, words):
+    with pytest.raises(ValueError, match=words):
+        recipe(name, **changes)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +171,6 @@ def test_class_weight_points_to_the_loss():
 def test_what_cannot_be_is_refused_with_words(changes, words):
     with pytest.raises(ValueError, match=words):
         recipe("small_data", **changes)
-
-
-def test_unknown_recipe_is_refused():
-    with pytest.raises(ValueError, match=r"Unknown recipe\. Did you mean 'contextnet'"):
-        recipe("context_net")
 
 
 @pytest.mark.parametrize("wrong", [3, "random_flip", ["random_flip"], [("random_flip", 3)]])
@@ -259,13 +263,22 @@ def test_a_wrong_value_in_a_file_names_the_file(tmp_path):
     assert "a.toml" in caught.value.__notes__[0]
 
 
-def test_only_names_are_written_to_files(tmp_path):
-    with pytest.raises(ValueError, match=r"with a loss and ops given by name. Received: <function"):
-        recipe("small_data", augmentation=[lambda example: example]).save(tmp_path / "a.json")
-    with pytest.raises(ValueError, match="loss and ops given by name"):
-        recipe("small_data", loss=keras.losses.MeanSquaredError()).to_dict()
-    with pytest.raises(ValueError, match=r"writes JSON. Received: path='.*a.toml'"):
-        recipe("small_data").save(tmp_path / "a.toml")
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        (
+            {"augmentation": [lambda example: example]},
+            "a.json",
+            r"with a loss and ops given by name. Received: <function",
+        ),
+        ({"loss": keras.losses.MeanSquaredError()}, "a.json", "loss and ops given by name"),
+        ({}, "a.toml", r"writes JSON. Received: path='.*a.toml'"),
+    ],
+    ids=["op", "loss", "toml"],
+)
+def test_only_names_are_written_to_files(tmp_path, changes, name, words):
+    with pytest.raises(ValueError, match=words):
+        recipe("small_data", **changes).save(tmp_path / name)
 
 
 def test_a_notebook_shows_a_recipe_as_a_table():

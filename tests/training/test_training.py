@@ -338,9 +338,60 @@ def test_plain_datasets_refuse_what_they_would_not_use(tmp_path, changes):
         keras_seg.fit(tiny(), (plain(), None), folder=tmp_path, **changes)
 
 
-def test_built_models_refuse_options(data, tmp_path):
-    with pytest.raises(ValueError, match=r"to the builder .*and the built model 'tiny'"):
-        keras_seg.fit(tiny(), data, folder=tmp_path, options={"dropout_rate": 0.5})
+def small():
+    splits = {"train": squares(2, 0, size=16)}
+    return pipelines.Dataset.from_arrays("small", CLASSES, None, splits)
+
+
+def filtered(keep):
+    return plain().filter(lambda image, label: keep)
+
+
+@pytest.mark.parametrize(
+    ("pair", "changes", "words"),
+    [
+        (
+            lambda data: (tiny(), data),
+            {"options": {"dropout_rate": 0.5}},
+            r"to the builder .*and the built model 'tiny'",
+        ),
+        (
+            lambda _: (tiny(), small()),
+            {"epochs": 1},
+            r"at least 32 pixels a side.*'small' with 16x16.*pads",
+        ),
+        (
+            lambda data: ("contextnet_c14", data),
+            {},
+            r"Unknown architecture\. Did you mean 'contextnet_cn14'",
+        ),
+        (
+            lambda data: (tiny(num_classes=5), data),
+            {},
+            r"3 channels and 3 classes, as in data set 'toy'.*3 channels and 5 classes",
+        ),
+        (
+            lambda _: ("contextnet_cn14", (plain(), None)),
+            {},
+            r"needs a built model.*Received: model='contextnet_cn14'",
+        ),
+        (
+            lambda _: (tiny(), PlainData(filtered(True), num_classes=3)),
+            {},
+            r"known number of batches. Received: -2 batches",
+        ),
+        (
+            lambda _: (tiny(), (filtered(False), None)),
+            {},
+            r"at least one picture.*whose split 'train' has none",
+        ),
+    ],
+    ids=["options", "small", "name", "classes", "plain by name", "unknown length", "no picture"],
+)
+def test_what_does_not_fit_is_refused(data, tmp_path, pair, changes, words):
+    model, given = pair(data)
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(model, given, folder=tmp_path, **changes)
 
 
 def test_folder_is_named_after_the_encoder(data, tmp_path, monkeypatch):
@@ -352,13 +403,6 @@ def test_folder_is_named_after_the_encoder(data, tmp_path, monkeypatch):
     )
     assert run.folder.name == "contextnet_cn14-vgg16-toy"
     assert "contextnet_cn14 with encoder vgg16, 1 epochs" in repr(run)
-
-
-def test_pictures_below_the_smallest_size_are_refused(tmp_path):
-    splits = {"train": squares(2, 0, size=16)}
-    small = pipelines.Dataset.from_arrays("small", CLASSES, None, splits)
-    with pytest.raises(ValueError, match=r"at least 32 pixels a side.*'small' with 16x16.*pads"):
-        keras_seg.fit(tiny(), small, folder=tmp_path, epochs=1)
 
 
 @pytest.mark.parametrize("size", [None, 32])
@@ -449,38 +493,10 @@ def test_wrong_arguments_are_refused_with_words(data, tmp_path, changes, words):
         keras_seg.fit(tiny(), data, folder=tmp_path, **{"batch_size": 2, **changes})
 
 
-def test_unknown_architecture_is_refused(data, tmp_path):
-    with pytest.raises(ValueError, match=r"Unknown architecture\. Did you mean 'contextnet_cn14'"):
-        keras_seg.fit("contextnet_c14", data, folder=tmp_path)
-
-
-def test_model_that_does_not_fit_the_data_is_refused(data, tmp_path):
-    words = r"3 channels and 3 classes, as in data set 'toy'.*3 channels and 5 classes"
-    with pytest.raises(ValueError, match=words):
-        keras_seg.fit(tiny(num_classes=5), data, folder=tmp_path)
-
-
 @pytest.mark.parametrize("wrong", ["camvid", plain(), (plain(), plain(), 3)], ids=lambda x: type(x))
 def test_what_is_no_data_set_is_refused(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"data set of `pipelines`, or.*Received: data of type"):
         keras_seg.fit(tiny(), wrong, folder=tmp_path)
-
-
-def test_plain_datasets_need_a_built_model(tmp_path):
-    with pytest.raises(ValueError, match=r"needs a built model.*Received: model='contextnet_cn14'"):
-        keras_seg.fit("contextnet_cn14", (plain(), None), folder=tmp_path)
-
-
-def test_number_of_batches_must_be_known(tmp_path):
-    unknown = plain().filter(lambda image, label: True)
-    with pytest.raises(ValueError, match=r"known number of batches. Received: -2 batches"):
-        keras_seg.fit(tiny(), PlainData(unknown, num_classes=3), folder=tmp_path)
-
-
-def test_data_without_a_picture_are_refused(tmp_path):
-    none = plain().filter(lambda image, label: False)
-    with pytest.raises(ValueError, match=r"at least one picture.*whose split 'train' has none"):
-        keras_seg.fit(tiny(), (none, None), folder=tmp_path)
 
 
 @pytest.mark.slow

@@ -115,21 +115,27 @@ def test_the_first_of_two_trainings_starts_from_the_weights(data, tmp_path, capl
     assert caplog.text.count("weights from") == 1
 
 
-def test_weights_that_cannot_be_taken_are_refused(data, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none.keras", r"a .keras file that exists. Received: weights='.*none.keras'"),
+        ("damaged.keras", r"weights that Keras can load. Received: '.*damaged.keras'"),
+        (
+            "other.keras",
+            r"names of layers and by shape. Received: '.*other.keras', none of which match",
+        ),
+        ("no_run", "Unknown run"),
+    ],
+)
+def test_weights_that_cannot_be_taken_are_refused(data, tmp_path, name, words):
     (tmp_path / "damaged.keras").write_bytes(b"PK")
-    image = keras.Input((None, None, 3))
-    other = keras.Model(image, keras.layers.Conv2D(2, 7, name="other")(image))
-    filled(other, tmp_path / "other.keras")
-    for name, words in {
-        "none.keras": r"a .keras file that exists. Received: weights='.*none.keras'",
-        "damaged.keras": r"weights that Keras can load. Received: '.*damaged.keras'",
-        "other.keras": r"names of layers and by shape. Received: '.*other.keras', none of which "
-        "match",
-        "no_run": "Unknown run",
-    }.items():
-        weights = tmp_path / name if name.endswith("keras") else name
-        with pytest.raises(ValueError, match=words):
-            keras_seg.fit(network(), data, weights=weights, folder=tmp_path / "runs", **QUICK)
+    if name == "other.keras":
+        image = keras.Input((None, None, 3))
+        layer = keras.layers.Conv2D(2, 7, name="other")
+        filled(keras.Model(image, layer(image)), tmp_path / name)
+    weights = tmp_path / name if name.endswith("keras") else name
+    with pytest.raises(ValueError, match=words):
+        keras_seg.fit(network(), data, weights=weights, folder=tmp_path / "runs", **QUICK)
 
 
 @pytest.mark.long

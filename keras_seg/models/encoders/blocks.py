@@ -146,29 +146,28 @@ def pool(x, size, name, step=(2, 1), mode="max", padding="center"):
     return layer(size, stride, name=name)(x)
 
 
-def squeeze_excite(x, ratio, name):
-    """Scales each channel by a number between 0 and 1, computed from the whole map.
+def squeeze_excite(x, channels, name, activations=("relu", "sigmoid")):
+    """Scales each channel by a factor that is computed from the whole map.
 
     J. Hu et al.: Squeeze-and-Excitation Networks, arXiv 1709.01507, section 3.
 
     Args:
         x: KerasTensor (b, h, w, c).
-        ratio: reduction ratio of the bottleneck.
+        channels: channels of the bottleneck.
         name: prefix of the layers' names.
+        activations: names of the Keras activations after the bottleneck and of the gate.
 
     Returns:
         KerasTensor of the input's shape.
 
     >>> import keras
-    >>> squeeze_excite(keras.Input((8, 8, 32)), 16, "block1").shape
+    >>> squeeze_excite(keras.Input((8, 8, 32)), 2, "block1").shape
     (None, 8, 8, 32)
     """
-    channels = x.shape[-1]
+    inner, outer = activations
     gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)
-    gate = layers.Conv2D(max(1, channels // ratio), 1, activation="relu", name=f"{name}_se_reduce")(
-        gate
-    )
-    gate = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_se_expand")(gate)
+    gate = layers.Conv2D(channels, 1, activation=inner, name=f"{name}_se_reduce")(gate)
+    gate = layers.Conv2D(x.shape[-1], 1, activation=outer, name=f"{name}_se_expand")(gate)
     return layers.Multiply(name=f"{name}_se_excite")([x, gate])
 
 

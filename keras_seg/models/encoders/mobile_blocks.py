@@ -11,8 +11,8 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.layers import BatchNormalization
-from keras_seg.models.blocks import BN_MOMENTUM, depthwise_he_normal
+from keras_seg.models.blocks import depthwise_he_normal
+from keras_seg.models.encoders.blocks import batch_norm, squeeze_excite
 
 BN_EPSILON = 1e-3
 
@@ -118,7 +118,7 @@ def conv_bn(
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return _bn(x, name, activation, style)
+    return batch_norm(x, name, activation, style.bn_epsilon)
 
 
 def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "relu6", style=STYLE):
@@ -149,7 +149,7 @@ def depthwise_bn(x, kernel_size, name, step=(1, 1), activation: str | None = "re
         depthwise_initializer=depthwise_he_normal(kernel_size),
         name=f"{name}_depthwise",
     )(x)
-    return _bn(x, f"{name}_depthwise", activation, style)
+    return batch_norm(x, f"{name}_depthwise", activation, style.bn_epsilon)
 
 
 def inverted_residual(x, block, name, strides, style=STYLE):
@@ -186,31 +186,6 @@ def inverted_residual(x, block, name, strides, style=STYLE):
     return layers.Add(name=f"{name}_add")([shortcut, x])
 
 
-def squeeze_excite(x, channels, name, activations):
-    """Squeeze-and-excite with a bottleneck of a given number of channels.
-
-    J. Hu et al.: Squeeze-and-Excitation Networks, arXiv 1709.01507, section 3.
-
-    Args:
-        x: KerasTensor (b, h, w, c).
-        channels: channels of the bottleneck.
-        name: prefix of the layers' names.
-        activations: names of the Keras activations after the bottleneck and of the gate.
-
-    Returns:
-        KerasTensor of the input's shape.
-
-    >>> import keras
-    >>> squeeze_excite(keras.Input((8, 8, 32)), 8, "block1", ("relu", "sigmoid")).shape
-    (None, 8, 8, 32)
-    """
-    inner, outer = activations
-    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)
-    gate = layers.Conv2D(channels, 1, activation=inner, name=f"{name}_se_reduce")(gate)
-    gate = layers.Conv2D(x.shape[-1], 1, activation=outer, name=f"{name}_se_expand")(gate)
-    return layers.Multiply(name=f"{name}_se_excite")([x, gate])
-
-
 def divisible(channels, by=8):
     """The nearest multiple of `by`, but at least 90 % of the channels.
 
@@ -235,8 +210,3 @@ def _padded(x, kernel_size, name, step, style):
     if style.padding == "same" or step[0] == 1 or kernel_size == 1:
         return x, "same"
     return layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x), "valid"
-
-
-def _bn(x, name, activation, style):
-    x = BatchNormalization(momentum=BN_MOMENTUM, epsilon=style.bn_epsilon, name=f"{name}_bn")(x)
-    return layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x

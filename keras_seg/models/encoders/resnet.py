@@ -224,7 +224,7 @@ def _block(x, name, options, channels, steps):
         x = conv(x, filters, 3, f"{name}_2_conv", behind)
         x = batch_norm(x, f"{name}_2", None, options.bn_epsilon)
     if options.squeeze_ratio:
-        x = squeeze_excite(x, options.squeeze_ratio, name)
+        x = squeeze_excite(x, max(1, x.shape[-1] // options.squeeze_ratio), name)
     x = layers.Add(name=f"{name}_add")([shortcut, x])
     return layers.Activation("relu", name=f"{name}_out")(x)
 

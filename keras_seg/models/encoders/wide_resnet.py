@@ -120,7 +120,7 @@ def _block(x, ready, filters, name, step, options):
         x = layers.Dropout(options.block_dropout_rate, name=f"{name}_dropout")(x)
     x = conv(x, filters, 3, f"{name}_2_conv")
     if options.squeeze_ratio:
-        x = squeeze_excite(x, options.squeeze_ratio, name)
+        x = squeeze_excite(x, max(1, x.shape[-1] // options.squeeze_ratio), name)
     return layers.Add(name=f"{name}_add")([shortcut, x])
 
 

@@ -71,16 +71,27 @@ def test_padding_in_pixels_is_no_kind_of_padding(tmp_path):
     np.testing.assert_array_equal(again(pixels()), model(pixels()))
 
 
-def test_files_that_do_not_exist_or_fit_are_refused(classifier, tmp_path):
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (lambda folder, _: folder / "missing.keras", r"Received: weights='.*missing\.keras'"),
+        (lambda folder, _: folder / "model.h5", r"type \.keras, \.safetensors.*model\.h5'"),
+        (lambda folder, _: folder, r"or a run's folder\. Received"),
+        (lambda folder, _: "image", r"Weights are 'imagenet'.*Received: weights='image'"),
+        (lambda folder, _: folder / "damaged.keras", r"damaged\.keras"),
+        (
+            lambda _, classifier: classifier[1],
+            r"networks of the same structure.*model\.keras' for 30 in the network",
+        ),
+    ],
+    ids=["missing", "ending", "folder", "name", "damaged", "structure"],
+)
+def test_files_that_do_not_exist_or_fit_are_refused(classifier, tmp_path, weights, words):
     (tmp_path / "model.h5").write_bytes(b"x")
     (tmp_path / "damaged.keras").write_bytes(b"x")
-    for weights, words in (
-        (tmp_path / "missing.keras", r"Received: weights='.*missing\.keras'"),
-        (tmp_path / "model.h5", r"type \.keras, \.safetensors.*model\.h5'"),
-        (tmp_path, r"or a run's folder\. Received"),
-        ("image", r"Weights are 'imagenet'.*Received: weights='image'"),
-        (tmp_path / "damaged.keras", r"damaged\.keras"),
-        (classifier[1], r"networks of the same structure.*model\.keras' for 30 in the network"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            models.build("resnet50", weights=weights, **{**SMALL, "blocks": (3, 3, 1, 1)})
+    with pytest.raises(ValueError, match=words):
+        models.build(
+            "resnet50",
+            weights=weights(tmp_path, classifier),
+            **{**SMALL, "blocks": (3, 3, 1, 1)},
+        )

@@ -3,7 +3,7 @@
 Every conversion leaks memory and prints messages that cannot be silenced, so none happens in the
 user's process. The input is a SavedModel of static size; neither Keras nor keras_seg is imported.
 
-Usage: convert.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
+Usage: conversion_process.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
 """
 
 import sys
