@@ -71,6 +71,15 @@ def test_every_module_has_tests_where_they_are_looked_for(module):
         assert any(path.parent == ROOT / "tests" / module.parts[1] for path in TESTS)
 
 
+def test_the_map_of_the_code_names_every_folder():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page[page.index("## Where things are") : page.index("## Style")]
+    for package in PACKAGES:
+        for path in (ROOT / package).iterdir():
+            if path.is_dir() and list(path.glob("*.py")):
+                assert f"{path.name}/`" in table, f"{package}/{path.name}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_between_pages_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
