@@ -249,20 +249,22 @@ class Dataset(Examples):
 
         Args:
             split: a name from `splits`.
-            num_images: pictures, spread evenly over the split.
+            num_images: pictures, spread evenly over the split, or over its classes for
+                classification.
 
         Returns:
             a matplotlib Figure.
         """
+        from pipelines.show.class_sheet import class_sheet, varied
         from pipelines.show.contact_sheet import contact_sheet
 
         count = self.num_examples(split)
         check_whole("num_images", num_images, 1, 2**31 - 1)
+        class_ids = getattr(self._source(split), "class_ids", None)
+        if class_ids is not None:
+            indices = varied(class_ids, num_images)
+            images, ids = zip(*(self.example(split, int(i)) for i in indices), strict=True)
+            return class_sheet(images, [self.class_names[label] for label in ids])
         indices = np.unique(np.linspace(0, count - 1, min(num_images, count)).astype(int))
         examples = [self.example(split, int(index)) for index in indices]
-        if self.task == "classification":
-            from pipelines.show.class_sheet import class_sheet
-
-            images, ids = zip(*examples, strict=True)
-            return class_sheet(images, [self.class_names[label] for label in ids])
         return contact_sheet(examples, self.class_names, self.palette)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -41,3 +42,23 @@ def class_sheet(images: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
         axes.set_title(title, fontsize=8)
         axes.set_axis_off()
     return figure
+
+
+def varied(class_ids: np.ndarray, count: int) -> np.ndarray:
+    """Choose pictures of as many classes as possible, and of each class equally many.
+
+    Pictures are chosen at random, always the same ones.
+
+    Args:
+        class_ids: the class of each picture, int (n,).
+        count: pictures to choose; all if there are fewer.
+
+    Returns:
+        their indices in order, int (count,).
+
+    >>> varied(np.array([0, 0, 0, 0, 1, 2]), 3)
+    array([3, 4, 5])
+    """
+    order = np.random.default_rng(0).permutation(len(class_ids))
+    earlier = pd.Series(class_ids[order]).groupby(class_ids[order]).cumcount()
+    return np.sort(order[np.argsort(earlier, kind="stable")[:count]])
