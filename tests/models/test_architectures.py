@@ -5,8 +5,10 @@ Counts and facts are tested at full size; everything else on small networks of t
 all in `make test-slow`.
 """
 
+import dataclasses
 import functools
 import inspect
+import itertools
 import re
 
 import keras
@@ -87,6 +89,42 @@ def test_number_of_parameters_is_the_published_one(name):
 def test_numbers_of_parameters_for_other_classes_and_options_are_the_published_ones(name):
     for count in models.facts(name).counts[1:]:
         check_count(name, count)
+
+
+# One published count only: inputs of the last layer, from the channels of the paper's tables.
+INPUTS = {
+    "densenet_cifar_40_12": 16 + 3 * 12 * 12,
+    "densenet_cifar_bc_100_12": ((24 + 192) // 2 + 192) // 2 + 192,
+    "densenet_cifar_bc_190_40": ((80 + 1240) // 2 + 1240) // 2 + 1240,
+    "densenet_d2l": (((64 + 128) // 2 + 128) // 2 + 128) // 2 + 128,
+    "replknet31b": 1024,
+    "replknet31l": 1536,
+}
+
+
+def parameters_per_class(name, kind):
+    """What one more class adds, from the published counts of two numbers of classes."""
+    if name in INPUTS:
+        return INPUTS[name] + 1
+    for a, b in itertools.combinations(models.facts(name).counts, 2):
+        numbers = getattr(a, kind), getattr(b, kind)
+        if a.options == b.options and a.num_classes != b.num_classes and None not in numbers:
+            return (numbers[0] - numbers[1]) / (a.num_classes - b.num_classes)
+    raise AssertionError(f"{name}: add its number of inputs above")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.names("classification"))
+def test_numbers_of_parameters_for_classes_that_no_paper_has(name):
+    count = models.facts(name).counts[0]
+    known = [kind for kind in ("trainable", "total") if getattr(count, kind) is not None]
+    for classes in (7, 365):
+        more = {
+            kind: getattr(count, kind)
+            + (classes - count.num_classes) * parameters_per_class(name, kind)
+            for kind in known
+        }
+        check_count(name, dataclasses.replace(count, num_classes=classes, **more))
 
 
 @each_network
