@@ -4,6 +4,7 @@
 """
 
 from keras_seg.analyse import arithmetic
+from keras_seg.analyse.branches import Branches, branches
 from keras_seg.analyse.effective_fields import (
     EffectiveField,
     effective_receptive_field,
@@ -16,9 +17,11 @@ from keras_seg.analyse.receptive_fields import receptive_field
 from keras_seg.analyse.summaries import summary
 
 __all__ = [
+    "Branches",
     "EffectiveField",
     "Reach",
     "arithmetic",
+    "branches",
     "effective_receptive_field",
     "effective_receptive_fields",
     "merge_report",

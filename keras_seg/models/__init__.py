@@ -20,7 +20,8 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 globals().update(builders())
 
-__all__ = ["Count", "Facts", "build", "facts", "has_option", "names", "port", *builders()]
+__all__ = ["Count", "Facts", "build", "facts", "has_option", "names", "options", "port"]
+__all__ += builders()
 
 
 def names(task=None):
@@ -117,5 +118,24 @@ def has_option(name, option):
     >>> has_option("contextnet_cn14", "auxiliary_head")
     True
     """
+    return option in options(name)
+
+
+def options(name):
+    """The keyword arguments of a builder and their defaults.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        dict of name to default, without `input_shape` and `num_classes`.
+
+    Raises:
+        ValueError: there is no network of that name.
+
+    >>> options("contextnet_cn14")["width"]
+    1.0
+    """
     _check.one_of("architecture", "name", name, builders())
-    return option in inspect.signature(builders()[name]).parameters
+    _, _, *parameters = inspect.signature(builders()[name]).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}

@@ -57,6 +57,7 @@ class Options(NamedTuple):
     dropout_rate: float = 0.1
     last_kernel_size: int = 1
     separable_fusion: bool = False
+    branch: str = "both"
     auxiliary_head: bool = False
 
 
@@ -100,6 +101,11 @@ VARIANTS = (
         {
             "counts": (Count(19, folded=910_563),),
             "printed": "0.93 M",
+            "branches": (
+                ("context", "context_last_relu6"),
+                ("half detail", "half4_pointwise_relu6"),
+                ("detail", "detail4_pointwise_relu6"),
+            ),
             "scores": (("Cityscapes", "val", 67.3),),
         },
     ),
@@ -126,7 +132,14 @@ VARIANTS = (
 )
 
 
-@architecture(Options(), VARIANTS, paper=PAPER, recipe="contextnet", tiny={"width": 0.1})
+@architecture(
+    Options(),
+    VARIANTS,
+    paper=PAPER,
+    recipe="contextnet",
+    tiny={"width": 0.1},
+    branches=(("context", "context_last_relu6"), ("detail", "detail4_pointwise_relu6")),
+)
 def contextnet(image, num_classes, options):
     """ContextNet, any variant.
 
@@ -140,6 +153,8 @@ def contextnet(image, num_classes, options):
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         last_kernel_size: kernel of the context branch's last convolution, 1 or 3.
         separable_fusion: whether to read Table 3's "DWConv" as depthwise and pointwise.
+        branch: "context" or "detail" for a network of this branch and the classifier alone, as in
+            the paper's comparison with an ensemble (section 3.2.1); "both" for ContextNet.
         auxiliary_head: whether to return also "aux_context", the context branch's own logits at
             the detail branch's size, for training.
 
@@ -156,7 +171,12 @@ def contextnet(image, num_classes, options):
     _check_options(options)
     widths, detail_widths, fusion_width = _widths(options.width)
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalize")(image)
+    if options.branch == "detail":
+        detail = detail_branch(x, "detail", detail_widths)
+        return classifier(detail, image, num_classes, options.dropout_rate)
     context = context_branch(x, options.factor, widths, options.last_kernel_size)
+    if options.branch == "context":
+        return classifier(context, image, num_classes, options.dropout_rate)
     fused = context
     separable = options.separable_fusion
     if options.half_resolution:
@@ -275,3 +295,11 @@ def _check_options(options):
             "`contextnet` needs last_kernel_size 1 (0.85 M parameters, as published) or 3. "
             f"Received: last_kernel_size={options.last_kernel_size!r}."
         )
+    _check.one_of("branch", "branch", options.branch, ("both", "context", "detail"))
+    for name in ("half_resolution", "auxiliary_head"):
+        if options.branch != "both" and getattr(options, name):
+            raise ValueError(
+                f"`contextnet` has {name} with both branches only. Received: "
+                f"branch={options.branch!r} and {name}=True. Leave it out; in `fit`, pass "
+                "auxiliary_weight=0 for a network without auxiliary head."
+            )

@@ -67,7 +67,12 @@ VARIANTS = (
 
 # Not width 0.125 with expansion 2: LiteRT 2.3 corrupts its memory when loading that int8 file.
 @architecture(
-    Options(), VARIANTS, paper=PAPER, recipe="fast_scnn", tiny={"width": 0.25, "expansion": 2}
+    Options(),
+    VARIANTS,
+    paper=PAPER,
+    recipe="fast_scnn",
+    tiny={"width": 0.25, "expansion": 2},
+    branches=(("context", "pyramid_relu"), ("detail", "stem3_pointwise_relu")),
 )
 def fast_scnn(image, num_classes, options):
     """Fast-SCNN.

@@ -59,6 +59,8 @@ class Facts:
         num_classes: the builder's default.
         channels: channels of the builder's default input.
         features: reductions of an encoder's feature maps, such as (2, 4, 8, 16, 32).
+        branches: pairs (name, layer whose output is that of the branch), of networks with branches
+            that are fused, see `keras_seg.analyse.branches`.
         imagenet: name in `keras.applications` of the same network with weights, if there is one.
         imagenet_options: options of the builder that make both networks the same function.
     """
@@ -79,6 +81,7 @@ class Facts:
     num_classes: int = 19
     channels: int = 3
     features: tuple[int, ...] = ()
+    branches: tuple[tuple[str, str], ...] = ()
     imagenet: str | None = None
     imagenet_options: Mapping = dataclasses.field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """Figures of predictions beside the truth."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -100,6 +100,34 @@ def show_predictions(
         for truth, found in zip(truths, labels_predicted, strict=True)
     ]
     return _grid(rows, captions, handles)
+
+
+def show_labels(
+    image, labels: Mapping, class_names: Sequence[str], palette: Palette = None
+) -> Figure:
+    """Draw a picture beside several label maps of it, with one legend.
+
+    Args:
+        image: picture (h, w) or (h, w, c) with pixels 0..255.
+        labels: class ids (h, w) by title.
+        class_names: one name per class.
+        palette: one color (r, g, b) in 0..255 per class; generated if None.
+
+    Returns:
+        Figure with one row.
+
+    Raises:
+        ValueError: the size of a label map is not the picture's.
+
+    >>> image, label = np.zeros((32, 48, 3), "uint8"), np.zeros((32, 48), "uint8")
+    >>> [axes.get_title() for axes in show_labels(image, {"small": label}, ["road"]).axes]
+    ['picture', 'small']
+    """
+    colors = class_colors(palette, len(class_names))
+    maps = {title: fitting(image, label, "label map") for title, label in labels.items()}
+    row = [(title, overlay(image, label, colors, alpha=1.0)) for title, label in maps.items()]
+    handles = _handles(list(maps.values()), False, class_names, colors)
+    return _grid([[("picture", as_color(image)), *row]], [""], handles)
 
 
 def _panels(image, truth, found, colors) -> list[tuple[str, np.ndarray]]:

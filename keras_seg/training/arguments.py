@@ -72,6 +72,29 @@ def check_used(data, model, changes):
         )
 
 
+def check_width(recipe, model):
+    """Raise for a recipe with pruning and a network that has no width.
+
+    Args:
+        recipe: a `Recipe`.
+        model: the name of a network, or a `keras.Model`.
+
+    Raises:
+        ValueError: it cannot be built with another width.
+    """
+    if recipe.prune_from is None:
+        return
+    named = not isinstance(model, keras.Model)
+    if named and isinstance(models.options(model).get("width"), float):
+        return
+    raise ValueError(
+        "`fit` needs a network given by name that has a width to prune it from a wider one. "
+        f"Received: prune_from={recipe.prune_from} and "
+        f"{f'network {model!r}' if named else f'the built model {model.name!r}'}. Leave "
+        "prune_from out, or use one such as 'contextnet_cn14'; `keras_seg.prune` prunes any model."
+    )
+
+
 def used(recipe, data, model):
     """The recipe without the fields that plain tf.data datasets and built models do not use.
 

@@ -10,11 +10,20 @@ import keras
 
 from keras_seg import _check, tasks
 from keras_seg.inference.compiled import logits_model
+from keras_seg.pruning import prune
 from keras_seg.run import Run
 from keras_seg.training import lock, recipes, run_folder, same_run, state
-from keras_seg.training.arguments import check_callbacks, check_used, cropped, usable, used
+from keras_seg.training.arguments import (
+    check_callbacks,
+    check_used,
+    check_width,
+    cropped,
+    usable,
+    used,
+)
 from keras_seg.training.network import network_for, scored_network
 from keras_seg.training.session import Training
+from keras_seg.training.stages import stages
 from keras_seg.training.transfer import identity, transfer, weights_file
 from keras_seg.whole_files import require_folder
 
@@ -51,6 +60,8 @@ def fit(
             pictures, a laptop), "contextnet", "fc_densenet" (the papers'), ...; a .json or .toml
             file with the fields of one; or a `keras_seg.Recipe`. One with a training `before`
             trains twice; the first training is a run of its own, whose name ends with `-before`.
+            So are the trainings of the wider networks with `prune_from`: `-width2`, `-width1.5`
+            and `-width1.25`.
         seed: 0..2**31 - 1. The same seed on the same machine gives the same weights.
         folder: folder for runs.
         tag: added to the run's name, to tell trainings apart.
@@ -93,17 +104,16 @@ def fit(
     data = usable(data, model, recipe)
     tasks.require_fitting(model, data, recipe)
     recipe = used(recipe, data, model)
+    check_width(recipe, model)
     require_folder("fit", folder)
     weights = None if weights is None else weights_file(weights)
     call = _Call(model, data, seed, Path(folder), list(more_callbacks), more_epochs, weights)
     if isinstance(model, keras.Model):
         call.weights = run_folder.weights_digest(model)
     try:
-        first = None
-        if recipe.before:
-            earlier = "-".join(filter(None, (tag, "before")))
-            first = _trained(call, recipe.first(), earlier, is_first=True)
-        run = _trained(call, recipe, tag, first)
+        run = None
+        for stage in stages(recipe, model):
+            first, run = run, _trained(call, stage, tag, run)
         if first:
             (first.folder / run_folder.START).unlink(missing_ok=True)
         if call.weights:
@@ -130,17 +140,19 @@ class _Call:
     folders: list = dataclasses.field(default_factory=list)  # Those of its runs.
 
 
-def _trained(call, recipe, tag, first=None, is_first=False):
+def _trained(call, stage, tag, first=None):
     """The run of a training, trained to its end; `first` is the run of the training before it."""
     keras.utils.set_random_seed(call.seed)
-    recipe = cropped(recipe, call.data, call.model)
+    recipe = cropped(stage.recipe, call.data, call.model)
     network = network_for(call.model, call.data, recipe)
     setup = run_folder.setup(network, call.data, recipe, call.seed, call.weights)
     if call.start is not None:
         setup["weights"] = identity(call.start)
+    if stage.pruned_from is not None:
+        setup["pruned_from"] = stage.pruned_from
     encoder = recipe.options.get("encoder")
-    name = "-".join(filter(None, (network.name, encoder, call.data.name, tag)))
-    more_epochs = 0 if is_first else call.more_epochs
+    name = "-".join(filter(None, (network.name, encoder, call.data.name, tag, stage.suffix)))
+    more_epochs = call.more_epochs if stage.is_last else 0
     with contextlib.ExitStack() as stack:
         folder = _folder(stack, call.folder / name, setup, more_epochs)
         call.folders.append(folder)
@@ -150,20 +162,30 @@ def _trained(call, recipe, tag, first=None, is_first=False):
             log.warning("Already trained: %s. Pass another tag= or seed= to train again.", folder)
         else:
             twin = scored_network(call.model, network, call.data, recipe)
-            if call.start is not None and first is None:
-                transfer(call.start, network)
             training = Training(network, twin, call.data, recipe, folder, setup)
-            if is_first and call.weights and not training.state.is_file():
-                # The second training needs what best weights leave out: heads, states of dropout.
-                state.save_model(folder / run_folder.START, network)
-            if first and not training.state.is_file():
-                if call.weights:
-                    state.restore_model(first.folder / run_folder.START, network)
-                logits_model(network).set_weights(first.model.get_weights())
+            if not training.state.is_file():
+                _start(call, stage, network, folder, first)
             training.run(call.callbacks, more_epochs)
-            if is_first:
-                training.state.unlink(missing_ok=True)  # Only the second one can be continued.
+            if not stage.is_last:
+                training.state.unlink(missing_ok=True)  # Only the last one can be continued.
     return Run(folder, call.data)
+
+
+def _start(call, stage, network, folder, first):
+    """Give a network its first weights: those of a file, or of the training before it."""
+    if first is None:
+        if call.start is not None:
+            transfer(call.start, network)
+        if call.weights and not stage.is_last:
+            # The second training needs what best weights leave out: heads, states of dropout.
+            state.save_model(folder / run_folder.START, network)
+        return
+    if call.weights:
+        state.restore_model(first.folder / run_folder.START, network)
+    target, trained = logits_model(network), first.model
+    if stage.pruned_from is not None:
+        trained = prune(trained, to=target)
+    target.set_weights(trained.get_weights())
 
 
 def _continue_with(call, setup, settings, folder):

@@ -103,6 +103,7 @@ def find_learning_rate(
     factor = (highest / lowest) ** (1 / (steps - 1))
     rising = {"schedule": "exponential", "schedule_options": {"rate": factor}, "warmup_epochs": 0}
     rising |= {"learning_rate": lowest, "accumulate": 1, "before": {}}
+    rising |= {"prune_from": None, "after_pruning": {}}
     recipe = recipes.recipe(recipe, **{**changes, **rising})
     check_used(data, model, changes)
     data = usable(data, model, recipe)

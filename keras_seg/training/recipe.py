@@ -74,6 +74,12 @@ class Recipe:
         before: changed fields of a preceding training that is otherwise the same, such as
             {"crop_size": (224, 224), "learning_rate": 1e-3}. The main training starts from its best
             weights.
+        prune_from: train networks of larger width first, as ContextNet's paper: 2.0 trains one of
+            twice the width, then prunes it to 1.5, 1.25 and 1 times, with a training after each.
+            Filters with the lowest L1 norm are removed, see `keras_seg.prune`. For networks given
+            by name that have a width; None to train only the network itself.
+        after_pruning: changed fields of the trainings that follow a pruning, such as
+            {"epochs": 50, "learning_rate": 1e-4}.
 
     Raises:
         ValueError: a field is out of range.
@@ -112,6 +118,8 @@ class Recipe:
     options: dict = dataclasses.field(default_factory=dict)
     freeze: str | None = None
     before: dict = dataclasses.field(default_factory=dict)
+    prune_from: float | None = None
+    after_pruning: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -123,14 +131,17 @@ class Recipe:
         for name, value in values.items():
             object.__setattr__(self, name, plain(value))
         check(self)
-        for field in self.before:
-            _check.one_of(
-                f"field of a recipe '{self.name}' in before=",
-                "field",
-                field,
-                set(values) - {"before"},
-            )
+        for name in ("before", "after_pruning"):
+            for field in getattr(self, name):
+                _check.one_of(
+                    f"field of a recipe '{self.name}' in {name}=",
+                    "field",
+                    field,
+                    set(values) - {"before", "prune_from", "after_pruning"},
+                )
         self.first()  # Raises for fields that are out of range.
+        if self.after_pruning:
+            changed(self, {**self.after_pruning, "after_pruning": {}})  # This, too.
 
     def first(self):
         """The recipe of the preceding training, or None."""

@@ -71,11 +71,19 @@ def check(recipe):
     if recipe.freeze is not None:
         _check.one_of(f"part to freeze in {subject}", "freeze", recipe.freeze, ("encoder",))
     _check.one_of("precision", "precision", recipe.precision, PRECISIONS)
+    if recipe.prune_from is not None:
+        _check.number(subject, "prune_from", recipe.prune_from, above=1)
     for name in ("label_smoothing", "averaging", "swa"):
         _check.share(subject, name, getattr(recipe, name))
     for name in ("learning_rate", "warmup_epochs", "weight_decay", "l2", "auxiliary_weight"):
         if name not in own:
             _check.number(subject, name, getattr(recipe, name), at_least=0)
+    if recipe.after_pruning and recipe.prune_from is None:
+        raise ValueError(
+            f"`{subject}` uses after_pruning with prune_from only. Received: "
+            f"after_pruning={recipe.after_pruning!r} and prune_from=None. For example, pass "
+            "prune_from=2.0, or leave after_pruning out."
+        )
     _check_averages(subject, recipe)
     _check_crop_size(subject, recipe.crop_size)
     _check_kinds(subject, recipe)
@@ -127,7 +135,14 @@ def _check_crop_size(subject, size):
 
 def _check_kinds(subject, recipe):
     """Raise unless dicts, lists and names are what they should be."""
-    for name in ("optimizer_options", "schedule_options", "loss_options", "options", "before"):
+    for name in (
+        "optimizer_options",
+        "schedule_options",
+        "loss_options",
+        "options",
+        "before",
+        "after_pruning",
+    ):
         if not isinstance(getattr(recipe, name), dict):
             raise ValueError(
                 f"`{subject}` needs {name} as a dict of arguments by name. "

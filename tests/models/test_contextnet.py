@@ -173,3 +173,29 @@ def test_mixed_precision_answers_nearly_the_same_in_float32(policy):
 def test_options_out_of_range_are_refused(name, options, words):
     with pytest.raises(ValueError, match=words):
         models.build(name, (64, 64, 3), **options)
+
+
+def test_single_branches_have_the_parameters_of_their_parts():
+    # The fusion has a depthwise kernel and two 1x1 convolutions of 128 channels, each with four
+    # values of normalization a channel: 9 * 128 + 2 * 128 * 128 + 3 * 4 * 128 = 35,456. The
+    # classifier, 128 * 19 + 19 = 2,451, is there twice.
+    context, detail = (
+        models.build("contextnet_cn14", branch=branch) for branch in ("context", "detail")
+    )
+    assert context.count_params() + detail.count_params() == 878_195 - 35_456 + 2_451
+    assert not any(layer.name.startswith("detail") for layer in context.layers)
+    assert not any(layer.name.startswith("context") for layer in detail.layers)
+    assert context.output_shape == detail.output_shape == (None, None, None, 19)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"branch": "left"}, "branch.*left"),
+        ({"branch": "detail", "auxiliary_head": True}, "auxiliary_head with both.*weight=0"),
+        ({"branch": "context", "half_resolution": True}, "half_resolution with both branches"),
+    ],
+)
+def test_options_of_branches_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build("contextnet_cn14", **options)

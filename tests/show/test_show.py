@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_seg.show import legend, overlay, save_figure, show_curves, show_predictions
+from keras_seg.show import legend, overlay, save_figure, show_curves, show_labels, show_predictions
 
 PALETTE = [(200, 0, 0), (0, 200, 0)]
 BLACK = np.zeros((4, 6, 3), np.uint8)
@@ -202,3 +202,16 @@ def test_real_pictures_can_be_shown(camvid, tmp_path):
 def test_wrong_arguments_are_refused(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_label_maps_stand_beside_the_picture_with_the_colors_of_their_classes():
+    image = np.full((8, 12, 3), 90, np.uint8)
+    maps = {"a": np.zeros((8, 12), np.uint8), "b": np.ones((8, 12), np.uint8)}
+    figure = show_labels(image, maps, ["road", "sky"], [(10, 20, 30), (200, 0, 0)])
+    assert [axes.get_title() for axes in figure.axes] == ["picture", "a", "b"]
+    drawn = [axes.images[0].get_array() for axes in figure.axes]
+    assert (drawn[0] == 90).all()
+    assert (drawn[1] == (10, 20, 30)).all()
+    assert (drawn[2] == (200, 0, 0)).all()
+    with pytest.raises(ValueError, match=r"label map must have one class id per pixel"):
+        show_labels(image, {"a": np.zeros((8, 11), np.uint8)}, ["road"])
