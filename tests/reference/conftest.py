@@ -1,4 +1,4 @@
-"""The reference networks are scripts that need torch or TensorFlow Addons; tests read only the files they wrote."""
+"""The references are scripts of other environments; tests read only the files they wrote."""
 
 collect_ignore = [
     "addons.py",
