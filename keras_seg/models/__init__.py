@@ -21,7 +21,7 @@ for _module in pkgutil.iter_modules(__path__):
 globals().update(builders())
 
 __all__ = ["Count", "Facts", "build", "facts", "has_option", "names", "options", "port"]
-__all__ += builders()
+__all__ += [*builders()]
 
 
 def names(task=None):

@@ -104,7 +104,7 @@ def show_predictions(
 
 def show_labels(
     image, labels: Mapping, class_names: Sequence[str], palette: Palette = None
-) -> Figure:
+) -> NotebookFigure:
     """Draw a picture beside several label maps of it, with one legend.
 
     Args:
@@ -219,7 +219,7 @@ def _drawn_size(handles: list[Patch], columns: int) -> tuple[float, float]:
     return extent.width / DOTS_PER_INCH, extent.height / DOTS_PER_INCH
 
 
-def _grid(rows, captions: list[str], handles: list[Patch]) -> Figure:
+def _grid(rows, captions: list[str], handles: list[Patch]) -> NotebookFigure:
     """Place panels by inches, so that nothing overlaps at any size of the pictures."""
     count = len(rows[0])
     width = count * PANEL_WIDTH + (count + 1) * GAP

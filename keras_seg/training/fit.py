@@ -111,9 +111,11 @@ def fit(
     if isinstance(model, keras.Model):
         call.weights = run_folder.weights_digest(model)
     try:
-        run = None
-        for stage in stages(recipe, model):
-            first, run = run, _trained(call, stage, tag, run)
+        *earlier, last = stages(recipe, model)
+        first = None
+        for stage in earlier:
+            first = _trained(call, stage, tag, first)
+        run = _trained(call, last, tag, first)
         if first:
             (first.folder / run_folder.START).unlink(missing_ok=True)
         if call.weights:
