@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pipelines.check.report import Report
+    from pipelines.find.splits import Group
     from pipelines.ops.example import Op
 
 
@@ -44,6 +45,7 @@ class Dataset(Examples):
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
         opened_by: its function and arguments, for `pipelines.reopen`; None if not JSON types.
+        held_out_groups: of a fold, the groups of its split "held_out"; else empty.
     """
 
     def __init__(
@@ -218,6 +220,46 @@ class Dataset(Examples):
         from pipelines.class_weights import class_weights
 
         return [float(weight) for weight in class_weights(self, method, **options)]
+
+    def folds(
+        self,
+        group: "Group | None" = None,
+        num_folds: int | None = 5,
+        split: str = "train",
+        seed: int = 0,
+    ) -> list["Dataset"]:
+        """Divide a split into folds for cross-validation, `keras_seg.cross_validate`.
+
+        Scores of pictures that resemble those of the training are too high. Pictures of one drive,
+        patient or flight belong to one group, and groups are held out as a whole.
+
+        Args:
+            group: the group of each picture: a regular expression for its path below their common
+                folder, whose first bracket (or whole match) is the group; a function of this path
+                without extension; a list in the order of `paths(split)`; "auto" for names without
+                the number at their end, such as 0001TP for 0001TP_006690.png; None for pictures
+                that are independent.
+            num_folds: how many folds, of about the same size; None for one fold per group.
+            split: the split to divide; the others are left out. Open the dataset with
+                splits=(1.0,) to divide all pictures.
+            seed: seed of the division.
+
+        Returns:
+            datasets with the splits "train" and "held_out", and an attribute `held_out_groups`.
+            Their names end with -fold1, -fold2, ...
+
+        Raises:
+            ValueError: if there is no such split, an expression does not match, or there are fewer
+                groups than folds.
+
+        >>> images, labels = np.zeros((6, 32, 32, 3), "uint8"), np.zeros((6, 32, 32), "uint8")
+        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"train": (images, labels)})
+        >>> data.folds(group=["a", "a", "b", "b", "c", "c"], num_folds=None)
+        [<Dataset 'toy-fold1': 1 classes, train=4, held_out=2>, ...]
+        """
+        from pipelines.folds import folds
+
+        return folds(self, group, num_folds, split, seed)
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":
         """Read every file, and report statistics, faults and duplicates.

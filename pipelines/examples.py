@@ -34,6 +34,7 @@ class Examples:
     notes: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     opened_by: dict[str, Any] | None = None
+    held_out_groups: tuple = ()
     _sources: dict[str, Source]
     _reading: dict[str, Any]
     _stores: "dict[str, Store]"

@@ -60,7 +60,7 @@ def branches(run, picture, layers=None):
     >>> list(found.labels)
     ['context only', 'detail only', 'all branches']
     """
-    segmenter = getattr(run, "segmenter", run)
+    segmenter = run.segmenter() if hasattr(run, "segmenter") else run
     network = segmenter.network
     layers = dict(layers or _branches_of(network))
     known = {layer.name for layer in network.layers}

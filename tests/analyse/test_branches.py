@@ -43,8 +43,16 @@ def test_other_branch_is_zero_as_if_its_last_normalization_were(name, conv):
     np.testing.assert_array_equal(found[f"{name} only"], logits.argmax(-1)[0])
 
 
-def test_all_branches_are_the_network_itself():
-    found = analyse.branches(segmenter(), picture())
+class RunOf:
+    """What `branches` uses of a run."""
+
+    def __init__(self, found):
+        self.segmenter = lambda: found
+
+
+@pytest.mark.parametrize("form", [lambda x: x, RunOf], ids=["segmenter", "run"])
+def test_all_branches_are_the_network_itself(form):
+    found = analyse.branches(form(segmenter()), picture())
     np.testing.assert_array_equal(found.labels["all branches"], segmenter()(picture()))
     assert found.labels["all branches"].dtype == np.uint8
 
