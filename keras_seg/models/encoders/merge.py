@@ -81,7 +81,7 @@ def _sum(layer, known):
         if own.shape[2:] != kernel.shape[2:]:
             return None
         kernel[inside, inside] += own
-    return [kernel.astype("float32"), bias.astype("float32")] if found else None
+    return [kernel, bias] if found else None
 
 
 def _identity(shape, depthwise):
