@@ -121,7 +121,8 @@ def test_the_code_about_training_runs(tmp_path, monkeypatch, capsys):
     folders = sorted(path.name for path in (tmp_path / "saved_models").iterdir())
     start = "contextnet_cn14_160-shapes"
     others = [f"{start}-mine", f"{start}-two", f"{start}-two-before"]
-    assert folders == [start, *others, "unet-data"]
+    folds = [f"{start}-fold{number}-groups" for number in (1, 2, 3)]
+    assert folders == [start, *folds, *others, "unet-data"]
     assert keras_seg.Run(f"saved_models/{others[1]}").settings["setup"]["recipe"]["swa"] == 0.5
     assert re.search(rf"{start}-two-before': .*\b1 epochs", capsys.readouterr().out)
     assert 1e-6 < names["found"].suggestion < 1

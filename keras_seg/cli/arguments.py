@@ -8,6 +8,7 @@ from keras_seg import __version__
 PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8")
 OUTPUTS = ("scores", "labels", "both")
+INPUT_TYPES = ("float32", "uint8")
 # The commands, and what each does.
 HELP = {
     "models": "List the architectures, or write the README's tables.",
@@ -89,6 +90,12 @@ def parser():
         choices=OUTPUTS,
         default="scores",
         help="outputs of the TFLite files: %(choices)s (default: %(default)s)",
+    )
+    export.add_argument(
+        "--input-type",
+        choices=INPUT_TYPES,
+        help="pixels that the TFLite files take: %(choices)s (default: uint8 for int8, else "
+        "float32)",
     )
     _add_data(export)
 

@@ -135,7 +135,8 @@ def export_command(options):
             print(run.export_saved_model())
         else:
             for size in options.size or [None]:
-                print(run.export_tflite(name, size=size, outputs=options.outputs))
+                kinds = {"outputs": options.outputs, "input_type": options.input_type}
+                print(run.export_tflite(name, size=size, **kinds))
 
 
 def demo_command(options):

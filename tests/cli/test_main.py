@@ -253,6 +253,23 @@ def test_the_line_on_use_can_be_pasted_whatever_the_folder(plots, tmp_path, monk
     ]  # fmt: skip
 
 
+def test_arguments_of_export_reach_the_files(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(
+        "keras_seg.run.Run.export_tflite", lambda run, mode, **rest: calls.append((mode, rest))
+    )
+    command = ["export", "contextnet_cn14-camvid", "fp16", "--size", "64x96", "32x48"]
+    assert main([*command, "--outputs", "both", "--input-type", "uint8"]) == 0
+    assert main(["export", "contextnet_cn14-camvid", "fp32"]) == 0
+    rest = {"outputs": "both", "input_type": "uint8"}
+    plain = {"outputs": "scores", "input_type": None}
+    assert calls == [
+        ("fp16", {"size": (64, 96), **rest}),
+        ("fp16", {"size": (32, 48), **rest}),
+        ("fp32", {"size": None, **plain}),
+    ]
+
+
 @pytest.mark.slow
 def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys):
     where = ["--folder", str(tmp_path), "--tag", "t", "--epochs", "1", "--batch-size", "4"]
