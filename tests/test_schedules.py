@@ -87,23 +87,19 @@ def test_schedule_survives_saving_with_its_optimizer(schedule):
     assert rates(again, [0, 4, 20]) == rates(schedule, [0, 4, 20])
 
 
-def test_period_factor_below_one_is_refused():
-    with pytest.raises(
-        ValueError,
-        match=r"period_factor to be a finite number of at least 1. Received: period_factor=0",
-    ):
-        schedules.CosineRestarts(0.1, 10, period_factor=0.5)
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: schedules.Poly(0.1, 0), "`Poly` needs decay_steps"),
         (lambda: schedules.Exponential(0.1, 0), "`Exponential` needs steps_per_epoch"),
         (lambda: schedules.CosineRestarts(0.1, 0), "`CosineRestarts` needs period_steps"),
+        (
+            lambda: schedules.CosineRestarts(0.1, 10, period_factor=0.5),
+            r"period_factor to be a finite number of at least 1. Received: period_factor=0",
+        ),
     ],
 )
-def test_lengths_below_one_step_are_refused(make, words):
+def test_lengths_and_factors_below_one_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
 
