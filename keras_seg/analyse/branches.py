@@ -84,13 +84,14 @@ def branches(run, picture, layers=None):
 
 
 def _branches_of(network):
-    """The branches of a network by definition."""
-    found = models.facts(network.name).branches if network.name in models.names() else ()
+    """The branches of a network by definition, found by their layers: names of models vary."""
+    known = {layer.name for layer in network.layers}
+    defined = {name: dict(models.facts(name).branches) for name in models.names()}
+    found = [x for x in defined.values() if x and known.issuperset(x.values())]
     if not found:
-        some = [name for name in models.names() if models.facts(name).branches]
         raise ValueError(
             "`branches` needs a network with branches that are fused. Received: "
             f"'{network.name}'. Pass layers={{'context': '<name of a layer>', ...}}, or use one of "
-            f"{some}."
+            f"{[name for name, branches in defined.items() if branches]}."
         )
-    return found
+    return max(found, key=len)

@@ -8,6 +8,7 @@ import pytest
 
 import keras_seg
 from keras_seg import analyse, models
+from keras_seg.find_run import find_run
 
 NAMES = [name for name in models.names() if models.facts(name).branches]
 
@@ -43,18 +44,22 @@ def test_other_branch_is_zero_as_if_its_last_normalization_were(name, conv):
     np.testing.assert_array_equal(found[f"{name} only"], logits.argmax(-1)[0])
 
 
-class RunOf:
-    """What `branches` uses of a run."""
-
-    def __init__(self, found):
-        self.segmenter = lambda: found
-
-
-@pytest.mark.parametrize("form", [lambda x: x, RunOf], ids=["segmenter", "run"])
-def test_all_branches_are_the_network_itself(form):
-    found = analyse.branches(form(segmenter()), picture())
+def test_all_branches_are_the_network_itself():
+    found = analyse.branches(segmenter(), picture())
     np.testing.assert_array_equal(found.labels["all branches"], segmenter()(picture()))
     assert found.labels["all branches"].dtype == np.uint8
+
+
+def test_branches_of_a_trained_network_and_of_its_run():
+    segment = keras_seg.load("contextnet_cn14-camvid")
+    found = analyse.branches(segment, picture())
+    np.testing.assert_array_equal(found.labels["all branches"], segment(picture()))
+    again = analyse.branches(keras_seg.Run(find_run("contextnet_cn14-camvid")), picture())
+    assert (
+        list(again.labels) == list(found.labels) == ["context only", "detail only", "all branches"]
+    )
+    for title, labels in found.labels.items():
+        np.testing.assert_array_equal(again.labels[title], labels)
 
 
 @pytest.mark.parametrize("name", NAMES)
