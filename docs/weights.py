@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import keras  # noqa: E402
 import pandas as pd  # noqa: E402
+from _authors import CASES, compared  # noqa: E402
 from _weights import PORTS, difference, module, pixels, port_cases, ported, random_source  # noqa: E402
 
 from keras_seg import models  # noqa: E402
@@ -34,6 +35,10 @@ def cases():
         stored = json.loads((PORTS / f"{case}.json").read_text())
         row = (stored["ours"], stored["package"], stored["theirs"])
         found[row] = lambda case=case: _port_difference(case)
+    for case, about in CASES.items():
+        found[about.name, "repository", about.source] = lambda case=case: difference(
+            *compared(case)
+        )
     return found
 
 

@@ -90,5 +90,8 @@ def ported(case):
     """Our network with a stored case's weights, the images and the package's logits."""
     stored = json.loads((PORTS / f"{case}.json").read_text())
     weights = rule.weights(stored["shapes"], stored["scale"])
-    model = models.port(stored["ours"], weights, stored["package"])
+    options, step = stored.get("options", {}), stored.get("step", 1)
+    model = models.port(stored["ours"], weights, stored["package"], **options)
+    if step > 1:  # Every few pixels of the logits are stored.
+        model = keras.Model(model.input, model.output[:, ::step, ::step])
     return model, rule.image(stored["side"]), np.array(stored["logits"])

@@ -61,10 +61,10 @@ def _segmenters():
     """Rows of cells, the first one with titles."""
     titles = (
         "architecture", "parameters", "in the paper", "output stride", "multiply-adds",
-        "TFLite fp16", "time", "published mean IoU", "ours", "paper",
+        "TFLite fp16", "time", "compared with", "published mean IoU", "ours", "paper",
     )  # fmt: skip
     rows: list[tuple] = [titles]
-    costs_of, results = costs("segmentation"), _results()
+    costs_of, results, compared = costs("segmentation"), _results(), pd.read_csv(COMPARED)
     for name in models.names("segmentation"):
         facts = models.facts(name)
         cost = costs_of.loc[name] if name in costs_of.index else {}
@@ -75,6 +75,7 @@ def _segmenters():
             _short(cost.get("macs")),
             _short(cost.get("tflite_bytes"), "B"),
             _milliseconds(cost.get("tflite_ms")),
+            _compared(compared[compared["network"] == name]),
             _scores(facts),
             "; ".join(results.get(name, [])),
             _paper(facts.paper),
@@ -133,10 +134,13 @@ def _results():
 
 
 def _compared(rows):
-    """The packages whose network was compared, with the largest difference."""
+    """The packages and repositories whose network was compared, with the largest difference."""
     if rows.empty:
         return ""
-    packages = sorted(rows["package"].replace("timm_tf", "timm").unique())
+    places = rows["package"].where(
+        rows["package"] != "repository", rows["theirs"].str.split().str[0]
+    )
+    packages = sorted(places.replace("timm_tf", "timm").unique())
     return f"{', '.join(packages)}: {rows['difference'].max():.0e}"
 
 

@@ -37,6 +37,7 @@ class Options(NamedTuple):
     dilations: tuple = (2, 4, 8, 16)
     dropout_rate: float = 0.3
     first_dropout_rate: float = 0.03
+    bn_epsilon: float = BN_EPSILON
     input_range: str = "unit"
 
 
@@ -81,6 +82,7 @@ def erfnet(image, num_classes, options):
         dropout_rate: share of channels dropped at the end of the encoder's dilated blocks while
             training, 0..1.
         first_dropout_rate: the same for its blocks at a quarter of the size.
+        bn_epsilon: epsilon of batch normalization, added to the variance.
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
@@ -98,34 +100,36 @@ def erfnet(image, num_classes, options):
     _check_options(options)
     first, second, third = (max(4, round(options.width * c)) for c in (16, 64, 128))
     quarter, rounds, up_quarter, up_half = options.blocks
+    epsilon = options.bn_epsilon
     x = normalized(image, options.input_range, "")
-    half = x = downsampler(x, max(first, image.shape[-1] + 1), "down1")
-    x = downsampler(x, max(second, first + 1), "down2")
+    half = x = downsampler(x, max(first, image.shape[-1] + 1), "down1", epsilon)
+    x = downsampler(x, max(second, first + 1), "down2", epsilon)
     for number in range(1, quarter + 1):
-        x = factorized_block(x, f"block2_{number}", dropout_rate=options.first_dropout_rate)
+        x = factorized_block(x, f"block2_{number}", 1, options.first_dropout_rate, epsilon)
     fine = x
-    x = downsampler(x, max(third, second + 1), "down3")
+    x = downsampler(x, max(third, second + 1), "down3", epsilon)
     for number in range(1, rounds + 1):
         for dilation in options.dilations:
             name = f"block3_{number}_dilation{dilation}"
-            x = factorized_block(x, name, dilation, options.dropout_rate)
+            x = factorized_block(x, name, dilation, options.dropout_rate, epsilon)
     for level, (reference, filters, count) in enumerate(
         ((fine, second, up_quarter), (half, first, up_half)), start=1
     ):
         x = enlarging_conv(x, filters, reference, f"up{level}")
-        x = batch_norm(x, f"up{level}", epsilon=BN_EPSILON)
+        x = batch_norm(x, f"up{level}", epsilon=epsilon)
         for number in range(1, count + 1):
-            x = factorized_block(x, f"up{level}_{number}")
+            x = factorized_block(x, f"up{level}_{number}", epsilon=epsilon)
     return enlarging_logits(x, num_classes, image)
 
 
-def downsampler(x, filters, name):
+def downsampler(x, filters, name, epsilon=BN_EPSILON):
     """Half the size: a strided convolution beside a max pooling, batch normalization, ReLU.
 
     Args:
         x: KerasTensor (b, h, w, c).
         filters: channels out, more than c.
         name: prefix of the layers' names.
+        epsilon: of batch normalization.
 
     Returns:
         KerasTensor (b, ceil(h / 2), ceil(w / 2), filters).
@@ -137,10 +141,10 @@ def downsampler(x, filters, name):
     new = conv(x, filters - x.shape[-1], 3, f"{name}_conv", (2, 1), use_bias=True)
     pooled = layers.MaxPooling2D(2, padding="same", name=f"{name}_pool")(x)
     x = layers.Concatenate(name=f"{name}_concat")([new, pooled])
-    return batch_norm(x, name, epsilon=BN_EPSILON)
+    return batch_norm(x, name, epsilon=epsilon)
 
 
-def factorized_block(x, name, dilation=1, dropout_rate=0.0):
+def factorized_block(x, name, dilation=1, dropout_rate=0.0, epsilon=BN_EPSILON):
     """The paper's non-bottleneck-1D: 3x1, 1x3, and both again with dilation; the input is added.
 
     Args:
@@ -148,6 +152,7 @@ def factorized_block(x, name, dilation=1, dropout_rate=0.0):
         name: prefix of the layers' names.
         dilation: dilation in pixels of the second pair.
         dropout_rate: share of channels dropped while training, 0..1.
+        epsilon: of batch normalization.
 
     Returns:
         KerasTensor of the input's shape.
@@ -162,7 +167,7 @@ def factorized_block(x, name, dilation=1, dropout_rate=0.0):
         inside = conv(inside, filters, (3, 1), f"{part}_vertical", step, use_bias=True)
         inside = layers.Activation("relu", name=f"{part}_vertical_relu")(inside)
         inside = conv(inside, filters, (1, 3), f"{part}_horizontal", step, use_bias=True)
-        inside = batch_norm(inside, part, "relu" if number == 1 else None, BN_EPSILON)
+        inside = batch_norm(inside, part, "relu" if number == 1 else None, epsilon)
     if dropout_rate:
         inside = layers.SpatialDropout2D(dropout_rate, name=f"{name}_dropout")(inside)
     x = layers.Add(name=f"{name}_add")([x, inside])
@@ -174,6 +179,7 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.share(name, "first_dropout_rate", options.first_dropout_rate)
+    _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     what = "blocks of the encoder, rounds of dilated ones, and blocks of the decoder"
     _check.stage_counts(name, "blocks", options.blocks, 4, what, (5, 2, 2, 2))
     count = len(options.dilations) if isinstance(options.dilations, tuple | list) else 1

@@ -6,7 +6,8 @@ J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks for Semantic Seg
 What differs from the authors' Caffe files (github.com/shelhamer/fcn.berkeleyvision.org):
 - They pad the image with 100 zeros, so that fc6 can be a 7x7 convolution without padding, and
   crop the logits. Here fc6 is padded, and the image is mirrored at the lower right up to a multiple
-  of 32 pixels: every score is aligned with its pixels.
+  of 32 pixels: every score is aligned with its pixels. `padding="image"` is the authors' way, which
+  their weights need: with it, the logits are those of their files.
 - Their deconvolutions are fixed bilinear kernels (learning rate 0), with zeros between
   different classes. The same applies here, and they do not count as trainable; `learn_upsampling`
   trains them.
@@ -50,6 +51,7 @@ class Options(NamedTuple):
     dense_units: int = 4096
     dropout_rate: float = 0.5
     at_once: bool = False
+    padding: str = "maps"
     learn_upsampling: bool = False
 
 
@@ -100,6 +102,8 @@ def fcn(image, num_classes, options):
         dense_units: channels of the two hidden layers after VGG.
         dropout_rate: share of their values dropped while training, 0..1.
         at_once: whether to scale finer maps, for a training of all scores from the beginning.
+        padding: "maps" for zeros around each map, or "image" for 100 zeros around the image, as
+            in the authors' files; for VGG with output stride 32.
         learn_upsampling: whether to train the deconvolutions, which are initialized as bilinear.
 
     Returns:
@@ -114,6 +118,8 @@ def fcn(image, num_classes, options):
     (None, 64, 96, 11)
     """
     _check_options(options)
+    if options.padding == "image":
+        return on_padded_image(image, num_classes, options)
     vgg = options.encoder.startswith("vgg")
     finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
     whole = MirrorPadding2D(multiple=32, name="pad")(image)
@@ -122,15 +128,8 @@ def fcn(image, num_classes, options):
     x = _scores(x, num_classes, "score32", "he_normal")
     reached = min(32, options.output_stride)
     for reduction in finer:
-        skip = maps[reduction]
-        if vgg:  # Its last map of each size is taken before a pooling, the paper's after it.
-            step = 2 if reduction <= options.output_stride else 1
-            skip = layers.MaxPooling2D(2, step, padding="same", name=f"pool{reduction}")(
-                maps[reduction // 2]
-            )
-        if options.at_once:
-            skip = layers.Rescaling(AT_ONCE[reduction], name=f"scale{reduction}")(skip)
-        skip = _scores(skip, num_classes, f"score{reduction}", "zeros")
+        step = 2 if reduction <= options.output_stride else 1
+        skip = _pooled_scores(maps, reduction, num_classes, step if vgg else 0, options)
         aim = min(reduction, options.output_stride)
         x = deconvolution(x, reached // aim, f"enlarge{reduction}", options)
         # The maps of some encoders are one pixel smaller than the image divided by the reduction.
@@ -138,6 +137,46 @@ def fcn(image, num_classes, options):
         x, reached = layers.Add(name=f"add{reduction}")([x, skip]), aim
     x = deconvolution(x, reached, "enlarge", options, dtype="float32")
     x = ResizeLike(name="fit", dtype="float32")([x, whole])
+    return CropLike(name="logits", dtype="float32")([x, image])
+
+
+# Pixels that are cropped above and left of the skips and of the logits, from the authors' files.
+_OFFSETS = {16: 5, 8: 9}
+_LAST_OFFSETS = {32: 19, 16: 27, 8: 31}
+
+
+def on_padded_image(image, num_classes, options):
+    """The authors' form: 100 zeros around the image, no padding of fc6, cropped scores.
+
+    Args:
+        image: KerasTensor (b, h, w, c).
+        num_classes: channels of the logits.
+        options: `Options`.
+
+    Returns:
+        KerasTensor of logits (b, h, w, num_classes).
+
+    >>> import keras
+    >>> tiny = {"width": 0.125, "blocks": (1, 1, 1, 1, 1)}
+    >>> options = Options(8, encoder_options=tiny, dense_units=16, padding="image")
+    >>> on_padded_image(keras.Input((33, 64, 3)), 5, options).shape
+    (None, 33, 64, 5)
+    """
+    finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
+    inside = {**(options.encoder_options or {}), "first_padding": 100}
+    options = options._replace(encoder_options=inside)
+    maps = encoder_maps(f"fcn{options.finest}s", image, options, _needed(True, finer))
+    x = _scores(dense_convolutions(maps[32], options), num_classes, "score32", "he_normal")
+    for reduction in finer:
+        x = deconvolution(x, 2, f"enlarge{reduction}", options)
+        skip = _pooled_scores(maps, reduction, num_classes, 2, options)
+        border = ((_OFFSETS[reduction], 0), (_OFFSETS[reduction], 0))
+        skip = layers.Cropping2D(border, name=f"crop{reduction}")(skip)
+        skip = CropLike(name=f"fit{reduction}")([skip, x])
+        x = layers.Add(name=f"add{reduction}")([x, skip])
+    x = deconvolution(x, options.finest, "enlarge", options, dtype="float32")
+    border = ((_LAST_OFFSETS[options.finest], 0),) * 2
+    x = layers.Cropping2D(border, name="fit", dtype="float32")(x)
     return CropLike(name="logits", dtype="float32")([x, image])
 
 
@@ -149,7 +188,7 @@ def dense_convolutions(x, options):
         options: `Options`.
 
     Returns:
-        KerasTensor (b, h, w, dense_units).
+        KerasTensor (b, h, w, dense_units); 6 pixels less on both axes without padding.
 
     >>> import keras
     >>> dense_convolutions(keras.Input((2, 3, 8)), Options(dense_units=16)).shape
@@ -159,7 +198,7 @@ def dense_convolutions(x, options):
         x = layers.Conv2D(
             options.dense_units,
             kernel_size,
-            padding="same",
+            padding="same" if options.padding == "maps" else "valid",
             activation="relu",
             kernel_initializer="he_normal",
             name=name,
@@ -180,7 +219,7 @@ def deconvolution(x, stride, name, options, dtype=None):
         dtype: data type of the layer; None for the policy's.
 
     Returns:
-        KerasTensor (b, stride * h, stride * w, c).
+        KerasTensor (b, stride * h, stride * w, c); stride pixels more without padding.
 
     >>> import keras
     >>> deconvolution(keras.Input((2, 3, 5)), 8, "enlarge", Options()).shape
@@ -192,13 +231,23 @@ def deconvolution(x, stride, name, options, dtype=None):
         x.shape[-1],
         2 * stride - stride % 2,
         stride,
-        padding="same",
+        padding="same" if options.padding == "maps" else "valid",
         use_bias=False,
         kernel_initializer=Bilinear(),
         trainable=options.learn_upsampling,
         dtype=dtype,
         name=name,
     )(x)
+
+
+def _pooled_scores(maps, reduction, num_classes, step, options):
+    """Scores of a finer map. VGG's is pooled first: it is taken before a pooling, not after it."""
+    skip = maps[reduction // 2 if step else reduction]
+    if step:
+        skip = layers.MaxPooling2D(2, step, padding="same", name=f"pool{reduction}")(skip)
+    if options.at_once:
+        skip = layers.Rescaling(AT_ONCE[reduction], name=f"scale{reduction}")(skip)
+    return _scores(skip, num_classes, f"score{reduction}", "zeros")
 
 
 def _scores(x, num_classes, name, kernel_initializer):
@@ -220,3 +269,11 @@ def _check_options(options):
         )
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.positive_integer(name, "dense_units", options.dense_units)
+    _check.one_of(f"padding of `{name}`", "padding", options.padding, ("maps", "image"))
+    vgg = str(options.encoder).startswith("vgg")
+    if options.padding == "image" and not (vgg and options.output_stride == 32):
+        raise ValueError(
+            f"`{name}` needs VGG with output stride 32 for padding='image', the authors' 100 zeros "
+            f"around the image. Received: encoder={options.encoder!r}, "
+            f"output_stride={options.output_stride!r}. Leave padding at 'maps'."
+        )

@@ -9,7 +9,9 @@ differs from the paper's text and figure 2 in places:
 - The branches for the image at a half and at a quarter are merged: the half-size image passes the
   network up to the first block of the third stage, and its map is then halved.
 - Images and maps are halved by taking every second pixel.
-- The pyramid has no convolutions: its averages are added to the map.
+- The pyramid has no convolutions: its averages are added to the map. The file's windows, for
+  images of 1025x2049 pixels, overlap: 8x15 pixels every 5x10 for the grid of 6x6. Here, as in
+  PSPNet, they are those of adaptive pooling.
 - The cascade's heads are a 1x1 convolution each, and read the maps after their enlargement; the
   authors' training file is not public, and all ports do the same.
 The authors' images have 32n + 1 pixels; here they have any size.

@@ -8,17 +8,23 @@ convolutions have biases and batch normalization; poolings round sizes up; SegNe
 has no ReLU. Not included: the local normalization of SegNet-Basic's pixels; the batch
 normalization after the first convolution replaces it.
 
+With `encoder="resnet50"` or any other classifier, the decoder has the same form: each map is given
+the channels of the next finer one and unpooled to the positions of its maxima. The finer maps'
+values are not used. With "vgg16" these are the paper's poolings.
+
 With dropout, `dropout_rate=0.5`, it is Bayesian SegNet (A. Kendall et al., arXiv 1511.02680):
 after the poolings and the decoders of all levels but the first two.
 `keras_seg.Segmenter` draws samples from it to estimate the uncertainty.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.layers import MaxPoolingIndices2D, MaxUnpooling2D
+from keras_seg.layers import MaxPoolingIndices2D, MaxUnpooling2D, ResizeLike
+from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.blocks import batch_norm, conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.registry import Count, Variant, architecture
@@ -43,6 +49,11 @@ class Options(NamedTuple):
     basic: bool = False
     dropout_rate: float = 0.0
     input_range: str = "symmetric"
+    encoder: str | None = None
+    encoder_weights: str | None = None
+    encoder_options: Mapping | None = None
+    freeze: str | None = None
+    output_stride: int = 32
 
 
 VARIANTS = (
@@ -99,6 +110,14 @@ def segnet(image, num_classes, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
+        encoder: name of a classifier that takes the place of the encoder, see
+            `keras_seg.models.names("classification")`; `blocks`, `filters`, `basic` and
+            `input_range` are then not used.
+        encoder_weights: None for random ones, "imagenet", or the path of a file.
+        encoder_options: options of the encoder in place of its defaults.
+        freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
+            training, or None.
+        output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
@@ -112,6 +131,9 @@ def segnet(image, num_classes, options):
     (None, 64, 96, 11)
     """
     _check_options(options)
+    if options.encoder is not None:
+        maps = encoder_maps("segnet", image, options)
+        return on_encoder(maps, image, num_classes, options)
     x = normalized(image, options.input_range, "")
     poolings = []
     for level, (count, filters) in enumerate(
@@ -132,6 +154,47 @@ def segnet(image, num_classes, options):
     return layers.Conv2D(num_classes, kernel_size, padding="same", dtype="float32", name="logits")(
         x
     )
+
+
+def on_encoder(maps, image, num_classes, options):
+    """The decoder for an encoder: from the coarsest map to the image's size.
+
+    If the encoder has no map of a size, the map is only enlarged by two.
+
+    Args:
+        maps: KerasTensors by reduction.
+        image: KerasTensor (b, h, w, c).
+        num_classes: channels of the logits.
+        options: `Options`.
+
+    Returns:
+        KerasTensor of logits (b, h, w, num_classes).
+
+    >>> import keras
+    >>> maps, options = {2: keras.Input((5, 4, 8)), 4: keras.Input((3, 2, 9))}, Options()
+    >>> on_encoder(maps, keras.Input((9, 8, 3)), 6, options).shape
+    (None, 9, 8, 6)
+    """
+    x = maps[max(maps)]
+    for reduction in (16, 8, 4, 2, 1):
+        name, finer = f"decoder{reduction}", maps.get(reduction)
+        if reduction >= max(maps):
+            continue
+        filters = x.shape[-1] if finer is None else finer.shape[-1]
+        x = convolutions(x, (filters,), f"{name}_before", options, relu=True)
+        if finer is not None and reduction < options.output_stride:
+            indices = MaxPoolingIndices2D(name=f"{name}_indices")(finer)
+            # Some encoders' maps are a pixel smaller than half of the finer ones.
+            x = ResizeLike("nearest", name=f"{name}_fit")([x, indices])
+            x = MaxUnpooling2D(name=f"{name}_unpool")([x, indices, finer])
+        elif reduction == 1:
+            x = ResizeLike("nearest", name=f"{name}_enlarge")([x, image])
+        elif finer is None:
+            x = layers.UpSampling2D(2, name=f"{name}_enlarge")(x)
+        x = convolutions(x, (filters,), name, options, relu=True)
+        if options.dropout_rate and reduction >= 4:
+            x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
+    return layers.Conv2D(num_classes, 3, padding="same", dtype="float32", name="logits")(x)
 
 
 def convolutions(x, widths, name, options, relu):

@@ -23,6 +23,7 @@ from keras_seg import _check
 from keras_seg.layers import CropLike, MirrorPadding2D, ResizeLike
 from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.blocks import batch_norm, conv
+from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.registry import Count, Variant, architecture
 
 PAPER = (
@@ -42,6 +43,7 @@ class Options(NamedTuple):
     padding: str = "mirror"
     normalization: bool = False
     dropout_rate: float = 0.5
+    input_range: str = "symmetric"
     encoder: str | None = None
     encoder_weights: str | None = None
     encoder_options: Mapping | None = None
@@ -93,6 +95,9 @@ def unet(image, num_classes, options):
             around each map.
         normalization: whether batch normalization replaces the biases of the 3x3 convolutions.
         dropout_rate: share of values dropped at the coarsest level while training, 0..1.
+        input_range: range that pixels 0..255 are converted to, without an encoder: "unit" for
+            0..1, "symmetric" for -1..1, "caffe" to subtract ImageNet's means, "torch" to also
+            divide by the standard deviations.
         encoder: name of a classifier whose maps are the contracting path, see
             `keras_seg.models.names("classification")`; `filters`, `padding` and `normalization`
             are then not used.
@@ -121,7 +126,7 @@ def unet(image, num_classes, options):
     if options.encoder is not None:
         maps = encoder_maps("unet", image, options)
         return on_encoder(maps, image, num_classes, options)
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalize")(image)
+    x = normalized(image, options.input_range, "")
     if options.padding == "mirror":
         x = mirrored(x, len(options.filters) - 1)
     skips = []

@@ -1,11 +1,15 @@
 """The optimizer of a recipe: its learning rate, and which weights are decayed and how."""
 
+import logging
+import re
+
 import keras
 
 from keras_seg import _check, schedules
 from keras_seg.training.accumulate import RatePerUpdate
 from keras_seg.training.recipe import OPTIMIZERS
 
+log = logging.getLogger("keras_seg")
 SCHEDULE_OPTIONS = {
     "constant": ("warmup_steps",),
     "poly": ("warmup_steps", "power"),
@@ -39,7 +43,11 @@ def optimizer(recipe, model, steps_per_epoch):
         horizon = max(recipe.averaging * recipe.epochs * steps_per_epoch, 1.0)
         config |= {"use_ema": True, "ema_momentum": 1 - 1 / horizon}
     excluded = list(_excluded(model, recipe.no_decay))
-    made = (with_l2(kind) if recipe.l2 else kind).from_config(config)
+    kind = with_l2(kind) if recipe.l2 else kind
+    kind = with_rate_factors(kind) if recipe.rate_factors else kind
+    made = kind.from_config(config)
+    if recipe.rate_factors:
+        made.rate_factors = _factors(model, recipe)
     made.exclude_from_weight_decay(var_list=excluded)
     if recipe.l2:
         made.l2, made.l2_excluded = recipe.l2, frozenset(map(id, excluded))
@@ -101,6 +109,50 @@ def with_l2(kind):
 
     more = {"apply": apply, "l2": 0.0, "l2_excluded": frozenset()}
     return type(kind)(kind.__name__, (kind,), more)
+
+
+def with_rate_factors(kind):
+    """A class of optimizers that multiplies the learning rate of some weights.
+
+    Args:
+        kind: a class of `keras.optimizers.Optimizer`.
+
+    Returns:
+        a subclass. Set `rate_factors`, the factor by the id of a weight; others have 1.
+
+    >>> sgd = with_rate_factors(keras.optimizers.SGD)(0.1)
+    >>> weights = [keras.Variable([1.0]), keras.Variable([1.0])]
+    >>> sgd.rate_factors = {id(weights[1]): 10.0}
+    >>> sgd.apply([keras.ops.ones(1), keras.ops.ones(1)], weights)
+    >>> [round(float(weight[0]), 4) for weight in weights]  # 1 - 0.1 and 1 - 10 * 0.1
+    [0.9, 0.0]
+    """
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        groups = {}
+        for grad, weight in zip(grads, trainable_variables, strict=True):
+            groups.setdefault(self.rate_factors.get(id(weight), 1.0), []).append((grad, weight))
+        for factor, pairs in groups.items():
+            kind._backend_update_step(
+                self, *map(list, zip(*pairs, strict=True)), learning_rate * factor
+            )
+
+    more = {"_backend_update_step": _backend_update_step, "rate_factors": {}}
+    return type(kind)(kind.__name__, (kind,), more)
+
+
+def _factors(model, recipe):
+    """The factor of the learning rate by the id of a weight; the first pattern that matches."""
+    found, left = {}, set(recipe.rate_factors)
+    for weight in model.trainable_variables:
+        for pattern, factor in recipe.rate_factors.items():
+            if re.search(pattern, weight.path):
+                found[id(weight)] = float(factor)
+                left.discard(pattern)
+                break
+    for pattern in sorted(left):
+        log.warning("rate_factors: no weight of the network has a path like %r.", pattern)
+    return found
 
 
 def _excluded(model, kinds):

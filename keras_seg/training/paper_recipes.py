@@ -4,9 +4,9 @@ Numbers come from the papers and from their authors' files, which are named. Val
 open are explained beside each recipe. All of them count iterations where recipes count epochs: the
 number of epochs is iterations * batch size / pictures of the authors' data set.
 
-Not supported by recipes, although some authors use it: other learning rates for some layers (10
-times for new layers, a tenth for the encoder, twice for biases), and a training of the encoder
-alone before the decoder is appended.
+Learning rates of some layers differ where the authors' files say so: twice for biases in FCN and
+SegNet, ten times behind the encoder in DeepLab-v2 and PSPNet. Not supported by recipes, although
+ENet's and ERFNet's authors do it: a training of the encoder alone before the decoder is appended.
 
 How decay is meant: Caffe's `weight_decay` c and that of PyTorch's SGD and Adam add c * w to the
 gradient, and TensorFlow's slim penalizes c / 2 * sum(w ** 2): l2=c for all. PyTorch decays every
@@ -100,6 +100,7 @@ PAPERS = (
         schedule="constant",
         l2=5e-4,
         no_decay=("bias",),
+        rate_factors={"/bias$": 2},
         class_weights={"method": "median"},
         auxiliary_weight=0.0,
         **_SGD,
@@ -108,7 +109,7 @@ PAPERS = (
     # 1e-12 and 1e-14 in staged training). Its rate of 1e-10 is for the sum of the loss over a
     # picture, some 500x375 = 187,500 pixels; of the mean, as here, it is 1.875e-5, and the decay of
     # 5e-4 beside a sum is 5e-4 / 187,500 beside a mean. 100,000 pictures of the 8,498 of SBD are
-    # 12 epochs. Section 4.3: augmentation made no difference.
+    # 12 epochs. Section 4.3: augmentation made no difference. Biases have twice the rate.
     Recipe(
         "fcn",
         epochs=12,
@@ -118,11 +119,12 @@ PAPERS = (
         learning_rate=1e-10 * 187_500,
         schedule="constant",
         l2=5e-4 / 187_500,
+        rate_factors={"/bias$": 2},
         auxiliary_weight=0.0,
     ),
     # Chen et al. 2018 (DeepLab-v2), section 4.1, with the numbers of the authors' Caffe solver as
     # deeplab-pytorch has them (configs/voc12.yaml): 20,000 iterations of 10 of 10,582 pictures are
-    # 19 epochs.
+    # 19 epochs. The classifiers have ten times the rate, their biases twice that.
     Recipe(
         "deeplab_v2",
         epochs=19,
@@ -131,6 +133,7 @@ PAPERS = (
         augmentation=(("random_scale_crop", {"low": 0.5, "high": 1.5}), ("random_flip", {})),
         learning_rate=2.5e-4,
         l2=5e-4,
+        rate_factors={"^aspp.*/bias$": 20, "^aspp": 10},
         auxiliary_weight=0.0,
         **_SGD,
         **_POLY,
@@ -152,7 +155,8 @@ PAPERS = (
         **_POLY,
     ),
     # Zhao et al. 2017, section 5.1, and the authors' configuration for Cityscapes (semseg,
-    # config/cityscapes/cityscapes_pspnet101.yaml).
+    # config/cityscapes/cityscapes_pspnet101.yaml). Layers behind the encoder have ten times the
+    # rate (semseg, tool/train.py).
     Recipe(
         "pspnet",
         epochs=200,
@@ -166,6 +170,7 @@ PAPERS = (
         learning_rate=0.01,
         l2=1e-4,
         no_decay=(),
+        rate_factors={"^(pyramid|head|logits|aux_)": 10},
         auxiliary_weight=0.4,
         **_SGD,
         **_POLY,

@@ -43,6 +43,9 @@ class Recipe:
         no_decay: weights that are excluded from both: "vectors" (of fewer than two dimensions:
             biases, scales and offsets of normalization), "bias" (biases and offsets alone),
             "depthwise" (kernels of depthwise convolutions).
+        rate_factors: factors of the learning rate by pattern of the weights' paths, such as
+            {"^(?!encoder_)": 10} for all but an encoder's; the first pattern that is found in a
+            path is used. Decoupled weight decay keeps the rate without the factor.
         loss: a name of `keras_seg.losses.names()`; or pairs (weight, name) for a weighted sum; or a
             Keras loss, which is used without the three fields below.
         loss_options: further arguments of a loss given by name.
@@ -102,6 +105,7 @@ class Recipe:
     weight_decay: float | None = 0.0
     l2: float = 0.0
     no_decay: tuple = ("vectors",)
+    rate_factors: dict = dataclasses.field(default_factory=dict)
     loss: str | tuple | keras.losses.Loss = "cross_entropy"
     loss_options: dict = dataclasses.field(default_factory=dict)
     label_smoothing: float = 0.0

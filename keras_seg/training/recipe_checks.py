@@ -1,5 +1,7 @@
 """Checks of the fields of a recipe."""
 
+import re
+
 import keras
 import numpy as np
 
@@ -22,6 +24,7 @@ OPTIMIZER_FIELDS = {
     "warmup_epochs": None,
     "weight_decay": None,
 }
+DICTS = ("optimizer_options", "schedule_options", "rate_factors", "loss_options", "options")
 LOSS_FIELDS = {"loss_options": {}, "label_smoothing": 0.0, "class_weights": None}
 
 
@@ -135,6 +138,7 @@ def _check_crop_size(subject, size):
 
 def _check_kinds(subject, recipe):
     """Raise unless dicts, lists and names are what they should be."""
+<<<<<<< HEAD
     for name in (
         "optimizer_options",
         "schedule_options",
@@ -143,11 +147,15 @@ def _check_kinds(subject, recipe):
         "before",
         "after_pruning",
     ):
+=======
+    for name in (*DICTS, "before"):
+>>>>>>> ec33728 (Segmentation networks against their authors' files: FCN, SegNet, ICNet, PSPNet, ENet, ERFNet, Fast-SCNN, U-Net, DeepLab v3+; port reads authors' state dicts; learning rates by layer; SegNet on any encoder; notebook on choosing)
         if not isinstance(getattr(recipe, name), dict):
             raise ValueError(
                 f"`{subject}` needs {name} as a dict of arguments by name. "
                 f"Received: {name}={getattr(recipe, name)!r}. Pass {{}} for none."
             )
+    _check_rate_factors(subject, recipe.rate_factors)
     ops = recipe.augmentation
     pairs = isinstance(ops, tuple | list) and all(callable(op) or _is_pair(op) for op in ops)
     if not pairs:
@@ -168,6 +176,19 @@ def _check_kinds(subject, recipe):
             f"`{subject}` needs no_decay as a list of kinds of weights, some of {list(NO_DECAY)}. "
             f"Received: no_decay={kinds!r}. Pass [] to decay all weights."
         )
+
+
+def _check_rate_factors(subject, factors):
+    """Raise unless patterns have numbers."""
+    for pattern, factor in factors.items():
+        _check.number(subject, f"rate_factors[{pattern!r}]", factor, at_least=0)
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"`{subject}` needs regular expressions as keys of rate_factors. Received: "
+                f"{pattern!r} ({error}). For example, pass {{'bias$': 2}}."
+            ) from error
 
 
 def _is_pair(op):

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from _authors import CASES
 from _weights import PORTS, port_cases
 
 from keras_seg import models
@@ -62,7 +63,7 @@ def test_multiply_accumulates_are_the_published_ones(name, published):
     assert table.costs().loc[name, "macs"] / 1e9 == pytest.approx(published, rel=3e-3)
 
 
-def test_every_comparison_with_a_package_has_its_row_and_is_close():
+def test_every_comparison_has_its_row_and_is_close():
     compared = pd.read_csv(table.COMPARED).set_index(["network", "package", "theirs"])
     wanted = {
         (name, "keras.applications", models.facts(name).imagenet)
@@ -72,6 +73,7 @@ def test_every_comparison_with_a_package_has_its_row_and_is_close():
     for case in port_cases():
         stored = json.loads((PORTS / f"{case}.json").read_text())
         wanted.add((stored["ours"], stored["package"], stored["theirs"]))
+    wanted |= {(case.name, "repository", case.source) for case in CASES.values()}
     assert set(compared.index) == wanted
     assert (compared["difference"] <= 1e-4).all()
 
@@ -89,3 +91,8 @@ def test_cells_of_a_classifier():
     # 64 x 3 x 9 x 224^2 and so on: 15.47e9, which is 15.5 in three digits.
     assert cells[1:4] == ["138,357,544 total, 1000 classes", "138 M", "15.5 G at 224x224"]
     assert cells[5].startswith("keras.applications, timm, torchvision: ")
+
+
+def test_a_segmentation_network_names_what_it_was_compared_with():
+    (line,) = [x for x in table.markdown_table("segmentation").splitlines() if "`segnet`" in x]
+    assert "| alexgkendall/SegNet-Tutorial, pytorchcv: " in line

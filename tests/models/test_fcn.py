@@ -118,6 +118,12 @@ def test_other_encoders_and_output_strides(encoder, output_stride):
             r"`fcn8s` needs feature maps of 1/32, 1/16, 1/8 .* none of 1/32\. Encoders that .*re",
         ),
         ({"encoder": "no_such"}, "encoder of `fcn8s`"),
+        ({"padding": "zeros"}, r"padding of `fcn`.*padding='zeros'"),
+        (
+            {"padding": "image", "encoder": "resnet18"},
+            r"`fcn` needs VGG with output stride 32 for padding='image'.*encoder='resnet18'",
+        ),
+        ({"padding": "image", "output_stride": 16}, r"needs VGG .*output_stride=16.*at 'maps'"),
         ({"encoder": "resnet18", "output_stride": 4}, "needs an output stride"),
     ],
     ids=str,

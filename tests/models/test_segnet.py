@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from _architectures import without_values
+from _architectures import sides, without_values
 
 from keras_seg import models
 
@@ -75,9 +75,45 @@ def test_bayesian_form_drops_values_behind_all_levels_but_two():
     assert not [x for x in plain.layers if isinstance(x, keras.layers.Dropout)]
 
 
+TINY_VGG = {"width": 0.125, "blocks": (1, 1, 1, 1, 1)}
+
+
+def test_on_vgg_it_unpools_to_the_maxima_of_the_encoders_poolings():
+    model = models.segnet((32, 32, 3), 2, encoder="vgg16", encoder_options=TINY_VGG)
+    parts = {name: model.get_layer(name) for name in ("decoder2_indices", "decoder2_unpool")}
+    # The second block is pooled from 16x16 to 8x8 pixels; its maxima's places are those used.
+    assert parts["decoder2_indices"].input is model.get_layer("encoder_block2_conv1_relu").output
+    assert parts["decoder2_unpool"].output.shape == (None, 16, 16, 16)
+    probe = keras.Model(model.input, [x.output for x in parts.values()])
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype("float32")
+    indices, unpooled = (np.array(x) for x in probe(image))
+    assert indices.shape == (1, 8, 8, 16)
+    assert np.any(unpooled)
+    # One pixel of each block at most.
+    assert (np.count_nonzero(unpooled.reshape(1, 8, 2, 8, 2, 16), axis=(2, 4)) <= 1).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("encoder", ["resnet50", "convnext_tiny", "inception_v3"])
+def test_other_encoders_and_odd_sizes(encoder):
+    tiny = dict(models.facts(encoder).tiny)
+    model = models.segnet((None, None, 3), 3, encoder=encoder, encoder_options=tiny)
+    height, width = sides(encoder, 37, 51)
+    assert model(np.zeros((1, height, width, 3), "float32")).shape == (1, height, width, 3)
+
+
+def test_encoders_maps_may_stay_larger():
+    tiny = dict(models.facts("resnet18").tiny)
+    model = models.segnet((64, 64, 3), 3, encoder="resnet18", encoder_options=tiny, output_stride=8)
+    names = [x.name for x in model.layers if x.name.endswith("_unpool")]
+    assert names == ["decoder4_unpool", "decoder2_unpool"]
+    assert model.output_shape == (None, 64, 64, 3)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"encoder": "resnet19"}, r"encoder of `segnet`.*Did you mean 'resnet1"),
         ({"kernel_size": 4}, r"needs kernel_size to be 1, 3, 5 or 7\. Received: kernel_size=4"),
         ({"dropout_rate": 1.0}, "`segnet` needs dropout_rate from 0 below 1"),
         ({"blocks": 3}, "`segnet` needs blocks to be 5 whole numbers"),

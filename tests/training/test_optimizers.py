@@ -269,3 +269,34 @@ def test_each_number_of_the_loss_reaches_it():
     # ln(e + 2) - (0.7 + 0.3 / 3) * 1 = 1.5514 - 0.8.
     logits = np.array([[[[1.0, 0.0, 0.0]]]], "float32")
     assert float(smooth(np.zeros((1, 1, 1), "uint8"), logits)) == pytest.approx(0.7514, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"),
+    [
+        # Momentum 0.9 and gradients of 1: 0.1, and 0.1 + 0.09 after the second step.
+        ("sgd", [0.1, 0.29]),
+        # Adam's steps are its rate while the gradient stays the same.
+        ("adamw", [0.1, 0.2]),
+    ],
+)
+def test_a_factor_of_the_rate_multiplies_each_step(optimizer, steps):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="head")])
+    options = {"momentum": 0.9} if optimizer == "sgd" else {}
+    mine = recipe(
+        "contextnet", optimizer=optimizer, optimizer_options=options, learning_rate=0.1,
+        schedule="constant", l2=0.0, weight_decay=0.0, rate_factors={"bias$": 3},
+    )  # fmt: skip
+    made = recipes.optimizer(mine, model, steps_per_epoch=10)
+    kernel, bias = model.trainable_variables
+    kernel.assign([[0.0]])
+    for moved in steps:
+        made.apply([np.ones((1, 1), "float32"), np.ones(1, "float32")], [kernel, bias])
+        assert float(kernel[0, 0]) == pytest.approx(-moved, rel=1e-4)
+        assert float(bias[0]) == pytest.approx(-3 * moved, rel=1e-4)
+
+
+def test_a_factor_without_a_weight_is_logged(caplog):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="head")])
+    recipes.optimizer(recipe("contextnet", rate_factors={"^tail": 10}), model, 10)
+    assert "no weight of the network has a path like '^tail'" in caplog.text

@@ -71,3 +71,28 @@ def test_refinenet_is_trained_at_ten_times_the_rate_first():
 def test_every_segmentation_network_of_a_paper_names_its_recipe():
     missing = [x for x in models.names("segmentation") if models.facts(x).recipe is None]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "options", "expected"),
+    [
+        # voc-fcn8s/train.prototxt: lr_mult 1 and 2.
+        ("fcn", "fcn8s", models.facts("fcn8s").tiny, {"fc6/kernel": 1, "fc6/bias": 2}),
+        # Models/segnet_train.prototxt: the same; normalizations have 1.
+        ("segnet", "segnet", models.facts("segnet").tiny,
+         {"encoder1_conv1/bias": 2, "encoder1_conv1_bn/beta": 1, "logits/kernel": 1}),
+        # deeplab-pytorch, main.py: "1x", "10x" and "20x".
+        ("deeplab_v2", "deeplab_v2", models.facts("deeplab_v2").tiny,
+         {"encoder_conv1_conv/kernel": 1, "aspp3/kernel": 10, "aspp3/bias": 20}),
+        # pspnet101_cityscapes_713.prototxt and semseg, tool/train.py: lr_mult 10, and new modules.
+        ("pspnet", "pspnet", {**models.facts("pspnet").tiny, "auxiliary_head": True},
+         {"encoder_conv1_1_conv/kernel": 1, "pyramid6_conv/kernel": 10, "head_bn/gamma": 10,
+          "logits_conv/bias": 10, "aux_stage4/kernel": 10, "aux_stage4_head_conv/kernel": 10}),
+    ],
+)  # fmt: skip
+def test_layers_have_the_learning_rates_of_the_authors_files(name, network, options, expected):
+    model = models.build(network, (32, 32, 3), 2, **options)
+    made = recipes.optimizer(recipe(name), model, steps_per_epoch=10)
+    weights = {weight.path: weight for weight in model.trainable_variables}
+    found = {path: made.rate_factors.get(id(weights[path]), 1) for path in expected}
+    assert found == expected

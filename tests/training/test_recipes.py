@@ -156,6 +156,9 @@ def test_names_that_no_recipe_has_are_refused(name, changes, words):
         ),
         ({"crop_size": (0, 480)}, "crop_size=.height, width. as whole numbers from 1"),
         ({"l2": -1e-4}, "needs l2 to be a finite number of at least 0"),
+        ({"rate_factors": 2}, "needs rate_factors as a dict .* Received: rate_factors=2"),
+        ({"rate_factors": {"bias": -1}}, r"needs rate_factors\['bias'\] to be a finite number"),
+        ({"rate_factors": {"(": 2}}, r"regular expressions as keys of rate_factors.*'\('"),
         ({"no_decay": "bias"}, r"no_decay as a list of kinds .*Received: no_decay='bias'"),
         ({"no_decay": ["biases"]}, r"some of \['vectors', 'bias', 'depthwise'\].*Pass \[\]"),
         (

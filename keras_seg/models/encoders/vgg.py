@@ -29,6 +29,7 @@ class Options(NamedTuple):
     bn_epsilon: float = 1e-5
     dropout_rate: float = 0.5
     input_range: str = "caffe"
+    first_padding: int = 1
     output_stride: int = 32
 
 
@@ -100,6 +101,8 @@ def vgg(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
+        first_padding: zeros around the normalized image, for the first convolution: 1 keeps the
+            size. With more, as FCN's authors have it, poolings round sizes up, as in Caffe.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
@@ -115,6 +118,9 @@ def vgg(image, name, strides, options):
     _check_options(options)
     maps = {}
     x = normalized(image, options.input_range, name)
+    placed = "caffe" if options.first_padding > 1 else "center"
+    if options.first_padding > 1:
+        x = layers.ZeroPadding2D(options.first_padding - 1, name=f"{name}first_pad")(x)
     for number, count in enumerate(options.blocks, start=1):
         filters = max(1, round(min(512, 32 * 2**number) * options.width))
         for place in range(1, count + 1):
@@ -126,7 +132,7 @@ def vgg(image, name, strides, options):
                 x = layers.Activation("relu", name=f"{layer}_relu")(x)
         if number > 1:
             maps[2 ** (number - 1)] = x
-        x = pool(x, 2, f"{name}block{number}_pool", strides.step())
+        x = pool(x, 2, f"{name}block{number}_pool", strides.step(), padding=placed)
     maps[32] = x
     return maps
 
@@ -136,6 +142,7 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.positive_integer(name, "dense_units", options.dense_units)
+    _check.positive_integer(name, "first_padding", options.first_padding)
     example = (2, 2, 3, 3, 3)
     before = "the convolutions before each pooling"
     _check.stage_counts(name, "blocks", options.blocks, 5, before, example)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_seg.models.weights.torch_names import Layout, arranged
+
 KINDS = {
     "kernel": "convolutions and dense layers",
     "batch_norm": "batch normalizations",
@@ -23,6 +25,7 @@ class Donor(NamedTuple):
         options: the builder's options with which our network is the same function.
         blue_first: whether the first kernel takes blue, green, red.
         channels_first: whether maps were flattened channel by channel, as PyTorch does.
+        layout: `Layout` by which layers are matched by name; None to match them by their order.
 
     >>> Donor("a file", []).options
     {}
@@ -33,6 +36,7 @@ class Donor(NamedTuple):
     options: dict = {}  # noqa: RUF012  not a class variable, and never changed
     blue_first: bool = False
     channels_first: bool = False
+    layout: Layout | None = None
 
 
 def fill(units, donor, part=False):
@@ -58,6 +62,9 @@ def fill(units, donor, part=False):
     >>> bool(np.all(models[0].get_weights()[0] == models[1].get_weights()[0]))
     True
     """
+    if donor.layout is not None:
+        named = arranged(units, donor.units, donor.layout, donor.about)
+        donor = donor._replace(units=named)
     pairs = _pairs(units, donor, part)
     first = next(unit for unit in units if unit.kind == "kernel")
     biases, before = [], None

@@ -1,5 +1,6 @@
 """Networks with weights of PyTorch."""
 
+import inspect
 from pathlib import Path
 
 from keras_seg import _check
@@ -13,7 +14,8 @@ from keras_seg.models.weights.units import units_of
 def port(name, weights, package=None, input_shape=None, **options):
     """Build a network with the weights of the same one in PyTorch.
 
-    Reads the layouts of torchvision, timm and pytorchcv; docs/weights.md lists what was compared.
+    Reads the layouts of torchvision, timm, pytorchcv and segmentation_models_pytorch, and those of
+    the code of some papers' authors; docs/weights.md lists what was compared.
     Where a package's network differs from the paper's, such as in the place of a stride, in padding
     or in the input's range, the options are chosen to be the package's. timm's `tf_` networks
     cannot be distinguished by names: pass package="timm_tf" for them.
@@ -22,10 +24,11 @@ def port(name, weights, package=None, input_shape=None, **options):
         name: one of `names()`.
         weights: state dict, tensors or arrays by name; or the path of a .safetensors file, which
             is read without torch, or of a .pth file.
-        package: "torchvision", "timm", "timm_tf" or "pytorchcv"; None to infer it from the names.
-        input_shape: (height, width, channels); None for any size and three channels. For other
-            numbers of channels the first kernel's slices are repeated in turn, scaled to the same
-            sum.
+        package: "torchvision", "timm", "timm_tf", "pytorchcv" or "segmentation_models_pytorch";
+            None to infer it from the names, as is required for the code of authors.
+        input_shape: (height, width, channels); None for any size and the weights' channels. For
+            another number of channels, the slices of a first kernel of three are repeated in turn,
+            scaled to the same sum.
         **options: the builder's options, in place of those that are chosen.
 
     Returns:
@@ -44,15 +47,43 @@ def port(name, weights, package=None, input_shape=None, **options):
     about = "the state dict"
     if isinstance(weights, str | Path):
         weights, about = read_state_dict(weights), f"'{weights}'"
-    donor = torch_donor(name, weights, package, about)
-    kernels = [unit for unit in donor.units if unit.kind == "kernel"]
-    if not kernels:
+    donor = torch_donor(name, weights, package, about, options.get("encoder"))
+    classes = _classes(donor)
+    if classes is None:
         raise ValueError(
             f"`port` needs the weights of a whole network. Received: {about} without a convolution "
             "or a dense layer. Pass `model.state_dict()`."
         )
-    shape = {} if input_shape is None else {"input_shape": input_shape}
-    classes = kernels[-1].shape[-1]
-    model = builders()[name](num_classes=classes, **shape, **{**donor.options, **options})
+    shape = input_shape or _input_shape(name, donor)
+    model = builders()[name](shape, classes, **_merged(donor.options, options))
     fill(units_of(model), donor)
     return model
+
+
+def _input_shape(name, donor):
+    """The builder's own sizes, with as many channels as the first kernel takes."""
+    default = inspect.signature(builders()[name]).parameters["input_shape"].default
+    first = next(unit for unit in donor.units if unit.kind == "kernel")
+    return (*default[:-1], first.shape[2])
+
+
+def _classes(donor):
+    """The number of classes that the last layer's weights have; None without a layer."""
+    kernels = [unit for unit in donor.units if unit.kind == "kernel"]
+    if donor.layout is not None:
+        heads = ("logits", "score32", "aspp1")
+        names = {unit.name: donor.layout.name_of(unit.name) for unit in kernels}
+        kernels = [unit for unit in kernels if names[unit.name].startswith(heads)] or kernels
+    if not kernels:
+        return None
+    last = kernels[-1]
+    return last.parts["bias"].size if "bias" in last.parts else last.shape[-1]
+
+
+def _merged(chosen, given):
+    """The caller's options in place of those that are chosen, and the encoder's one by one."""
+    found = {**chosen, **given}
+    inside = (chosen.get("encoder_options"), given.get("encoder_options"))
+    if all(isinstance(x, dict) for x in inside):
+        found["encoder_options"] = {**inside[0], **inside[1]}
+    return found

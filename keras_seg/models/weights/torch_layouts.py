@@ -7,9 +7,11 @@ from keras_seg import _check
 from keras_seg.models.registry import builders
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.state_dicts import arrays
+from keras_seg.models.weights.torch_names import layout_of
+from keras_seg.models.weights.torch_tables import LAYOUTS
 from keras_seg.models.weights.units import Unit
 
-PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv")
+PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv", "segmentation_models_pytorch")
 
 # A state dict lists layers in the order of their definition. Those computed at another place are:
 # shortcuts, which come before the block's other branches in our networks,
@@ -22,7 +24,7 @@ _SKIPS = re.compile(r"^(.*?)\.(skip|skipbn|identity_conv)\b")
 _AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
 
 
-def torch_donor(name, state_dict, package=None, about="the state dict"):
+def torch_donor(name, state_dict, package=None, about="the state dict", encoder=None):
     """Weights of PyTorch, and the options with which our network is the same function.
 
     Args:
@@ -30,6 +32,7 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
         state_dict: dict of arrays or tensors by name.
         package: one of `PACKAGES`; None to infer it from the names.
         about: description for messages.
+        encoder: the network's encoder, if it is not its default.
 
     Returns:
         `Donor`.
@@ -59,8 +62,18 @@ def torch_donor(name, state_dict, package=None, about="the state dict"):
             f"the response normalization's factor. Received: {about}. Port pytorchcv's `alexnetb` "
             "to `alexnet_one_tower`."
         )
-    units = _in_order(_units(state), name)
-    options = _options(name, package or _package(state), units)
+    if name == "fast_scnn":
+        raise ValueError(
+            "`fast_scnn` is not the network of public state dicts: pytorchcv's and Tramac's do not "
+            "pad the first convolution, and enlarge maps with aligned corners. Received: "
+            f"{about}. Train `fast_scnn` instead."
+        )
+    units = units_of_state(state)
+    if package is None and (layout := layout_of(name, units, LAYOUTS)):
+        options = dict(layout.options)
+        return Donor(about, units, options, layout.blue_first, channels_first=True, layout=layout)
+    units = _in_order(units, name)
+    options = _options(name, package or _package(state), units, encoder)
     return Donor(about, units, options, channels_first=True)
 
 
@@ -71,8 +84,19 @@ def _package(state):
     return "timm" if "conv_stem.weight" in state else "torchvision"
 
 
-def _units(state):
-    """The units of a state dict in its own order."""
+def units_of_state(state):
+    """The units of a state dict in its own order.
+
+    Args:
+        state: dict of arrays by name. Heads for training are left out.
+
+    Returns:
+        list of `Unit`.
+
+    >>> import numpy as np
+    >>> units_of_state({"fc.weight": np.zeros((2, 4))})[0].shape
+    (1, 1, 4, 2)
+    """
     groups = {}
     for key, value in state.items():
         place, _, part = key.rpartition(".")
@@ -119,8 +143,9 @@ def _in_order(units, name):
     return units
 
 
-def _options(name, package, units):
+def _options(name, package, units, encoder=None):
     """The options of `name` with which it is the package's network."""
+    network, name = name, encoder or name
     normalized = any(unit.kind == "batch_norm" for unit in units)
     tensorflow = package == "timm_tf"
     small = name.startswith(("mobilenet", "efficientnet", "xception"))
@@ -138,15 +163,16 @@ def _options(name, package, units):
         **({"wide_kernel": 3, "last_pool": 2} if package == "torchvision" else {}),
         **({"padding": "same" if tensorflow else "symmetric"} if small else {}),
     }
-    return _taken(name, wanted)
+    return _taken(network, wanted, encoder)
 
 
-def _taken(name, wanted):
+def _taken(name, wanted, encoder):
     """Those of the wanted options that a network takes; those of its encoder as one option."""
     known = inspect.signature(builders()[name]).parameters
     found = {key: value for key, value in wanted.items() if key in known}
-    if "encoder_options" in known:
-        inside = inspect.signature(builders()[known["encoder"].default]).parameters
+    encoder = encoder or (known["encoder"].default if "encoder" in known else None)
+    if encoder in builders():
+        inside = inspect.signature(builders()[encoder]).parameters
         found["encoder_options"] = {key: value for key, value in wanted.items() if key in inside}
     return found
 

@@ -56,6 +56,16 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"weights": {}}, r"whole network. Received: the state dict without a convolution"),
         ({"weights": ["fc.weight"]}, r"dict of tensors.*Received: the state dict, a list"),
         ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
+        ({"name": "fast_scnn"}, r"not the network of public state dicts.*the state dict"),
+        (
+            {
+                "name": "fcn8s",
+                "weights": {"conv1_1.weight": (8, 3, 3, 3), "score_fr.weight": (2, 16, 1, 1)},
+                "encoder_options": {"width": 0.125},
+                "dense_units": 16,
+            },
+            r"the same structure\. Received: the state dict without \d+ layers .*of the network",
+        ),
         ({"weights": "missing.safetensors"}, r"'missing\.safetensors' \(FileNotFoundError"),
         (
             {},
@@ -65,5 +75,8 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
     ],
 )
 def test_wrong_arguments_are_refused(arguments, words):
+    given = arguments.get("weights")
+    if isinstance(given, dict) and any(isinstance(x, tuple) for x in given.values()):
+        arguments = {**arguments, "weights": rule.weights(given)}
     with pytest.raises(ValueError, match=words):
         models.port(**{"name": "resnet18", "weights": state(), **arguments})

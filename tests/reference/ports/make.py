@@ -80,7 +80,14 @@ CASES = (
     ("inception_resnet_v2", "pytorchcv", "inceptionresnetv2"),
     ("wrn_28_10", "pytorchcv", "wrn28_10_cifar10"),
     ("pspnet", "pytorchcv", "pspnet_resnetd101b_cityscapes"),
+    ("segnet", "pytorchcv", "segnet_cityscapes"),
+    ("erfnet", "pytorchcv", "erfnet_cityscapes"),
+    ("unet", "segmentation_models_pytorch", "resnet34"),
+    ("unet", "segmentation_models_pytorch", "densenet121"),
 )
+# Of networks whose logits are as many as the image's pixels: the image's side, and every which
+# pixel is stored.
+MAPS = {"pspnet": (41, 1), "segnet": (64, 4), "erfnet": (64, 4), "unet": (64, 4)}
 # Networks whose images become -1..1.
 SYMMETRIC = ("googlenet", "inception", "xception", "legacy_xception")
 
@@ -103,14 +110,20 @@ def network(package, theirs):
         import timm
 
         return timm.create_model(theirs, pretrained=False, num_classes=10)
+    if package == "segmentation_models_pytorch":
+        import segmentation_models_pytorch
+
+        return segmentation_models_pytorch.Unet(theirs, encoder_weights=None, classes=3)
     from pytorchcv.model_provider import get_model
 
-    if theirs.startswith("pspnet"):  # Its logits are as many as the image's pixels.
+    if theirs.startswith("pspnet"):
         return get_model(theirs, num_classes=3, pretrained_backbone=False, fixed_size=False)
+    if theirs.startswith(("segnet", "erfnet")):
+        return get_model(theirs, num_classes=3)
     return get_model(theirs, pretrained=False, num_classes=10)
 
 
-def case(package, theirs, side):
+def case(package, theirs, side, step):
     """Names and shapes in order, and logits in float64."""
     model = network(package, theirs).eval()
     shapes = {
@@ -129,10 +142,11 @@ def case(package, theirs, side):
     x = torch.from_numpy((image / 255 - mean) / deviation).permute(0, 3, 1, 2)
     with torch.no_grad():
         logits = model.double()(x)
-    # Segmentation networks return their auxiliary logits as well.
-    logits = logits[0].permute(0, 2, 3, 1) if isinstance(logits, tuple) else logits
-    logits = logits.numpy()
-    return {"shapes": shapes, "scale": scale, "side": side, "logits": logits.tolist()}
+    # Segmentation networks may return their auxiliary logits as well.
+    logits = (logits[0] if isinstance(logits, tuple) else logits).numpy()
+    if logits.ndim == 4:
+        logits = logits.transpose(0, 2, 3, 1)[:, ::step, ::step]
+    return {"shapes": shapes, "scale": scale, "side": side, "step": step, "logits": logits.tolist()}
 
 
 if __name__ == "__main__":
@@ -149,8 +163,11 @@ if __name__ == "__main__":
         side = 96 if large else 64
         if package == "pytorchcv":
             side = 32 if ours.startswith("wrn") else 299 if large or ours == "xception" else 224
-            side = 41 if ours == "pspnet" else side
-        found = {"ours": ours, "package": package, "theirs": theirs, **case(package, theirs, side)}
+        side, step = MAPS.get(ours, (side, 1))
+        found = {"ours": ours, "package": package, "theirs": theirs}
+        if ours == "unet":
+            found["options"] = {"encoder": theirs}
+        found |= case(package, theirs, side, step)
         path = folder / f"{package}-{theirs}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
         print(path.name, np.ptp(found["logits"]))
