@@ -5,8 +5,9 @@ open are explained beside each recipe. All of them count iterations where recipe
 number of epochs is iterations * batch size / pictures of the authors' data set.
 
 Learning rates of some layers differ where the authors' files say so: twice for biases in FCN and
-SegNet, ten times behind the encoder in DeepLab-v2 and PSPNet. Not supported by recipes, although
-ENet's and ERFNet's authors do it: a training of the encoder alone before the decoder is appended.
+SegNet, ten times behind the encoder in DeepLab-v2, PSPNet and RefineNet. Not supported by recipes,
+although ENet's and ERFNet's authors do it: a training of the encoder alone before the decoder is
+appended.
 
 How decay is meant: Caffe's `weight_decay` c and that of PyTorch's SGD and Adam add c * w to the
 gradient, and TensorFlow's slim penalizes c / 2 * sum(w ** 2): l2=c for all. PyTorch decays every
@@ -209,6 +210,7 @@ PAPERS = (
     # gen_net_opts_model_type1.m): a rate of 5e-4 until the score is stable, then 5e-5, of batches
     # of one crop, with the encoder's batch statistics fixed. When to go on is left to the eye there
     # (its example does at epoch 70); here each of the two ends without a better score in 20 epochs.
+    # The encoder has a tenth of the rate (input_featnet_lr_multiplier).
     Recipe(
         "refinenet",
         epochs=70,
@@ -219,6 +221,7 @@ PAPERS = (
         schedule="constant",
         l2=5e-4,
         no_decay=(),
+        rate_factors={"^encoder_": 0.1},
         auxiliary_weight=0.0,
         patience=20,
         before={"learning_rate": 5e-4},

@@ -84,6 +84,9 @@ def test_every_segmentation_network_of_a_paper_names_its_recipe():
         # deeplab-pytorch, main.py: "1x", "10x" and "20x".
         ("deeplab_v2", "deeplab_v2", models.facts("deeplab_v2").tiny,
          {"encoder_conv1_conv/kernel": 1, "aspp3/kernel": 10, "aspp3/bias": 20}),
+        # gen_net_opts_model_type1.m: input_featnet_lr_multiplier=0.1.
+        ("refinenet", "refinenet", models.facts("refinenet").tiny,
+         {"encoder_conv1_conv/kernel": 0.1, "refine1_reduce/kernel": 1, "logits_conv/bias": 1}),
         # pspnet101_cityscapes_713.prototxt and semseg, tool/train.py: lr_mult 10, and new modules.
         ("pspnet", "pspnet", {**models.facts("pspnet").tiny, "auxiliary_head": True},
          {"encoder_conv1_1_conv/kernel": 1, "pyramid6_conv/kernel": 10, "head_bn/gamma": 10,
