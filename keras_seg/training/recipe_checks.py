@@ -138,18 +138,7 @@ def _check_crop_size(subject, size):
 
 def _check_kinds(subject, recipe):
     """Raise unless dicts, lists and names are what they should be."""
-<<<<<<< HEAD
-    for name in (
-        "optimizer_options",
-        "schedule_options",
-        "loss_options",
-        "options",
-        "before",
-        "after_pruning",
-    ):
-=======
-    for name in (*DICTS, "before"):
->>>>>>> ec33728 (Segmentation networks against their authors' files: FCN, SegNet, ICNet, PSPNet, ENet, ERFNet, Fast-SCNN, U-Net, DeepLab v3+; port reads authors' state dicts; learning rates by layer; SegNet on any encoder; notebook on choosing)
+    for name in (*DICTS, "before", "after_pruning"):
         if not isinstance(getattr(recipe, name), dict):
             raise ValueError(
                 f"`{subject}` needs {name} as a dict of arguments by name. "
