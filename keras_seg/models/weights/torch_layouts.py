@@ -68,6 +68,12 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
             "pad the first convolution, and enlarge maps with aligned corners. Received: "
             f"{about}. Train `fast_scnn` instead."
         )
+    if name == "unet" and encoder is not None and not encoder.startswith(("resnet", "resnext")):
+        raise ValueError(
+            "`unet` takes the state dicts of segmentation_models_pytorch with ResNet or ResNeXt as "
+            f"encoder; with others its networks differ from ours. Received: encoder={encoder!r}, "
+            f"{about}. Choose one of these, or train the network."
+        )
     units = units_of_state(state)
     if package is None and (layout := layout_of(name, units, LAYOUTS)):
         options = dict(layout.options)

@@ -56,6 +56,7 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"weights": {}}, r"whole network. Received: the state dict without a convolution"),
         ({"weights": ["fc.weight"]}, r"dict of tensors.*Received: the state dict, a list"),
         ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
+        ({"name": "unet", "encoder": "densenet121"}, r"with ResNet or ResNeXt .*'densenet121'"),
         ({"name": "fast_scnn"}, r"not the network of public state dicts.*the state dict"),
         (
             {

@@ -83,7 +83,6 @@ CASES = (
     ("segnet", "pytorchcv", "segnet_cityscapes"),
     ("erfnet", "pytorchcv", "erfnet_cityscapes"),
     ("unet", "segmentation_models_pytorch", "resnet34"),
-    ("unet", "segmentation_models_pytorch", "densenet121"),
 )
 # Of networks whose logits are as many as the image's pixels: the image's side, and every which
 # pixel is stored.
