@@ -62,9 +62,6 @@ CASES = {
     ),
     "deeplab_v3_plus": Case("deeplab_v3_plus", "VainF/DeepLabV3Plus-Pytorch", layer="logits_conv"),
     "xception65": Case("deeplab_v3_plus", BONLIME, layout=_layouts.XCEPTION65),
-    "mobilenet_v2": Case(
-        "deeplab_v3_plus", f"{BONLIME} (MobileNetV2)", layout=_layouts.MOBILENET_V2
-    ),
     "fcn32s": Case("fcn32s", FCN, SMALL_VGG),
     "fcn16s": Case("fcn16s", FCN, SMALL_VGG),
     "fcn8s": Case("fcn8s", FCN, SMALL_VGG),

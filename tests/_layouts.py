@@ -236,24 +236,3 @@ XCEPTION65 = Layout(
     ),
     {"align_corners": False},
 )
-MOBILENET_V2 = Layout(
-    "deeplab_v3_plus",
-    (
-        *((f"Conv{x}", f"encoder_conv1{y if y else '_conv'}") for x, y in _NORMS),
-        *(
-            (rf"expanded_conv_{number}{part}{x}", f"encoder_block{block}_{part}{y or end}")
-            for number, block in (("", "1"), *((f"{n}_", str(n + 1)) for n in range(1, 17)))
-            for part, end in (("expand", "_conv"), ("depthwise", ""), ("project", "_conv"))
-            for x, y in _NORMS
-        ),
-        *_HEAD,
-    ),
-    {
-        "encoder": "mobilenet_v2",
-        "encoder_options": {"padding": "same", "bn_epsilon": 1e-3, "input_range": "symmetric"},
-        "output_stride": 8,
-        "atrous_rates": (),
-        "decoder": False,
-        "align_corners": False,
-    },
-)

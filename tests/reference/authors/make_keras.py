@@ -68,8 +68,7 @@ def case(model):
 
 
 if __name__ == "__main__":
-    for backbone, name in (("xception", "xception65"), ("mobilenetv2", "mobilenet_v2")):
-        found = case(network(Path(sys.argv[1]), backbone))
-        path = Path(__file__).parent / f"{name}.json"
-        path.write_text(json.dumps(found, separators=(",", ":")))
-        print(path.name, np.shape(found["logits"]), np.ptp(found["logits"]))
+    found = case(network(Path(sys.argv[1]), "xception"))
+    path = Path(__file__).parent / "xception65.json"
+    path.write_text(json.dumps(found, separators=(",", ":")))
+    print(path.name, np.shape(found["logits"]), np.ptp(found["logits"]))
