@@ -125,7 +125,7 @@ def architecture(options=None, variants=(), **facts):
         checked.
 
     >>> sorted(Facts.__dataclass_fields__)[:3]
-    ['channels', 'counts', 'dimensions']
+    ['branches', 'channels', 'counts']
     """
 
     def register(function):
