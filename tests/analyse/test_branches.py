@@ -11,6 +11,7 @@ from keras_seg import analyse, models
 from keras_seg.find_run import find_run
 
 NAMES = [name for name in models.names() if models.facts(name).branches]
+FEW = ("contextnet_cn124", "fast_scnn")  # In every run; the others differ in size alone.
 
 
 @cache
@@ -53,7 +54,6 @@ def test_all_branches_are_the_network_itself():
 def test_branches_of_a_trained_network_and_of_its_run():
     segment = keras_seg.load("contextnet_cn14-camvid")
     found = analyse.branches(segment, picture())
-    np.testing.assert_array_equal(found.labels["all branches"], segment(picture()))
     again = analyse.branches(keras_seg.Run(find_run("contextnet_cn14-camvid")), picture())
     assert (
         list(again.labels) == list(found.labels) == ["context only", "detail only", "all branches"]
@@ -62,7 +62,9 @@ def test_branches_of_a_trained_network_and_of_its_run():
         np.testing.assert_array_equal(again.labels[title], labels)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [x if x in FEW else pytest.param(x, marks=pytest.mark.long) for x in NAMES]
+)
 def test_branches_of_every_network_that_has_some(name):
     found = analyse.branches(segmenter(name), picture())
     expected = [f"{branch} only" for branch, _ in models.facts(name).branches]

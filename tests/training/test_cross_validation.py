@@ -29,6 +29,7 @@ def test_mean_and_spread_are_over_folds():
     assert "<th>mean IoU</th>" in found._repr_html_()
 
 
+@pytest.mark.long
 def test_scores_are_those_of_pictures_that_were_not_trained_on(tmp_path, monkeypatch):
     """The network is a small one, by a name that `fit` builds it from."""
     data = pipelines.shapes(num_images=6, size=(32, 32), seed=0)
