@@ -109,7 +109,7 @@ def test_every_command_on_the_pages_is_understood(page):
 
 @pytest.mark.long
 def test_ten_lines_of_the_readme_run(tmp_path, monkeypatch):
-    (code,) = [block for block in python_of("README.md") if "keras_seg.fit" in block]
+    (code,) = [block for block in python_of("README.md") if "pipelines.load(" in block]
     draw_camvid(tmp_path / "path/to/CamVid")
     Image.new("RGB", (51, 37)).save(tmp_path / "street.jpg")
     monkeypatch.chdir(tmp_path)
