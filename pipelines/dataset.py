@@ -259,7 +259,8 @@ class Dataset(Examples):
         """
         from pipelines.folds import folds
 
-        return folds(self, group, num_folds, split, seed)
+        # Without the pictures that on_error="skip" leaves out, as in `paths`.
+        return folds(self, self._source(split), group, num_folds, seed)
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":
         """Read every file, and report statistics, faults and duplicates.

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.examples import Examples
 from pipelines.find.part import Part
+from pipelines.find.sources import Source
 from pipelines.find.splits import Group, by_groups, groups_of
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -22,10 +23,10 @@ class _FoldPart(Part):
 
 
 def folds(
-    data: Examples, group: Group | None, num_folds: int | None, split: str, seed: int
+    data: Examples, source: Source, group: Group | None, num_folds: int | None, seed: int
 ) -> list:
-    """Divide a split into folds; see `Dataset.folds`."""
-    found = _groups(data, group, split)
+    """Divide the pairs of a source into folds of a dataset; see `Dataset.folds`."""
+    found = _groups(source, group)
     names = list(dict.fromkeys(found))
     count = len(names) if num_folds is None else num_folds
     if not isinstance(count, int) or not 2 <= count <= len(names):
@@ -40,7 +41,7 @@ def folds(
         indices: list = list(range(len(found)))
         shares = {str(number): 1 / count for number in range(count)}
         parts = [np.array(part) for part in by_groups(indices, shares, found, seed).values()]
-    source, made = data.source(split), []
+    made = []
     for number, held in enumerate(parts, start=1):
         rest = np.setdiff1d(np.arange(len(found)), held)
         fold = data.with_sources(
@@ -53,9 +54,9 @@ def folds(
     return made
 
 
-def _groups(data: Examples, group: Group | None, split: str) -> list:
+def _groups(source: Source, group: Group | None) -> list:
     """Return the group of each picture."""
-    paths = [str(picture) for picture, _ in data.paths(split)]
+    paths = [str(picture) for picture, _ in source.paths()]
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])
     paths = [os.path.relpath(path, folder) if folder else path for path in paths]
     if group is None:
@@ -65,8 +66,8 @@ def _groups(data: Examples, group: Group | None, split: str) -> list:
     if not isinstance(group, str) and not callable(group) and len(group) != len(paths):
         raise ValueError(
             "`folds` needs one group for each picture. Received: "
-            f"{len(group)} groups for {len(paths)} pictures of split {split!r}. Give them in "
-            "the order of `data.paths(split)`."
+            f"{len(group)} groups for {len(paths)} pictures. Give them in the order of "
+            "`data.paths(split)`."
         )
     return groups_of([(path, "") for path in paths], group, "")
 

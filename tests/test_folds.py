@@ -92,6 +92,16 @@ def test_folds_are_data_sets_of_their_own(drives):
     assert folds[0].opened_by is None  # Opened again, it would be the whole.
 
 
+def test_pictures_that_are_skipped_shift_no_group(drives, tmp_path):
+    (tmp_path / "masks" / "day1_001.png").write_bytes(b"no picture")
+    data = drives.reading(on_error="skip")
+    groups = [picture.split("/")[-1][:4] for picture, _ in data.paths("train")]
+    for group in ("auto", groups):
+        folds = data.folds(group=group, num_folds=None)
+        assert names(folds[0], "held_out") == ["day1_000", "day1_002", "day1_003"]
+        assert names(folds[1], "held_out") == [name for name in NAMES if name.startswith("day2")]
+
+
 def test_batches_of_a_fold_are_its_pictures():
     fold = toy().folds(num_folds=4)[0]
     seen = [int(image[0, 0, 0, 0]) for image, _ in fold.eval_batches("held_out", 1)]

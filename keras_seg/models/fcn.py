@@ -128,8 +128,7 @@ def fcn(image, num_classes, options):
     x = _scores(x, num_classes, "score32", "he_normal")
     reached = min(32, options.output_stride)
     for reduction in finer:
-        step = 2 if reduction <= options.output_stride else 1
-        skip = _pooled_scores(maps, reduction, num_classes, step if vgg else 0, options)
+        skip = _finer_scores(maps, reduction, num_classes, options)
         aim = min(reduction, options.output_stride)
         x = deconvolution(x, reached // aim, f"enlarge{reduction}", options)
         # The maps of some encoders are one pixel smaller than the image divided by the reduction.
@@ -169,7 +168,7 @@ def on_padded_image(image, num_classes, options):
     x = _scores(dense_convolutions(maps[32], options), num_classes, "score32", "he_normal")
     for reduction in finer:
         x = deconvolution(x, 2, f"enlarge{reduction}", options)
-        skip = _pooled_scores(maps, reduction, num_classes, 2, options)
+        skip = _finer_scores(maps, reduction, num_classes, options)
         border = ((_OFFSETS[reduction], 0), (_OFFSETS[reduction], 0))
         skip = layers.Cropping2D(border, name=f"crop{reduction}")(skip)
         skip = CropLike(name=f"fit{reduction}")([skip, x])
@@ -240,10 +239,12 @@ def deconvolution(x, stride, name, options, dtype=None):
     )(x)
 
 
-def _pooled_scores(maps, reduction, num_classes, step, options):
+def _finer_scores(maps, reduction, num_classes, options):
     """Scores of a finer map. VGG's is pooled first: it is taken before a pooling, not after it."""
-    skip = maps[reduction // 2 if step else reduction]
-    if step:
+    vgg = options.encoder.startswith("vgg")
+    skip = maps[reduction // 2 if vgg else reduction]
+    if vgg:
+        step = 2 if reduction <= options.output_stride else 1
         skip = layers.MaxPooling2D(2, step, padding="same", name=f"pool{reduction}")(skip)
     if options.at_once:
         skip = layers.Rescaling(AT_ONCE[reduction], name=f"scale{reduction}")(skip)

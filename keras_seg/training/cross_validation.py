@@ -22,6 +22,14 @@ class CrossValidation:
         runs: one `keras_seg.Run` per fold.
         scores: one `keras_seg.evaluate.Scores` per fold.
         groups: the groups held out, one tuple per fold.
+
+    >>> scores = [Scores(np.array([[6, 2], [0, 2]]), ["road", "sky"]),
+    ...           Scores(np.array([[3, 1], [0, 1]]), ["road", "sky"])]
+    >>> found = CrossValidation([], scores, [("monday",), ("tuesday",)])
+    >>> found.mean  # (6 / 8 + 2 / 4) / 2 and (3 / 4 + 1 / 2) / 2
+    0.625
+    >>> found.pooled.iou.tolist()  # 9 / 12 and 3 / 6
+    [0.75, 0.5]
     """
 
     runs: list

@@ -135,14 +135,12 @@ class Recipe:
         for name, value in values.items():
             object.__setattr__(self, name, plain(value))
         check(self)
-        for name in ("before", "after_pruning"):
+        known = set(values) - {"before", "prune_from", "after_pruning"}
+        # All trainings with pruning are of one network, but for its width.
+        for name, fields in (("before", known), ("after_pruning", known - {"options"})):
             for field in getattr(self, name):
-                _check.one_of(
-                    f"field of a recipe '{self.name}' in {name}=",
-                    "field",
-                    field,
-                    set(values) - {"before", "prune_from", "after_pruning"},
-                )
+                subject = f"field of a recipe '{self.name}' in {name}="
+                _check.one_of(subject, "field", field, fields)
         self.first()  # Raises for fields that are out of range.
         if self.after_pruning:
             changed(self, {**self.after_pruning, "after_pruning": {}})  # This, too.

@@ -120,6 +120,7 @@ def test_networks_without_a_width_are_refused(data, tmp_path, model):
         ({"prune_from": 1.0}, "prune_from to be a finite number above 1. Received: prune_from=1.0"),
         ({"after_pruning": {"epochs": 2}}, "after_pruning with prune_from only.*prune_from=None"),
         ({"prune_from": 2, "after_pruning": {"rate": 1}}, "in after_pruning=.*rate"),
+        ({"prune_from": 2, "after_pruning": {"options": {}}}, "in after_pruning=.*'options'"),
         ({"prune_from": 2, "after_pruning": {"epochs": 0}}, "epochs.*Received: epochs=0"),
         ({"prune_from": 2, "after_pruning": 3}, "after_pruning as a dict.*after_pruning=3"),
     ],

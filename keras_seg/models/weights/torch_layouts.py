@@ -56,6 +56,18 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
             f"{about}, a {kind}. Pass `model.state_dict()`."
         )
     state = {key.removeprefix("module."): value for key, value in arrays(state_dict).items()}
+    _require_same_network(name, state, encoder, about)
+    units = units_of_state(state)
+    if package is None and (layout := layout_of(name, units, LAYOUTS)):
+        options = dict(layout.options)
+        return Donor(about, units, options, layout.blue_first, channels_first=True, layout=layout)
+    units = _in_order(units, name)
+    options = _options(name, package or _package(state), units, encoder)
+    return Donor(about, units, options, channels_first=True)
+
+
+def _require_same_network(name, state, encoder, about):
+    """Raise for networks that share a name, or the shapes of all weights, with ours."""
     if name == "alexnet" and "features.stage1.unit1.conv.weight" in state:
         raise ValueError(
             "`alexnet` is not pytorchcv's network of that name, which has no groups and a fifth of "
@@ -74,13 +86,6 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
             f"encoder; with others its networks differ from ours. Received: encoder={encoder!r}, "
             f"{about}. Choose one of these, or train the network."
         )
-    units = units_of_state(state)
-    if package is None and (layout := layout_of(name, units, LAYOUTS)):
-        options = dict(layout.options)
-        return Donor(about, units, options, layout.blue_first, channels_first=True, layout=layout)
-    units = _in_order(units, name)
-    options = _options(name, package or _package(state), units, encoder)
-    return Donor(about, units, options, channels_first=True)
 
 
 def _package(state):
