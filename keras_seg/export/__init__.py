@@ -7,11 +7,12 @@ this package and running `LiteRTSegmenter` require neither Keras nor TensorFlow.
 
 from typing import TYPE_CHECKING
 
-# Imported by name at once: the functions must win over the modules of the same name.
-from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
 from keras_seg.export.saved_model import saved_model
 from keras_seg.export.tflite import tflite
+
+# Imported by name at once: the functions must win over the modules of the same name.
+from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
 
 if TYPE_CHECKING:
     from keras_seg.export.folding import fold

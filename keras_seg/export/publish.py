@@ -8,29 +8,8 @@ import zipfile
 from pathlib import Path
 
 from keras_seg.export.serving_files import next_version
+from keras_seg.inference.export_notes import NOTES, read_notes
 from keras_seg.whole_files import require_folder
-
-# Marks an export of keras_seg; contains the names and colors of its classes and the input spec.
-NOTES = "keras_seg.json"
-
-
-def read_notes(path):
-    """Read the metadata that `keras_seg` stored in an export.
-
-    Args:
-        path: SavedModel folder or .tflite file.
-
-    Returns:
-        dict with "class_names", "palette" and "input_spec", or None for exports of other programs.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            return json.loads((path / "assets.extra" / NOTES).read_text("utf-8"))
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(NOTES))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return None
 
 
 def write_notes(path, notes):

@@ -15,8 +15,8 @@ from keras_seg.export import (
     picture_batches,
     publish,
 )
-from keras_seg.export.litert import LiteRTClassifier, LiteRTSegmenter
 from keras_seg.export.report import ExportReport
+from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
 
 NUM_CALIBRATION = 100
 NUM_COMPARED = 16

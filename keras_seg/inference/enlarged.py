@@ -8,12 +8,8 @@ cells are interpolated, and there only the classes that can win.
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from keras_seg.layers import ResizeLike
-
-SMALLEST_FACTOR = 4  # below it, a cell has too few pixels to gain from
 CHUNK = 1024  # cells interpolated at once, whose values fit into a processor's cache
 
 
@@ -25,6 +21,8 @@ class _Axis(NamedTuple):
         cell: index of the cell of each pixel.
         pixels: pixels of each cell (cells, k); a cell with fewer than k repeats its last one.
         share: share of the neighbor after the pixel (cells, k), in 0..1.
+        even: such shares (1, k) of all cells if these are blocks of k pixels, of which the first
+            one begins k / 2 pixels before the image; else None.
     """
 
     before: np.ndarray
@@ -32,42 +30,7 @@ class _Axis(NamedTuple):
     cell: np.ndarray
     pixels: np.ndarray
     share: np.ndarray
-
-
-def small_logits(network):
-    """The part of a network that ends before the logits are enlarged bilinearly.
-
-    Args:
-        network: functional model with one output of logits (b, h, w, num_classes).
-
-    Returns:
-        (`keras.Model` with the same layers whose output is enlarged by the last layer of `network`,
-        a `ResizeLike`; whether that layer aligns the corners); or None if the last layer is another
-        one, or the map too large to gain from.
-
-    >>> from keras_seg import models
-    >>> network = models.build("contextnet_cn14", (64, 96, 3), 11)
-    >>> small, align_corners = small_logits(network)
-    >>> small.output_shape, align_corners
-    ((None, 8, 12, 11), False)
-    """
-    layer = network.outputs[0]._keras_history.operation
-    if not isinstance(layer, ResizeLike) or layer.interpolation != "bilinear":
-        return None
-    if layer.compute_dtype != "float32":
-        return None
-    small, reference = layer.input
-    if reference is not network.inputs[0] or _factor(network.inputs[0], small) < SMALLEST_FACTOR:
-        return None
-    return keras.Model(network.inputs[0], small, name=network.name), layer.align_corners
-
-
-def _factor(image, small):
-    """How many times larger the image is; of an unknown size that of a network for 256 pixels."""
-    if None in image.shape[1:3]:
-        shape = keras.Model(image, small).compute_output_shape((1, 256, 256, image.shape[-1]))
-        return 256 / max(shape[1:3])
-    return min(large / part for large, part in zip(image.shape[1:3], small.shape[1:3], strict=True))
+    even: np.ndarray | None
 
 
 def enlarged_labels(logits, size, align_corners=False):
@@ -76,7 +39,7 @@ def enlarged_labels(logits, size, align_corners=False):
     Equal to the argmax of the enlarged logits, up to rounding where two classes score alike.
 
     Args:
-        logits: float32 (h, w, num_classes), at most 255 classes.
+        logits: float32 or 8-bit (h, w, num_classes), at most 255 classes.
         size: (height, width) of the labels, not smaller than the logits.
         align_corners: whether the corner pixels lie on each other, see `ResizeLike`.
 
@@ -91,22 +54,29 @@ def enlarged_labels(logits, size, align_corners=False):
         _axis(small, large, align_corners)
         for small, large in zip(logits.shape[:2], size, strict=True)
     )
-    corners = [
-        (i[:, np.newaxis], j[np.newaxis])
-        for i in (rows.before, rows.after)
-        for j in (columns.before, columns.after)
-    ]
+    corners = [(i[:, np.newaxis], j) for i in rows[:2] for j in columns[:2]]
     best = logits.argmax(axis=-1).astype(np.uint8)
     first, *others = (best[corner] for corner in corners)
-    labels = first[rows.cell][:, columns.cell]
-    differs = np.logical_or.reduce([first != other for other in others])
-    cells = np.argwhere(differs)
-    for start in range(0, len(cells), CHUNK):
-        i, j = cells[start : start + CHUNK].T
-        four = [logits[r[i, 0], c[0, j]] for r, c in corners]
-        found = _winners(four, rows.share[i, :, np.newaxis], columns.share[j, np.newaxis])
-        labels[rows.pixels[i][:, :, np.newaxis], columns.pixels[j][:, np.newaxis]] = found
-    return labels
+    down, right = np.nonzero(np.logical_or.reduce([first != other for other in others]))
+    even = None
+    if rows.even is not None and columns.even is not None:
+        # Blocks of an image that has a margin of half a block.
+        even, k, m = _weights(rows.even, columns.even), rows.even.size, columns.even.size
+        whole = first.repeat(m, axis=1).repeat(k, axis=0)
+        blocks = whole.reshape(len(first), k, -1, m)
+        labels = whole[k // 2 : k // 2 + size[0], m // 2 : m // 2 + size[1]]
+    else:
+        labels = first.take(columns.cell, axis=1).take(rows.cell, axis=0)
+    for start in range(0, len(down), CHUNK):
+        i, j = down[start : start + CHUNK], right[start : start + CHUNK]
+        four = np.stack([logits[r[i, 0], c[j]] for r, c in corners]).astype(np.float32)
+        if even is not None:
+            blocks[i, :, j] = _winners(four, even).reshape(-1, k, m)
+            continue
+        found = _winners(four, _weights(rows.share[i], columns.share[j]))
+        y, x = rows.pixels[i][:, :, np.newaxis], columns.pixels[j][:, np.newaxis]
+        labels[y, x] = found.reshape(len(i), y.shape[1], x.shape[2])
+    return np.ascontiguousarray(labels)
 
 
 def _axis(small, large, align_corners):
@@ -119,22 +89,46 @@ def _axis(small, large, align_corners):
     last = np.maximum(np.searchsorted(cell, cells, side="right") - 1, 0)
     pixels = np.minimum(first[:, np.newaxis] + np.arange((last - first).max() + 1), last[:, None])
     share = (place - np.floor(place)).astype(np.float32)[pixels]
-    return _Axis(np.maximum(cells - 1, 0), np.minimum(cells, small - 1), cell, pixels, share)
+    factor, even = large // small, None
+    if large % small == 0 and factor % 2 == 0 and not align_corners:
+        even = ((np.arange(factor, dtype=np.float32) + 0.5) / factor)[np.newaxis]
+    return _Axis(np.maximum(cells - 1, 0), np.minimum(cells, small - 1), cell, pixels, share, even)
 
 
-def _winners(four, down, right):
-    """Class ids (n, k, k) of cells from the logits (n, num_classes) of their four corners."""
-    lowest, highest = np.minimum.reduce(four), np.maximum.reduce(four)
-    possible = highest >= lowest.max(axis=-1, keepdims=True)
-    shape = (len(down), down.shape[1], right.shape[2])
-    best, labels = np.full(shape, -np.inf, np.float32), np.zeros(shape, np.uint8)
-    for index in np.flatnonzero(possible.any(axis=0)):
-        cells = np.flatnonzero(possible[:, index])
-        a, b, c, d = (corner[cells, index, np.newaxis, np.newaxis] for corner in four)
-        y, x = down[cells], right[cells]
-        above, below = a + (b - a) * x, c + (d - c) * x
-        values, known = above + (below - above) * y, best[cells]
-        higher = values > known
-        best[cells] = np.where(higher, values, known)
-        labels[cells] = np.where(higher, np.uint8(index), labels[cells])
+def _weights(down, right):
+    """Weights (n, 4, k * m) of the corners in the pixels of cells, from shares (n, k), (n, m)."""
+    pairs = [(y, x) for y in (1 - down, down) for x in (1 - right, right)]
+    products = [y[:, :, np.newaxis] * x[:, np.newaxis] for y, x in pairs]
+    return np.stack(products, axis=1).reshape(len(down), 4, -1)
+
+
+def _winners(four, weights):
+    """Class ids (n, pixels) of cells from the logits (4, n, num_classes) of their corners."""
+    _, n, num_classes = four.shape
+    possible = four.max(axis=0) >= four.min(axis=0).max(axis=-1, keepdims=True)
+    count = possible.sum(axis=-1)
+    labels = np.empty((n, weights.shape[-1]), np.uint8)
+    for fewest, most in ((0, 2), (3, 4), (5, num_classes)):
+        cells = np.flatnonzero((count >= fewest) & (count <= most))
+        if not len(cells):
+            continue
+        # The possible classes first, in their order; another one never wins.
+        order = np.argsort(~possible[cells], axis=-1, kind="stable")[:, :most]
+        corners = np.stack([corner[cells[:, np.newaxis], order] for corner in four], axis=-1)
+        weight = weights if len(weights) == 1 else weights[cells]
+        labels[cells] = _highest(corners, order.astype(np.uint8), weight)
+    return labels
+
+
+def _highest(corners, ids, weights):
+    """The id (n, pixels) with the highest value between corners (n, candidates, 4)."""
+    labels = np.broadcast_to(ids[:, :1], (len(ids), weights.shape[-1]))
+    best = 0.0
+    for place in range(1, ids.shape[1]):
+        # Relative to the first candidate, whose value is then 0.
+        values = np.matmul((corners[:, place] - corners[:, 0])[:, np.newaxis], weights)[:, 0]
+        higher = values > best
+        labels = np.where(higher, ids[:, place, np.newaxis], labels)
+        if place + 1 < ids.shape[1]:
+            best = np.where(higher, values, best)
     return labels

@@ -9,8 +9,9 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.inference.compiled import CompiledFunctions, logits_model
-from keras_seg.inference.enlarged import enlarged_labels, small_logits
+from keras_seg.inference.enlarged import enlarged_labels
 from keras_seg.inference.predictor import TOO_LARGE, Predictor
+from keras_seg.inference.small_logits import small_logits
 from keras_seg.inference.stride import output_stride
 from pipelines.read import InputSpec
 from pipelines.read.memory import require_memory

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_seg import Segmenter, models
-from keras_seg.inference.enlarged import enlarged_labels, small_logits
+from keras_seg.inference.enlarged import enlarged_labels
+from keras_seg.inference.small_logits import small_logits
 from keras_seg.layers import ResizeLike
 
 

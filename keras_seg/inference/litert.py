@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_seg.export.publish import read_notes
+from keras_seg.inference.export_notes import read_notes
 from pipelines.read import InputSpec, read_image
 
 
