@@ -62,9 +62,17 @@ def test_the_lowest_class_wins_a_tie():
     assert enlarged_labels(logits, (1, 6)).tolist() == [[0, 0, 0, 2, 2, 2]]
 
 
-@pytest.mark.parametrize("name", ["contextnet_cn14", "pspnet"])  # pspnet aligns the corners
-@pytest.mark.parametrize("size", [(96, 128), (75, 101)])
-def test_a_segmenter_uses_small_logits_and_gives_the_labels_of_all(size, name):
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("contextnet_cn14", (75, 101)),
+        pytest.param("contextnet_cn14", (96, 128), marks=pytest.mark.long),
+        # pspnet aligns the corners.
+        pytest.param("pspnet", (75, 101), marks=pytest.mark.long),
+        pytest.param("pspnet", (96, 128), marks=pytest.mark.long),
+    ],
+)
+def test_a_segmenter_uses_small_logits_and_gives_the_labels_of_all(name, size):
     network = models.build(name, (None, None, 3), 5, **models.facts(name).tiny)
     segmenter = Segmenter(network)
     assert segmenter._small is not None

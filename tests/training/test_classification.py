@@ -130,6 +130,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.long
 def test_weights_of_a_classifier_start_another_one(tmp_path):
     run = trained()
     images, labels = shades()

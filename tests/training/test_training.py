@@ -110,6 +110,7 @@ def test_built_model_is_trained_in_place(data, tmp_path):
     assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.long
 def test_same_seed_gives_the_same_run_and_another_seed_another(data, run, tmp_path):
     keras.utils.set_random_seed(7)
     check_same(run, keras_seg.fit(tiny(), data, folder=tmp_path, **QUICK))
@@ -119,7 +120,7 @@ def test_same_seed_gives_the_same_run_and_another_seed_another(data, run, tmp_pa
     assert other.history["loss"].tolist() != run.history["loss"].tolist()
 
 
-@pytest.mark.parametrize("moment", [(1, 2), (3, 3)], ids=str)
+@pytest.mark.parametrize("moment", [pytest.param((1, 2), marks=pytest.mark.long), (3, 3)], ids=str)
 def test_interrupted_training_continues_and_ends_with_the_same_weights(
     data, run, tmp_path, moment, caplog
 ):
@@ -263,6 +264,7 @@ def test_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_weigh
     assert np.isfinite(again.history["loss"]).all()
 
 
+@pytest.mark.long
 def test_averaged_weights_are_what_is_scored_and_kept(data, tmp_path):
     shown = []
     look = keras.callbacks.LambdaCallback(
