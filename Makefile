@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 
 help:
 	@echo "make install        make or update .venv"
-	@echo "make demo           train on drawn street scenes, score, export (4 to 9 minutes on 2 cores)"
+	@echo "make demo           train on drawn street scenes, score, export (5 to 11 minutes on 2 cores)"
 	@echo "make test           lint, types, layers, tests"
 	@echo "make test-long      every family of networks, every notebook, trainings that are killed"
 	@echo "make notebooks      run every notebook in full and store it with its pictures"

@@ -16,6 +16,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import keras  # noqa: E402
 import pandas as pd  # noqa: E402
 from _authors import CASES, compared  # noqa: E402
+from _reference import CASES as SECOND  # noqa: E402
+from _reference import computed  # noqa: E402
 from _weights import PORTS, difference, module, pixels, port_cases, ported, random_source  # noqa: E402
 
 from keras_seg import models  # noqa: E402
@@ -39,6 +41,11 @@ def cases():
         found[about.name, "repository", about.source] = lambda case=case: difference(
             *compared(case)
         )
+    for family, case in SECOND:
+        name = case if case.startswith(family) else f"{family}_{case}"
+        if name in models.names():  # The others are of options.
+            row = (name, "second implementation", f"tests/reference/{family}.py")
+            found[row] = lambda which=(family, case): _second_difference(*which)
     return found
 
 
@@ -59,6 +66,12 @@ def _keras_difference(name):
 def _port_difference(case):
     model, images, logits = ported(case)
     return difference(model(images), logits)
+
+
+def _second_difference(family, case):
+    """That of a narrow network and, where there is one, that of the whole one."""
+    cases = [one for one in SECOND if one in ((family, case), (family, f"{case}_full"))]
+    return max(difference(*computed(*one)) for one in cases)
 
 
 def markdown():
