@@ -237,8 +237,9 @@ class Dataset(Examples):
             group: the group of each picture: a regular expression for its path below their common
                 folder, whose first bracket (or whole match) is the group; a function of this path
                 without extension; a list in the order of `paths(split)`; "auto" for names without
-                the number at their end, such as 0001TP for 0001TP_006690.png; None for pictures
-                that are independent.
+                the number at their end, such as 0001TP for 0001TP_006690.png; "near_duplicates"
+                for pictures that look alike, which reads all of them; None for pictures that are
+                independent.
             num_folds: how many folds, of about the same size; None for one fold per group.
             split: the split to divide; the others are left out. Open the dataset with
                 splits=(1.0,) to divide all pictures.

@@ -5,7 +5,9 @@ import os
 import re
 
 import numpy as np
+from tqdm import tqdm
 
+from pipelines.check.duplicates import near_duplicates
 from pipelines.examples import Examples
 from pipelines.find.part import Part
 from pipelines.find.sources import Source
@@ -63,6 +65,10 @@ def _groups(source: Source, group: Group | None) -> list:
         return list(range(len(paths)))
     if group == "auto":
         return _numbered(paths)
+    if group == "near_duplicates":
+        indices = tqdm(range(len(source)), "Comparing pictures", unit="picture", leave=False)
+        found = near_duplicates(source.read(index)[0] for index in indices)
+        return [paths[number] for number in found]
     if not isinstance(group, str) and not callable(group) and len(group) != len(paths):
         raise ValueError(
             "`folds` needs one group for each picture. Received: "

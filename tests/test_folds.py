@@ -69,6 +69,23 @@ def test_a_group_is_held_out_as_a_whole(drives, group):
         assert names(fold, "train") == [name for name in NAMES if not name.startswith(drive)]
 
 
+def test_pictures_that_look_alike_are_a_group():
+    rng = np.random.default_rng(0)
+    views = rng.integers(0, 256, (3, 4, 4, 3)).repeat(10, axis=1).repeat(10, axis=2)
+    # Each view four times, with noise of at most 3 of 255; the noise is averaged over cells.
+    images = (views.repeat(4, axis=0).clip(3, 252) + rng.integers(-3, 4, (12, 40, 40, 3))).astype(
+        "uint8"
+    )
+    order = rng.permutation(12)
+    data = Dataset.from_arrays(
+        "views", ["sky"], None, {"train": (images[order], np.zeros((12, 40, 40), np.uint8))}
+    )
+    folds = data.folds(group="near_duplicates", num_folds=None)
+    paths = [path for path, _ in data.paths("train")]
+    held = [{int(order[paths.index(p)]) // 4 for p, _ in x.paths("held_out")} for x in folds]
+    assert sorted(map(tuple, held)) == [(0,), (1,), (2,)]
+
+
 def test_fewer_folds_than_groups_keep_groups_whole(drives):
     folds = drives.folds(group="auto", num_folds=2)
     assert sorted(len(names(fold, "held_out")) for fold in folds) == [4, 8]

@@ -14,6 +14,7 @@ HELP = {
     "models": "List the architectures, or write the README's tables.",
     "check": "Read every file of a data set and report what is wrong with it.",
     "fit": "Train a network, or continue an interrupted training.",
+    "cross-validate": "Train on folds of a data set, and score the pictures held out.",
     "evaluate": "Compute the scores of a run on a split of a data set.",
     "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
     "export": "Write SavedModel and TFLite files, each compared with the Keras model.",
@@ -48,6 +49,22 @@ def parser():
         commands, "fit contextnet_cn14 --images pictures --labels masks --classes soil,crop,weed"
     )
     _add_fit(fit)
+
+    folds = _add(
+        commands,
+        "cross-validate contextnet_cn14 --data camvid --root path/to/CamVid --fold-group auto",
+    )
+    folds.add_argument(
+        "--fold-group",
+        metavar="GROUP",
+        help="pictures held out together: a regular expression for their paths; auto, for names "
+        "without the number at their end; near_duplicates (default: each picture alone)",
+    )
+    folds.add_argument("--num-folds", type=int, help="number of folds (default: one per group)")
+    folds.add_argument(
+        "--split", default="train", help="split to divide into folds (default: %(default)s)"
+    )
+    _add_fit(folds)
 
     evaluate = _add(
         commands, "evaluate contextnet_cn14-camvid --data camvid --root path/to/CamVid --split test"

@@ -64,20 +64,8 @@ def fit_command(options):
     import keras_seg
     from keras_seg.card import write_card
 
-    given = ("epochs", "batch_size", "crop_size", "learning_rate")
-    changes = {name: getattr(options, name) for name in given}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    changes |= dict(options.set)
-    run = keras_seg.fit(
-        options.architecture,
-        open_dataset(options),
-        options.recipe,
-        seed=options.seed,
-        folder=options.folder,
-        tag=options.tag,
-        weights=options.weights,
-        **changes,
-    )
+    data = open_dataset(options)
+    run = keras_seg.fit(options.architecture, data, options.recipe, **_fit_arguments(options))
     run.show_curves()
     if "val" in run.data.splits:
         print(run.evaluate("val"))
@@ -85,6 +73,26 @@ def fit_command(options):
         write_card(run)
     folder = shlex.quote(str(run.folder))
     print(f"Everything is in {folder}. Use it: {PROGRAM} predict {folder} picture.jpg")
+
+
+def _fit_arguments(options):
+    """The arguments of `keras_seg.fit` after the recipe."""
+    given = ("epochs", "batch_size", "crop_size", "learning_rate")
+    changes = {name: getattr(options, name) for name in given}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    always = ("seed", "folder", "tag", "weights")
+    return {name: getattr(options, name) for name in always} | changes | dict(options.set)
+
+
+def cross_validate_command(options):
+    """Trains on folds and scores the pictures held out."""
+    import keras_seg
+
+    folds = open_dataset(options).folds(
+        options.fold_group, options.num_folds, options.split, options.seed
+    )
+    arguments = _fit_arguments(options)
+    print(keras_seg.cross_validate(options.architecture, folds, options.recipe, **arguments))
 
 
 def evaluate_command(options):
@@ -152,6 +160,7 @@ COMMANDS = {
     "models": models_command,
     "check": check_command,
     "fit": fit_command,
+    "cross-validate": cross_validate_command,
     "evaluate": evaluate_command,
     "predict": predict_command,
     "export": export_command,

@@ -1,7 +1,7 @@
-"""Duplicate pictures in a dataset, and near duplicates across splits."""
+"""Duplicate pictures in a dataset, near duplicates across splits, and groups of them."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,40 @@ def find_duplicates(data: Examples, prints: dict[str, list[tuple[int, int]]]) ->
     )
 
 
+def near_duplicates(images: Iterable[np.ndarray]) -> list[int]:
+    """Group pictures that look alike: 32x32 gray cells differ by less than 6 of 255 on average.
+
+    If one picture looks like a second and the second like a third, as in a video, all three are in
+    one group.
+
+    Args:
+        images: uint8 pictures (h, w, c) of any sizes, read once.
+
+    Returns:
+        for each picture, the number of the first one of its group.
+
+    >>> dark, bright = np.zeros((40, 60, 3), "uint8"), np.zeros((40, 60, 3), "uint8")
+    >>> bright[:20] = 255
+    >>> near_duplicates([bright, dark, bright // 2 * 2])
+    [0, 1, 0]
+    """
+    cells = np.array([looks(image) for image in images], np.float32).reshape(-1, 8, 4, 8, 4)
+    # Means of 4x4 cells differ at most as much as the cells do: few pairs need all of them.
+    coarse = cells.mean(axis=(2, 4))
+    groups = list(range(len(cells)))
+
+    def first(index: int) -> int:
+        while groups[index] != index:
+            groups[index] = index = groups[groups[index]]
+        return index
+
+    for i in range(len(cells)):
+        near = i + 1 + np.flatnonzero(_differences(coarse[i + 1 :], coarse[i]) < _DIFFERENCE)
+        for j in near[_differences(cells[near], cells[i]) < _DIFFERENCE].tolist():
+            groups[max(first(i), first(j))] = min(first(i), first(j))
+    return [first(index) for index in range(len(groups))]
+
+
 def _equal(prints: dict[str, list[tuple[int, int]]]) -> list[tuple[str, int, str, int]]:
     """Return pairs of pictures with the same fingerprint and checksum, each with its first."""
     first: dict[tuple[int, int], tuple[str, int]] = {}
@@ -85,4 +119,9 @@ def _look_alike(data: Examples, split: str, i: int, other: str, j: int) -> bool:
         mine, theirs = (looks(data.example(*place)[0]) for place in ((split, i), (other, j)))
     except FileFault:
         return False
-    return float(np.abs(mine - theirs).mean()) < _DIFFERENCE
+    return float(_differences(mine[np.newaxis], theirs)[0]) < _DIFFERENCE
+
+
+def _differences(cells: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the mean absolute difference of each picture's cells from those of another."""
+    return np.abs(cells - other).mean(axis=tuple(range(1, cells.ndim)))

@@ -270,6 +270,18 @@ def test_arguments_of_export_reach_the_files(monkeypatch, capsys):
     ]
 
 
+@pytest.mark.long
+def test_cross_validation_prints_scores_of_each_fold(plots, tmp_path, capsys):
+    where = ["--folder", str(tmp_path), "--epochs", "1", "--batch-size", "4"]
+    folds = ["--splits", "1", "--fold-group", r"(\d)$", "--num-folds", "2"]
+    words = ["cross-validate", "contextnet_cn14_160", *data_words(plots), *folds, *where]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "Mean IoU on held-out pictures of 2 folds" in shown
+    assert [word in shown for word in ("fold 1", "fold 2", "spread", "soil")] == [True] * 4
+    assert len(list(tmp_path.glob("*/run.json"))) == 2
+
+
 @pytest.mark.slow
 def test_fit_evaluate_predict_and_export_work_on_folders(plots, tmp_path, capsys):
     where = ["--folder", str(tmp_path), "--tag", "t", "--epochs", "1", "--batch-size", "4"]
