@@ -19,6 +19,7 @@ _PUBLIC = {
     "recipe": "keras_seg.training.recipes",
     "Segmenter": "keras_seg.inference.segmenter",
     "Classifier": "keras_seg.inference.classifier",
+    "evaluate": "keras_seg.evaluation",
     "cross_validate": "keras_seg.training.cross_validation",
     "find_learning_rate": "keras_seg.training.learning_rate",
 }
@@ -27,7 +28,6 @@ _MODULES = {
     "analyse": "keras_seg.analyse",
     "callbacks": "keras_seg.training.callbacks",
     "card": "keras_seg.card",
-    "evaluate": "keras_seg.evaluate",
     "export": "keras_seg.export",
     "inference": "keras_seg.inference",
     "layers": "keras_seg.layers",
@@ -37,6 +37,7 @@ _MODULES = {
     "pruning": "keras_seg.pruning",
     "recipes": "keras_seg.training.recipes",
     "schedules": "keras_seg.schedules",
+    "scores": "keras_seg.scores",
     "show": "keras_seg.show",
     "statistics": "keras_seg.training.statistics",
 }

@@ -78,3 +78,18 @@ def find_run(name):
     }
     _check.one_of("run", "name", str(name), found)
     return shipped / name
+
+
+def run_around(path):
+    """The folder of the run that a file or folder lies in, such as an export.
+
+    Args:
+        path: the file, at most three folders below the run's.
+
+    Returns:
+        `pathlib.Path`, or None.
+
+    >>> run_around("saved_models/no_run/1/saved_model.pb")
+    """
+    above = Path(path).absolute().parents[:3]
+    return next((folder for folder in above if (folder / "run.json").is_file()), None)

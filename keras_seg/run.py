@@ -187,7 +187,7 @@ class Run:
             batch_size: pictures per batch; the scores do not depend on it.
 
         Returns:
-            `keras_seg.evaluate.Scores`: a table by class name, mean IoU, pixel accuracy; its
+            `keras_seg.scores.Scores`: a table by class name, mean IoU, pixel accuracy; its
             `pictures` has a row per picture, the worst first. Of a classifier
             `keras_seg.accuracy.Accuracy`: top-1, top-5 and accuracy by class; the confusion matrix
             is also written to scores_confusion.csv.
@@ -196,7 +196,7 @@ class Run:
             ValueError: no data set is known, or it has other classes or no such split.
         """
         from keras_seg.accuracy import evaluate_classifier
-        from keras_seg.evaluate import evaluate
+        from keras_seg.scores import evaluate_segmenter
 
         data = self._data(data, "evaluate")
         classes, batches = self.settings["class_names"], data.eval_batches(split, batch_size)
@@ -205,7 +205,7 @@ class Run:
             scores = evaluate_classifier(self.classifier().logits, batches, classes, names)
         else:
             labels = self.segmenter().labels
-            scores = evaluate(labels, batches, classes, data.ignore_class, names=names)
+            scores = evaluate_segmenter(labels, batches, classes, data.ignore_class, names=names)
         own = {"val", self.settings["setup"]["data"]}
         name = "_".join(["scores", *(part for part in (data.name, split) if part not in own)])
         scores.save_csv(self.folder / f"{name}.csv")
@@ -314,14 +314,57 @@ class Run:
         report = export.saved_model(
             self.model,
             self.folder / str(next_version(self.folder)),
-            class_names=self.settings["class_names"],
-            palette=self.settings["palette"],
-            input_spec=self.input_spec,
-            data=self._validation_batches(),
             size=size,
+            **self._export_notes(),
         )
         write_configuration(self.folder, self.folder.resolve().name)
         return report
+
+    def export_onnx(self):
+        """Export for ONNX Runtime, as `model.onnx`, and compare it with the Keras model.
+
+        Returns:
+            `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
+            data set is known.
+
+        Raises:
+            ValueError: if the export does not agree with the Keras model; nothing is written.
+            ImportError: the extra `onnx` is not installed.
+        """
+        from keras_seg import export
+
+        return export.onnx(self.model, self.folder / "model.onnx", **self._export_notes())
+
+    def export_openvino(self):
+        """Export for OpenVINO as the next version, and compare it with the Keras model.
+
+        Versions are the folders `openvino/1`, `openvino/2`, ... of the run, as OpenVINO Model
+        Server expects them.
+
+        Returns:
+            `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
+            data set is known.
+
+        Raises:
+            ValueError: if the export does not agree with the Keras model; nothing is written.
+            ImportError: the extra `openvino` is not installed.
+        """
+        from keras_seg import export
+        from keras_seg.export.serving_files import next_version
+
+        folder = self.folder / "openvino"
+        return export.openvino(
+            self.model, folder / str(next_version(folder)), **self._export_notes()
+        )
+
+    def _export_notes(self):
+        """The arguments that every export of the run has."""
+        return {
+            "class_names": self.settings["class_names"],
+            "palette": self.settings["palette"],
+            "input_spec": self.input_spec,
+            "data": self._validation_batches(),
+        }
 
     def export_tflite(
         self, mode="fp32", size=None, num_calibration=100, outputs="scores", input_type=None
@@ -372,10 +415,7 @@ class Run:
             outputs=outputs,
             input_type=input_type,
             calibration=calibration,
-            data=self._validation_batches(),
-            class_names=self.settings["class_names"],
-            palette=self.settings["palette"],
-            input_spec=self.input_spec,
+            **self._export_notes(),
         )
 
     def _export_size(self):

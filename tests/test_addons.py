@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_seg import callbacks, layers, losses
-from keras_seg.evaluate import Scores
 from keras_seg.metrics import confusion_matrix
+from keras_seg.scores import Scores
 from pipelines import ops
 from pipelines.ops.sampling import project
 

@@ -217,6 +217,20 @@ def test_files_of_other_kinds_have_other_names_and_sizes_may_be_several(run, exp
     ]
 
 
+@pytest.mark.long
+@pytest.mark.export
+def test_onnx_is_one_file_and_openvino_has_versions(run):
+    for package in ("onnxruntime", "openvino"):
+        pytest.importorskip(package, reason="needs pip install keras_seg[onnx,openvino]")
+    reports = [run.export_onnx(), run.export_openvino(), run.export_openvino()]
+    names = [str(report.path.relative_to(run.folder)) for report in reports]
+    assert names == ["model.onnx", "openvino/1", "openvino/2"]
+    expected = run.evaluate("val").mean_iou  # the two pictures of "val"
+    for report in reports:
+        assert report.mean_iou == pytest.approx(expected, abs=1e-4)
+        assert report.pictures.startswith("3 labeled pictures")
+
+
 def test_a_data_set_with_other_classes_is_refused(run, data):
     pairs = tuple(map(np.stack, pick_examples(data, "val", 2)))
     other = pipelines.Dataset.from_arrays("other", ["light", "dark"], None, {"val": pairs})

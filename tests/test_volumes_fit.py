@@ -9,11 +9,11 @@ from PIL import Image
 
 import keras_seg
 from keras_seg import Segmenter, analyse, losses, metrics, models
-from keras_seg.evaluate import evaluate
 from keras_seg.export import saved_model, tflite
 from keras_seg.inference import augmented, ensemble, mc_dropout, tiled
 from keras_seg.losses.pixels import labels_like
 from keras_seg.run_files import pick_examples
+from keras_seg.scores import evaluate_segmenter
 from keras_seg.show import show_predictions
 from pipelines import Dataset
 from pipelines.read import InputSpec, as_image
@@ -140,9 +140,9 @@ def test_metrics_of_volumes():
     metric = metrics.MeanIoU(2)
     metric.update_state(truth, np.eye(2, dtype="float32")[found])
     assert float(metric.result()) == pytest.approx(0.55)
-    assert evaluate(lambda _: found, [(truth[..., None], truth)], ["a", "b"]).mean_iou == (
-        pytest.approx(0.55)
-    )
+    assert evaluate_segmenter(
+        lambda _: found, [(truth[..., None], truth)], ["a", "b"]
+    ).mean_iou == (pytest.approx(0.55))
 
 
 def test_analyse_takes_volumes():

@@ -6,7 +6,7 @@ import json
 from keras_seg import __version__
 
 PROGRAM = "python -m keras_seg"
-FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8")
+FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8", "onnx", "openvino")
 OUTPUTS = ("scores", "labels", "both")
 INPUT_TYPES = ("float32", "uint8")
 # The commands, and what each does.
@@ -15,9 +15,9 @@ HELP = {
     "check": "Read every file of a data set and report what is wrong with it.",
     "fit": "Train a network, or continue an interrupted training.",
     "cross-validate": "Train on folds of a data set, and score the pictures held out.",
-    "evaluate": "Compute the scores of a run on a split of a data set.",
+    "evaluate": "Compute the scores of a run, a file or a server on a split of a data set.",
     "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
-    "export": "Write SavedModel and TFLite files, each compared with the Keras model.",
+    "export": "Write files for servers and phones, each compared with the Keras model.",
     "demo": "Train, evaluate, export and predict once, on generated street scenes.",
 }
 
@@ -69,7 +69,11 @@ def parser():
     evaluate = _add(
         commands, "evaluate contextnet_cn14-camvid --data camvid --root path/to/CamVid --split test"
     )
-    evaluate.add_argument("run", help="a run's name in saved_models, or its folder")
+    evaluate.add_argument(
+        "network",
+        help="a run's name in saved_models, or its folder; a .tflite, .onnx or OpenVINO .xml file; "
+        "a SavedModel's folder; the address of a server",
+    )
     evaluate.add_argument(
         "--split", default="val", help="split of the data set (default: %(default)s)"
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 import keras_seg
-from keras_seg.evaluate import evaluate
 from keras_seg.export import LiteRTSegmenter
+from keras_seg.scores import evaluate_segmenter
 
 FLOOR_MEAN_IOU = 0.4  # a good run reaches 0.5, an untrained network 0.05
 MIN_AGREEMENT = 0.999
@@ -63,7 +63,9 @@ def _compare(forms, data, batch_size=8):
         found = [labels(image) for image, _ in batches]
         same = [np.mean(one == other) for one, other in zip(found, expected, strict=True)]
         answers = iter(found)
-        scores = evaluate(lambda _, answers=answers: next(answers), batches, data.class_names)
+        scores = evaluate_segmenter(
+            lambda _, answers=answers: next(answers), batches, data.class_names
+        )
         rows[name] = {"mean IoU": scores.mean_iou, "pixels as in Keras": float(np.mean(same))}
     return pd.DataFrame.from_dict(rows, orient="index")
 

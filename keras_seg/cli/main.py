@@ -96,11 +96,17 @@ def cross_validate_command(options):
 
 
 def evaluate_command(options):
-    """Scores a run on a split."""
-    from keras_seg.find_run import find_run
+    """Scores a run, a file or a server on a split."""
+    from keras_seg.evaluation import evaluate, is_run
+    from keras_seg.find_run import find_run, run_around
     from keras_seg.run import Run
 
-    run = Run(find_run(options.run))
+    if not is_run(options.network):
+        folder = run_around(options.network)
+        remembered = Run(folder).settings.get("opened_by") if folder else None
+        print(evaluate(options.network, open_dataset(options, remembered), options.split))
+        return
+    run = Run(find_run(options.network))
     data = open_dataset(options, run.settings.get("opened_by"))
     print(run.evaluate(options.split, data))
 
@@ -129,7 +135,7 @@ def predict_command(options):
 
 
 def export_command(options):
-    """Write SavedModel and TFLite files, each compared with the Keras model."""
+    """Writes exports, each compared with the Keras model."""
     from keras_seg.find_run import find_run
     from keras_seg.run import Run
 
@@ -138,9 +144,14 @@ def export_command(options):
     remembered = Run(folder).settings.get("opened_by")
     wanted = names_dataset(options) or remembered or "int8" in options.formats
     run = Run(folder, open_dataset(options, remembered) if wanted else None)
+    of_any_size = {
+        "saved_model": run.export_saved_model,
+        "onnx": run.export_onnx,
+        "openvino": run.export_openvino,
+    }
     for name in options.formats:
-        if name == "saved_model":
-            print(run.export_saved_model())
+        if name in of_any_size:
+            print(of_any_size[name]())
         else:
             for size in options.size or [None]:
                 kinds = {"outputs": options.outputs, "input_type": options.input_type}

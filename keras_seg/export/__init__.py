@@ -1,17 +1,23 @@
 """Export for servers and phones; each export is compared with the Keras model before it is kept.
 
 `saved_model` writes a SavedModel for TF Serving, `tflite` a file for phones and small computers,
-and `LiteRTSegmenter` runs the latter. `fold` merges batch normalization in a Keras model. Importing
-this package and running `LiteRTSegmenter` require neither Keras nor TensorFlow.
+`onnx` and `openvino` files for the programs of that name; `LiteRTSegmenter`, `OnnxSegmenter`,
+`OpenVinoSegmenter` and `SavedModelSegmenter` run them. `fold` merges batch normalization in a Keras
+model. Importing this package, and all of these classes but the last, require neither Keras nor
+TensorFlow.
 """
 
 from typing import TYPE_CHECKING
 
+# Imported by name at once: the functions must win over the modules of the same name.
+from keras_seg.export.onnx import onnx
+from keras_seg.export.onnx_runner import OnnxClassifier, OnnxSegmenter
+from keras_seg.export.openvino import openvino
+from keras_seg.export.openvino_runner import OpenVinoClassifier, OpenVinoSegmenter
 from keras_seg.export.report import ExportReport
 from keras_seg.export.saved_model import saved_model
+from keras_seg.export.saved_model_runner import SavedModelClassifier, SavedModelSegmenter
 from keras_seg.export.tflite import tflite
-
-# Imported by name at once: the functions must win over the modules of the same name.
 from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
 
 if TYPE_CHECKING:
@@ -21,7 +27,15 @@ __all__ = [
     "ExportReport",
     "LiteRTClassifier",
     "LiteRTSegmenter",
+    "OnnxClassifier",
+    "OnnxSegmenter",
+    "OpenVinoClassifier",
+    "OpenVinoSegmenter",
+    "SavedModelClassifier",
+    "SavedModelSegmenter",
     "fold",
+    "onnx",
+    "openvino",
     "saved_model",
     "tflite",
 ]

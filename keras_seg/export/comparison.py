@@ -57,6 +57,7 @@ def compare(reference, exported, batches, words, any_size=False):
         scores = np.asarray(reference(image))
         labels, exported_scores = exported(image)
         expected = labels_from_scores(scores)
+        _require_shape(expected, labels)
         num_pictures += len(image)
         num_pixels += expected.size
         num_same += np.count_nonzero(expected == labels)
@@ -80,6 +81,16 @@ def compare(reference, exported, batches, words, any_size=False):
         means.pop("keras_own_size_mean_iou", None)
     none = {"keras_mean_iou": None, "mean_iou": None}
     return Comparison(f"{num_pictures} {words}", num_same / num_pixels, largest, **(none | means))
+
+
+def _require_shape(expected, labels):
+    """Raise if an export gives labels of another size than the Keras model."""
+    if np.shape(labels) != expected.shape:
+        raise ValueError(
+            f"An export must give labels of shape {expected.shape}, as the Keras model. Received: "
+            f"shape={np.shape(labels)}. Nothing was written. Replace layers that compute with "
+            "sizes in an unusual way, or export a SavedModel instead."
+        )
 
 
 class _Tally:

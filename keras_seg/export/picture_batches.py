@@ -6,6 +6,11 @@ import operator
 import numpy as np
 from tqdm.auto import tqdm
 
+# Sizes of noise by number of dimensions; large enough for networks that begin without padding,
+# such as Inception (75).
+_USUAL = {2: (128, 192), 3: (32, 48, 64)}
+_ODD = {2: (101, 115), 3: (33, 35, 37)}
+
 
 def take_pictures(subject, pictures, num_pictures, shape):
     """The first pictures of an array or an iterable, resized to one size.
@@ -175,3 +180,53 @@ def labeled_batches(subject, data, shape, size, classes=False):
             "Received: data without any. For example, pass dataset.eval_batches('val', 4), not an "
             "exhausted iterator."
         )
+
+
+def some_size(sizes, odd=False):
+    """Return a size that a model takes.
+
+    Args:
+        sizes: (height, width), or (depth, height, width), of the model; None for any.
+        odd: whether the sizes that are free are odd numbers.
+
+    Returns:
+        list of int.
+
+    >>> some_size((None, 64), odd=True)
+    [101, 64]
+    """
+    defaults = (_ODD if odd else _USUAL)[len(sizes)]
+    return [size or default for size, default in zip(sizes, defaults, strict=True)]
+
+
+def comparison_batches(subject, shape, pictures=None, data=None, classes=False):
+    """Batches on which an export of any size is compared, and their description.
+
+    Args:
+        subject: name of the calling function.
+        shape: (height, width, channels) of the model's input, None for any; of volumes (depth,
+            height, width, channels).
+        pictures: pictures as `take_pictures` accepts; 16 are used.
+        data: batches (image, label), which are all used; else `pictures`, else noise.
+        classes: whether labels are class ids (b,) instead of label maps.
+
+    Returns:
+        (iterable of (image, label, own), description); the last batch is noise of an odd size if
+        the model takes any size.
+    """
+    size = shape[:-1]
+    if data is not None:
+        batches = labeled_batches(subject, data, shape, size, classes)
+        words = "labeled pictures"
+    elif pictures is not None:
+        taken = take_pictures(subject, pictures, 16, shape)
+        batches = ((picture[np.newaxis], None, None) for picture in taken)
+        words = "given pictures"
+    else:
+        batches = [(np.stack(noise(4, (*some_size(size), shape[-1]))), None, None)]
+        words = "noise pictures"
+    if None in size:
+        odd = some_size(size, odd=True)
+        batches = itertools.chain(batches, [(np.stack(noise(1, (*odd, shape[-1]))), None, None)])
+        words += f", one of them noise of {'x'.join(map(str, odd))}"
+    return batches, words

@@ -60,7 +60,7 @@ def published(subject, path, replace=True):
         raise ValueError(
             f"`{subject}` writes a new folder and replaces nothing. "
             f"Received: folder={str(path)!r}, which exists. For example, write to "
-            f"{str(next_one)!r}: TF Serving changes to the highest version."
+            f"{str(next_one)!r}: servers change to the highest version."
         )
     if path.exists() and read_notes(path) is None:
         raise ValueError(

@@ -12,7 +12,7 @@ class ExportReport:
 
     Attributes:
         path: the file or folder.
-        format: "SavedModel", "TFLite fp32", "TFLite fp16" or "TFLite int8".
+        format: "SavedModel", "ONNX", "OpenVINO", or "TFLite" and the mode, such as "TFLite int8".
         num_bytes: size of the file, or of all files of the folder.
         operations: number of operations by name, without constants.
         inputs: {name: "dtype (shape)"}; None means any size.
@@ -20,7 +20,7 @@ class ExportReport:
         pictures: description of the pictures used in the comparison.
         agreement: share of pixels (of classifiers, of pictures) with the label of the Keras
             model, 0..1.
-        max_difference: largest difference of a logit (TFLite) or of a probability (SavedModel).
+        max_difference: largest difference of a logit, or of a probability (SavedModel).
         keras_mean_iou: mean IoU of the Keras model on the labeled pictures, resized to the
             export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.

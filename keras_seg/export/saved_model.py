@@ -1,7 +1,6 @@
 """SavedModel for TF Serving and for any TensorFlow, without Keras."""
 
 import io
-import itertools
 import tempfile
 from pathlib import Path
 
@@ -18,11 +17,6 @@ from keras_seg.export import (
     signatures,
 )
 from keras_seg.export.report import ExportReport
-
-# Sizes of noise by number of dimensions; large enough for networks that begin without padding,
-# such as Inception (75).
-_USUAL = {2: (128, 192), 3: (32, 48, 64)}
-_ODD = {2: (101, 115), 3: (33, 35, 37)}
 
 
 def saved_model(  # noqa: PLR0913 - all but two have a default
@@ -95,7 +89,9 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
     shape = exported.input_shape[1:]
     _check_size(shape, size)
     classes = len(exported.output_shape) == 2
-    batches, words = _comparison_batches(shape, pictures, data, classes)
+    batches, words = picture_batches.comparison_batches(
+        "saved_model", shape, pictures, data, classes
+    )
     with publish.published("saved_model", folder, replace=False) as draft:
         write(exported, draft, notes, size)
         publish.write_notes(draft, notes)
@@ -126,7 +122,7 @@ def _warm_up(model, offered, size):
     import tensorflow as tf
 
     *sizes, channels = model.input_shape[1:]
-    usual = [length or default for length, default in zip(sizes, _USUAL[len(sizes)], strict=True)]
+    usual = picture_batches.some_size(sizes)
     requests = []
     for name in offered:
         if name == "encoded":
@@ -159,30 +155,6 @@ def _check_size(shape, size):
             f"that of the model if it is fixed. Received: size={size!r}, model input={shape}. "
             "For example, pass size=(360, 480)."
         )
-
-
-def _comparison_batches(shape, pictures, data, classes):
-    """Batches for the comparison, and their description."""
-    size = shape[:-1]
-    usual, strange = _USUAL[len(size)], _ODD[len(size)]
-    if data is not None:
-        batches = picture_batches.labeled_batches("saved_model", data, shape, size, classes)
-        words = "labeled pictures"
-    elif pictures is not None:
-        taken = picture_batches.take_pictures("saved_model", pictures, 16, shape)
-        batches = ((picture[np.newaxis], None, None) for picture in taken)
-        words = "given pictures"
-    else:
-        standard = [length or default for length, default in zip(size, usual, strict=True)]
-        batches = [(np.stack(picture_batches.noise(4, (*standard, shape[-1]))), None, None)]
-        words = "noise pictures"
-    if None in size:
-        odd = [length or default for length, default in zip(size, strange, strict=True)]
-        batches = itertools.chain(
-            batches, [(np.stack(picture_batches.noise(1, (*odd, shape[-1]))), None, None)]
-        )
-        words += f", one of them noise of {'x'.join(map(str, odd))}"
-    return batches, words
 
 
 def _compare(model, folder, batches, words):
@@ -218,7 +190,7 @@ def _require_same_labels(folder, offered, shape):
     import tensorflow as tf
 
     *sizes, channels = shape
-    odd = [length or default for length, default in zip(sizes, _ODD[len(sizes)], strict=True)]
+    odd = picture_batches.some_size(sizes, odd=True)
     picture = picture_batches.noise(1, (*odd, channels))[0]
     png = offered["encoded"](image_bytes=tf.constant([_png(picture)]))["mask_png_bytes"]
     labels = offered["serving_default"](image=tf.constant(picture[np.newaxis]))["labels"].numpy()

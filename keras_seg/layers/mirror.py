@@ -39,7 +39,8 @@ class MirrorPadding2D(layers.Layer):
     def padded(self, size):
         """Size of an axis after padding."""
         least = size + 2 * self.margin - self.offset
-        return -(-least // self.multiple) * self.multiple + self.offset
+        # Positive numbers only: ONNX rounds quotients of negative ones toward zero.
+        return (least + self.multiple - 1) // self.multiple * self.multiple + self.offset
 
     def call(self, inputs):
         x = inputs

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_seg.evaluate import Scores
 from keras_seg.inference import ensemble
+from keras_seg.scores import Scores
 from keras_seg.training.fit import fit
 
 HELD_OUT = "held_out"
@@ -20,7 +20,7 @@ class CrossValidation:
 
     Attributes:
         runs: one `keras_seg.Run` per fold.
-        scores: one `keras_seg.evaluate.Scores` per fold.
+        scores: one `keras_seg.scores.Scores` per fold.
         groups: the groups held out, one tuple per fold.
 
     >>> scores = [Scores(np.array([[6, 2], [0, 2]]), ["road", "sky"]),

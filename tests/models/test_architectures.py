@@ -334,6 +334,28 @@ def test_saved_model_and_tflite_give_the_classes_of_keras(name, tmp_path):
     check_saved_model_and_tflite(name, tmp_path)
 
 
+@pytest.mark.long
+@pytest.mark.export
+@each(of_task("segmentation"))
+def test_onnx_and_openvino_give_the_labels_of_keras(name, tmp_path):
+    check_onnx_and_openvino(name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.export
+@pytest.mark.parametrize("name", of_task("classification"))
+def test_onnx_and_openvino_give_the_classes_of_keras(name, tmp_path):
+    check_onnx_and_openvino(name, tmp_path)
+
+
+def check_onnx_and_openvino(name, tmp_path):
+    for package in ("onnxruntime", "openvino"):
+        pytest.importorskip(package, reason="needs pip install keras_seg[onnx,openvino]")
+    for write, path in ((export.onnx, "model.onnx"), (export.openvino, "1")):
+        # The comparison of the export also has a picture of an odd size.
+        assert write(built(name), tmp_path / path).agreement > 0.999
+
+
 def check_saved_model_and_tflite(name, tmp_path):
     report = export.saved_model(built(name), tmp_path / "1")
     assert report.agreement > 0.999

@@ -6,7 +6,7 @@ from _training import tiny
 
 import keras_seg
 import pipelines
-from keras_seg.evaluate import Scores
+from keras_seg.scores import Scores
 from keras_seg.training.cross_validation import CrossValidation
 
 # IoU by hand: 6/8 and 2/4, mean 0.625; 3/4 and 0/1, mean 0.375.

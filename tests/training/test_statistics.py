@@ -6,9 +6,9 @@ import pytest
 from keras import layers
 
 from keras_seg import callbacks, models
-from keras_seg.evaluate import evaluate
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.losses import SparseCrossEntropy
+from keras_seg.scores import evaluate_segmenter
 from keras_seg.training.statistics import reestimate_statistics
 
 
@@ -135,7 +135,7 @@ def test_on_real_pictures_it_is_at_least_as_good_as_batch_statistics(camvid):
     def score(network):
         network.set_weights(model.get_weights())
         labels = Segmenter(network).labels
-        return evaluate(labels, test, data.class_names).mean_iou
+        return evaluate_segmenter(labels, test, data.class_names).mean_iou
 
     batch = score(
         models.fc_densenet56((None, None, 3), data.num_classes, bn_mode="batch", **options)

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_seg.evaluate import Scores, evaluate
+from keras_seg.scores import Scores, evaluate_segmenter
 
 # Truth in rows, prediction in columns.
 BLACK = np.zeros((1, 2, 2), np.uint8)
@@ -89,7 +89,7 @@ def test_evaluate_adds_up_batches_of_different_sizes():
         found.append(predicted.ravel())
     truth, found = np.concatenate(truth), np.concatenate(found)
     expected = [[np.sum((truth == t) & (found == p)) for p in range(3)] for t in range(3)]
-    scores = evaluate(lambda pixels: pixels[..., 0], batches, ["a", "b", "c"])
+    scores = evaluate_segmenter(lambda pixels: pixels[..., 0], batches, ["a", "b", "c"])
     assert scores.confusion.tolist() == expected
     assert scores.confusion.dtype == np.int64
 
@@ -98,13 +98,15 @@ def test_ignored_pixels_do_not_change_scores():
     truth = np.array([[[0, 1, 7, 7]]], np.uint8)
     for wrong in (0, 1):
         found = np.array([[[0, 1, wrong, wrong]]], np.uint8)
-        scores = evaluate(lambda _, f=found: f, [(truth, truth)], ["a", "b"], ignore_class=7)
+        scores = evaluate_segmenter(
+            lambda _, f=found: f, [(truth, truth)], ["a", "b"], ignore_class=7
+        )
         assert scores.mean_iou == 1.0
 
 
 def test_pictures_without_any_known_pixel_give_nan_and_no_warning():
     truth = np.full((1, 2, 2), 255, np.uint8)
-    scores = evaluate(lambda pixels: np.zeros_like(truth), [(truth, truth)], ["a", "b"])
+    scores = evaluate_segmenter(lambda pixels: np.zeros_like(truth), [(truth, truth)], ["a", "b"])
     assert np.isnan([scores.mean_iou, scores.pixel_accuracy, scores.frequency_weighted_iou]).all()
     assert "nan" in str(scores)
 
@@ -113,7 +115,7 @@ def test_a_tf_data_dataset_of_unknown_length_can_be_evaluated():
     tf = pytest.importorskip("tensorflow")
     label = np.array([[[0, 1]]], np.uint8)
     data = tf.data.Dataset.from_tensors((label[..., None], label)).filter(lambda *_: True)
-    scores = evaluate(lambda pixels: pixels[..., 0], data, ["a", "b"], progress=True)
+    scores = evaluate_segmenter(lambda pixels: pixels[..., 0], data, ["a", "b"], progress=True)
     assert scores.mean_iou == 1.0
 
 
@@ -121,8 +123,8 @@ def test_names_must_be_one_per_picture():
     truth = np.zeros((2, 1, 2), "uint8")
     batches = [(truth[..., None], truth)]
     with pytest.raises(ValueError, match=r"one name per picture. Received: 1 names for 2 pictures"):
-        evaluate(lambda pixels: pixels[..., 0], batches, ["road"], names=["a"])
-    assert evaluate(lambda pixels: pixels[..., 0], batches, ["road"]).pictures.empty
+        evaluate_segmenter(lambda pixels: pixels[..., 0], batches, ["road"], names=["a"])
+    assert evaluate_segmenter(lambda pixels: pixels[..., 0], batches, ["road"]).pictures.empty
 
 
 @pytest.mark.parametrize(
@@ -136,11 +138,16 @@ def test_names_must_be_one_per_picture():
         ),
         (lambda: Scores(CONFUSION, ["road", "car"]), r"shape=\(4, 4\) for 2 class names"),
         (
-            lambda: evaluate(lambda _: np.zeros((1, 2, 2, 3)), [(BLACK, BLACK)], ["a", "b", "c"]),
+            lambda: evaluate_segmenter(
+                lambda _: np.zeros((1, 2, 2, 3)), [(BLACK, BLACK)], ["a", "b", "c"]
+            ),
             "Take the argmax",
         ),
-        (lambda: evaluate(lambda _: BLACK, [(BLACK, BLACK + 9)], ["a", "b"]), "Received: id 9"),
-        (lambda: evaluate(lambda pixels: pixels, [], ["a", "b"]), "at least one batch"),
+        (
+            lambda: evaluate_segmenter(lambda _: BLACK, [(BLACK, BLACK + 9)], ["a", "b"]),
+            "Received: id 9",
+        ),
+        (lambda: evaluate_segmenter(lambda pixels: pixels, [], ["a", "b"]), "at least one batch"),
     ],
 )
 def test_wrong_arguments_are_refused(score, message):

@@ -160,7 +160,7 @@ class Scores:
         return f"<p>{self._summary()}</p><table><tr>{header}</tr>{''.join(rows)}</table>"
 
 
-def evaluate(
+def evaluate_segmenter(
     predict: Callable[[np.ndarray], np.ndarray],
     batches: Iterable,
     class_names: Sequence[str],
@@ -189,7 +189,8 @@ def evaluate(
 
     >>> truth = np.array([[[0, 1], [1, 255]]], "uint8")
     >>> batches = [(truth[..., None], truth)]
-    >>> evaluate(lambda pixels: np.ones((1, 2, 2), "uint8"), batches, ["road", "sky"]).mean_iou
+    >>> found = np.ones((1, 2, 2), "uint8")
+    >>> evaluate_segmenter(lambda pixels: found, batches, ["road", "sky"]).mean_iou
     0.3333333333333333
     """
     num_classes = len(class_names)
@@ -216,8 +217,8 @@ def evaluate(
             rows.append((metrics.mean_iou(one), float(metrics.share(np.trace(one), one.sum()))))
     if not count:
         raise ValueError(
-            "`evaluate` needs at least one batch. Received: none. Check the split's name and "
-            "files; an iterator can be used only once."
+            "`evaluate_segmenter` needs at least one batch. Received: none. Check the split's name "
+            "and files; an iterator can be used only once."
         )
     return Scores(confusion, tuple(class_names), _pictures(names, rows))
 
@@ -228,7 +229,7 @@ def _pictures(names, rows):
         return pd.DataFrame()
     if len(names) != len(rows):
         raise ValueError(
-            "`evaluate` needs one name per picture. Received: "
+            "`evaluate_segmenter` needs one name per picture. Received: "
             f"{len(names)} names for {len(rows)} pictures. Pass the names of one split."
         )
     table = pd.DataFrame(rows, columns=["mean_iou", "pixel_accuracy"])
