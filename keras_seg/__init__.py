@@ -38,6 +38,7 @@ _MODULES = {
     "recipes": "keras_seg.training.recipes",
     "schedules": "keras_seg.schedules",
     "scores": "keras_seg.scores",
+    "serve": "keras_seg.serve",
     "show": "keras_seg.show",
     "statistics": "keras_seg.training.statistics",
 }

@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_seg import _check, tasks
-from keras_seg.run import Run
-from keras_seg.run_files import read_network
+from keras_seg import _check
 
 
 def load(name):
@@ -27,10 +25,14 @@ def load(name):
     >>> segmenter(np.zeros((40, 60, 3), "uint8")).shape
     (40, 60)
     """
+    from keras_seg.run import Run  # here: `find_run` is also used without Keras
+
     path = Path(name) if isinstance(name, str | os.PathLike) else Path()
     if path.suffix == ".keras" and path.is_file() and not (path.parent / "run.json").is_file():
+        from keras_seg import tasks
         from keras_seg.inference.classifier import Classifier
         from keras_seg.inference.segmenter import Segmenter
+        from keras_seg.run_files import read_network
 
         network = read_network(path)
         kinds = {"segmentation": Segmenter, "classification": Classifier}

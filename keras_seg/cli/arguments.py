@@ -4,6 +4,7 @@ import argparse
 import json
 
 from keras_seg import __version__
+from keras_seg.cli import serving
 
 PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8", "onnx", "openvino")
@@ -18,6 +19,7 @@ HELP = {
     "evaluate": "Compute the scores of a run, a file or a server on a split of a data set.",
     "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
     "export": "Write files for servers and phones, each compared with the Keras model.",
+    "serve": "Offer a run to other programs over HTTP and gRPC.",
     "demo": "Train, evaluate, export and predict once, on generated street scenes.",
 }
 
@@ -119,6 +121,8 @@ def parser():
         "float32)",
     )
     _add_data(export)
+
+    serving.add_arguments(_add(commands, "serve contextnet_cn14-camvid --single"))
 
     demo = _add(commands, "demo")
     demo.add_argument(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_seg.cli.arguments import PROGRAM, parser
 from keras_seg.cli.dataset import names_dataset, open_dataset
+from keras_seg.cli.serving import serve_command
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow is imported.
 
@@ -26,7 +27,8 @@ def main(arguments=None):
     """
     logging.basicConfig(format="%(message)s")
     options = parser().parse_args(arguments)
-    _import_tensorflow_quietly()
+    if options.command not in WITHOUT_TENSORFLOW:
+        _import_tensorflow_quietly()
     try:
         return COMMANDS[options.command](options) or 0
     except (ValueError, OSError, TypeError, FloatingPointError, ImportError) as error:
@@ -175,8 +177,11 @@ COMMANDS = {
     "evaluate": evaluate_command,
     "predict": predict_command,
     "export": export_command,
+    "serve": serve_command,
     "demo": demo_command,
 }
+# A server needs a tenth of the memory without it.
+WITHOUT_TENSORFLOW = ("serve",)
 
 
 def _import_tensorflow_quietly():

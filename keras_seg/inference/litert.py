@@ -47,8 +47,8 @@ class _Interpreter:
         shapes = [tuple(int(n) for n in tensor["shape"]) for tensor in (*inputs, *outputs)]
         axes = [len(shape) for shape in shapes if shape[0] == 1]
         signatures = self._interpreter.get_signature_list()
-        self._has_scores = "labels" not in signatures or len(signatures) > 1
-        if len(shapes) != 2 or axes != [4, self._scores_axes - (not self._has_scores)]:
+        self.has_scores = "labels" not in signatures or len(signatures) > 1
+        if len(shapes) != 2 or axes != [4, self._scores_axes - (not self.has_scores)]:
             raise ValueError(
                 f"`{type(self).__name__}` needs a file with one picture (1, h, w, c) in and scores "
                 f"{self._wanted} out. Received: shapes={shapes} in {str(path)!r}. "
@@ -63,7 +63,7 @@ class _Interpreter:
         self._runners = {name: self._interpreter.get_signature_runner(name) for name in names}
         self.size, self.num_channels = shapes[0][1:3], shapes[0][3]
         notes = read_notes(path) or {}
-        self.num_classes = shapes[1][-1] if self._has_scores else notes.get("num_classes")
+        self.num_classes = shapes[1][-1] if self.has_scores else notes.get("num_classes")
         self.class_names, self.palette = notes.get("class_names"), notes.get("palette")
         spec = notes.get("input_spec")
         self.input_spec = InputSpec.from_dict(spec) if spec else InputSpec(self.num_channels)
@@ -90,7 +90,7 @@ class _Interpreter:
         if self._runners:
             return np.concatenate(list(self._each(pictures, "labels")))
         found = self._each(pictures)
-        return np.concatenate(list(map(labels_from_scores, found) if self._has_scores else found))
+        return np.concatenate(list(map(labels_from_scores, found) if self.has_scores else found))
 
     def scores(self, pictures):
         """Logits of a batch.
@@ -104,7 +104,7 @@ class _Interpreter:
         Raises:
             ValueError: if the pictures have another size or dtype, or the file gives labels only.
         """
-        if not self._has_scores:
+        if not self.has_scores:
             raise ValueError(
                 f"`{type(self).__name__}.scores` needs a file with scores. Received: one that "
                 "gives labels only. Export it with outputs='scores' or 'both'."
@@ -126,7 +126,7 @@ class _Interpreter:
         Raises:
             ValueError: if the pictures have another size or dtype.
         """
-        if not self._has_scores:
+        if not self.has_scores:
             return self.labels(pictures), None
         scores = self.scores(pictures)
         return self.labels(pictures) if self._runners else labels_from_scores(scores), scores
@@ -193,6 +193,7 @@ class LiteRTSegmenter(_Interpreter):
         size: (height, width) of the pictures it takes.
         num_channels: channels of a picture.
         num_classes: number of classes.
+        has_scores: whether the file gives scores, not labels only.
         class_names: names in the order of ids, or None if the file does not contain them.
         palette: colors (r, g, b) in the order of ids, or None.
         input_spec: how files are converted to pixels.

@@ -1,6 +1,8 @@
 """Opening and turning pictures with Pillow; OpenCV for what Pillow does not read in full depth."""
 
-from collections.abc import Iterator
+import io
+import pathlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,26 +28,61 @@ def opened(path: Path) -> Iterator[Image.Image]:
         FileFault: a ValueError that names the file, if it is damaged, no picture or too large.
     """
     with guarded(path), open(path, "rb") as file:
-        picture = _identified(file)
-        if picture is None:
-            raise unreadable(path, f"it is none of the formats {', '.join(FORMATS)}, TIFF")
-        pixels = picture.width * picture.height
-        channels = len(picture.getbands()) * _BYTES.get(picture.mode, 1)
-        require_size(path, pixels, pixels * channels)
-        yield picture
+        yield identified(file, path)
 
 
-def _identified(file: Any) -> Image.Image | None:
+def identified(file: Any, path: Path, formats: Sequence[str] = FORMATS) -> Image.Image:
+    """Return the picture of an open file, whose size is checked.
+
+    Args:
+        file: open for reading.
+        path: the file, for errors.
+        formats: the formats of Pillow that it may have.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it has another format or is too large.
+    """
+    picture = _of_format(file, formats)
+    if picture is None:
+        others = ", TIFF" if formats is FORMATS else ""
+        raise unreadable(path, f"it is none of the formats {', '.join(formats)}{others}")
+    pixels = picture.width * picture.height
+    channels = len(picture.getbands()) * _BYTES.get(picture.mode, 1)
+    require_size(path, pixels, pixels * channels)
+    return picture
+
+
+def _of_format(file: Any, formats: Sequence[str]) -> Image.Image | None:
     """Return the picture of a file. Image.open is not used, since its size limit is global."""
     Image.init()
     start = file.read(16)
-    for name in FORMATS:
+    for name in formats:
         factory, accepts = Image.OPEN.get(name, (None, None))
         if factory is None or (accepts is not None and accepts(start) is not True):
             continue
         file.seek(0)
         return factory(file, "")
     return None
+
+
+def numbers(picture: Image.Image, source: Path | bytes, channels: int, path: Path) -> np.ndarray:
+    """Return the numbers of an open picture as they are stored, (h, w) or (h, w, c).
+
+    Args:
+        picture: from `opened` or `identified`.
+        source: its file, or the bytes of it.
+        channels: 4 keeps the alpha channel of colors.
+        path: the file, for errors.
+    """
+    deep = read_deep(source, picture, path)
+    if deep is not None:
+        return deep
+    picture = displayed(picture)
+    if picture.mode in ("1", "LA"):
+        picture = picture.convert("L")
+    elif picture.mode not in (*GRAY, "RGB") and (picture.mode, channels) != ("RGBA", 4):
+        picture = colored(picture)
+    return np.asarray(picture)
 
 
 def header_size(picture: Image.Image) -> tuple[int, int]:
@@ -57,16 +94,17 @@ def header_size(picture: Image.Image) -> tuple[int, int]:
     return height, width
 
 
-def read_deep(path: Path, picture: Image.Image) -> np.ndarray | None:
+def read_deep(source: Path | bytes, picture: Image.Image, path: Path) -> np.ndarray | None:
     """Read a 16-bit color PNG as uint16 (h, w, c); None for what Pillow reads in full depth."""
     if picture.format != "PNG" or picture.mode not in ("RGB", "RGBA", "LA"):
         return None
     if ";16" not in str(getattr(picture, "tile", "")):
         return None
     orientation = Image.Image.getexif(picture).get(ORIENTATION, 1)
-    with Image.open(path) as file:
+    content = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
+    with Image.open(io.BytesIO(content)) as file:
         file.verify()  # libpng would print messages about damage.
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise unreadable(path, "the data end too early")
     order = [2, 1, 0, 3][: pixels.shape[-1]] if pixels.ndim == 3 else ...

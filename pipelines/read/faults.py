@@ -53,6 +53,13 @@ def guarded(path: Path) -> Iterator[None]:
             MISSING, path,
             f"A file does not exist. Received: {os.fspath(path)!r}. Check its path.",
         )  # fmt: skip
+    with converted(path):
+        yield
+
+
+@contextmanager
+def converted(path: Path) -> Iterator[None]:
+    """Convert exceptions of decoders to a fault that names the file, or the bytes of one."""
     try:
         yield
     except (FileFault, ImportError):

@@ -133,15 +133,7 @@ def _read_numbers(path: Path, channels: int) -> np.ndarray:
         numbers = tiff.read_tiff(path)
         return np.moveaxis(numbers, 0, -1) if tiff.tiff_header(path).pages > 1 else numbers
     with decode.opened(path) as picture:
-        deep = decode.read_deep(path, picture)
-        if deep is not None:
-            return deep
-        picture = decode.displayed(picture)
-        if picture.mode in ("1", "LA"):
-            picture = picture.convert("L")
-        elif picture.mode not in (*decode.GRAY, "RGB") and (picture.mode, channels) != ("RGBA", 4):
-            picture = decode.colored(picture)
-        return np.asarray(picture)
+        return decode.numbers(picture, path, channels, path)
 
 
 def _picture_shape(path: Path) -> tuple[int, ...]:

@@ -180,7 +180,7 @@ def _read_ids(path: Path, allow_jpeg: bool) -> np.ndarray:
         ids = tiff.read_tiff(path, as_stored=True)
         return ids[..., :-1] if header.has_alpha and ids.ndim == 3 else ids
     with decode.opened(path) as picture:
-        deep = decode.read_deep(path, picture)  # Pillow keeps only the upper half of 16 bits
+        deep = decode.read_deep(path, picture, path)  # Pillow keeps only the upper half of 16 bits
         if deep is not None:
             return deep
         ids = np.asarray(decode.displayed(picture))

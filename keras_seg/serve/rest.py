@@ -1,0 +1,128 @@
+"""The HTTP routes: a picture in and a PNG out, TensorFlow Serving's REST, health and metrics."""
+
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from keras_seg.serve import rest_values, signatures
+from keras_seg.serve.description import metadata, status
+from keras_seg.serve.metrics import CONTENT_TYPE
+from keras_seg.serve.refusals import MissingError, RefusedError, TooLargeError
+from keras_seg.serve.versions import version_number
+
+MAX_BODY = 64 * 2**20
+VERSION_HEADER = "x-model-version"
+
+
+def application(service, lifespan=None):
+    """The ASGI application of a server.
+
+    Args:
+        service: `keras_seg.serve.service.Service`; or a function that returns it, if it is made
+            after the application.
+        lifespan: asynchronous context manager that takes the application, or None.
+
+    Returns:
+        `fastapi.FastAPI`.
+    """
+    of = service if callable(service) else lambda: service
+    # Its own pages of documentation would be loaded from the internet.
+    app = FastAPI(title="keras_seg", lifespan=lifespan or _nothing, docs_url=None, redoc_url=None)
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(HTTPException, _no_route)
+    _add_pictures(app, of)
+    _add_models(app, of)
+    _add_state(app, of)
+    return app
+
+
+@asynccontextmanager
+async def _nothing(app):
+    yield
+
+
+def _add_pictures(app, of):
+    @app.post("/", response_class=Response)
+    async def picture_to_png(request: Request):
+        """A JPEG or PNG file as the body; answers its label map as a PNG file with the palette."""
+        content = await _body(request)
+        png, version = await of().answer("http", _png, content)
+        return Response(png, media_type="image/png", headers={VERSION_HEADER: str(version)})
+
+
+def _png(versions, content):
+    model = versions.current
+    (png,), _ = model.masks([content])
+    return png, model.version
+
+
+def _add_models(app, of):
+    async def predict(request: Request, name: str, version: str = ""):
+        body = await _body(request)
+        text, served = await of().answer("rest", _predict, body, name, version)
+        headers = {VERSION_HEADER: str(served)}
+        return Response(text, media_type="application/json", headers=headers)
+
+    async def describe(name: str, version: str = ""):
+        return JSONResponse(metadata(of().versions.get(name, version_number(version))))
+
+    async def state(name: str, version: str = ""):
+        return JSONResponse(status(of().versions.get(name, version_number(version))))
+
+    # The longest first: a name or a version has no slash, yet may have a colon.
+    for path in ("/v1/models/{name}/versions/{version}", "/v1/models/{name}"):
+        app.post(f"{path}:predict", response_class=Response)(predict)
+        app.get(f"{path}/metadata")(describe)
+        app.get(path)(state)
+
+
+def _predict(versions, body, name, version):
+    """The answer of `:predict`, and the version that gave it."""
+    model = versions.get(name, version_number(version))
+    asked, values, by_example = rest_values.read_request(body)
+    signature = signatures.require(model, asked or signatures.DEFAULT)
+    inputs = rest_values.to_inputs(values, by_example, signature)
+    return rest_values.to_json(signatures.call(model, asked, inputs), by_example), model.version
+
+
+def _add_state(app, of):
+    @app.get("/health")
+    async def health():
+        """Status 200 while requests are taken, 503 while the server stops."""
+        ready = of().ready
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    async def metrics():
+        return Response(of().metrics.text(), media_type=CONTENT_TYPE)
+
+    app.get("/metrics", response_class=Response)(metrics)
+    # TensorFlow Serving's path.
+    app.get("/monitoring/prometheus/metrics", response_class=Response)(metrics)
+
+
+async def _body(request):
+    """The body of a request, which is not read beyond the limit."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise TooLargeError(
+                f"A request has at most {MAX_BODY:,} bytes. Received: more. Send a smaller picture."
+            )
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _refused(request, error):
+    return JSONResponse({"error": str(error)}, error.http_status)
+
+
+async def _no_route(request, error):
+    missing = MissingError(
+        f"There is no route {request.method} {request.url.path}. Pictures go to POST /, "
+        "TensorFlow Serving's requests to /v1/models/<name>:predict."
+    )
+    status_code = error.status_code if error.status_code == 405 else missing.http_status
+    return JSONResponse({"error": str(missing)}, status_code)
