@@ -13,6 +13,7 @@ from pipelines.read.encoded import read_encoded
 from pipelines.read.faults import FileFault
 
 MAX_PIXELS = 50_000_000
+_MOST_CHANNELS = 4  # that OpenCV averages at once
 
 
 class Model:
@@ -153,7 +154,11 @@ def fitted(values, size):
     if values.shape[:2] == tuple(size):
         return values
     shrinks = size[0] <= values.shape[0] and size[1] <= values.shape[1]
-    return _resize(values, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    if values.shape[-1] <= _MOST_CHANNELS:
+        return _resize(values, size, way)
+    channels = [np.ascontiguousarray(channel) for channel in np.moveaxis(values, -1, 0)]
+    return np.stack([_resize(channel, size, way) for channel in channels], axis=-1)
 
 
 def enlarged_labels(scores, size):

@@ -113,6 +113,8 @@ class RestRemote:
             answer = self._pool.request(
                 method, url, body=body, timeout=urllib3.Timeout(total=seconds)
             )
+        except urllib3.exceptions.NewConnectionError as error:  # to urllib3 a timeout, too
+            return ConnectionError(self._words("a server that can be reached", error))
         except urllib3.exceptions.TimeoutError:
             return TimeoutError(self._words("an answer in time", f"none in {self._timeout} s"))
         except urllib3.exceptions.HTTPError as error:
