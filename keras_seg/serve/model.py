@@ -6,7 +6,8 @@ import queue
 import cv2
 import numpy as np
 
-from keras_seg.export.litert import LiteRTSegmenter
+from keras_seg.inference.enlarged import enlarged_labels
+from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import png
 from keras_seg.serve.refusals import InvalidError
 from pipelines.read.encoded import read_encoded
@@ -126,7 +127,7 @@ class Model:
         picture, size = fitted(picture, self.size)[np.newaxis], picture.shape[:2]
         if not self.has_scores:
             return _resize(segmenter.labels(picture)[0], size, cv2.INTER_NEAREST)
-        return enlarged_labels(segmenter.scores(picture)[0], size)
+        return labels_at(segmenter.scores(picture)[0], size)
 
 
 def _classes(segmenter, path) -> int:
@@ -161,10 +162,8 @@ def fitted(values, size):
     return np.stack([_resize(channel, size, way) for channel in channels], axis=-1)
 
 
-def enlarged_labels(scores, size):
+def labels_at(scores, size):
     """The class with the highest score, from scores that are resized to a size.
-
-    One class at a time: all scores of a large picture would need its memory many times over.
 
     Args:
         scores: float32 (h, w, num_classes).
@@ -173,16 +172,18 @@ def enlarged_labels(scores, size):
     Returns:
         Array (height, width): uint8 up to 256 classes, int32 beyond.
 
-    >>> enlarged_labels(np.eye(2, dtype="float32")[[[0, 1]]], (1, 6)).tolist()
+    >>> labels_at(np.eye(2, dtype="float32")[[[0, 1]]], (1, 6)).tolist()
     [[0, 0, 0, 1, 1, 1]]
     """
-    num_classes = scores.shape[-1]
+    height, width, num_classes = scores.shape
+    if num_classes < 256 and size[0] >= height and size[1] >= width:
+        return enlarged_labels(scores, size)
+    # One class at a time: all scores of a large picture would need its memory many times over.
     labels = np.zeros(size, "uint8" if num_classes <= 256 else "int32")
-    best = fitted(np.ascontiguousarray(scores[..., :1]), size)[..., 0]
-    for index in range(1, num_classes):
-        found = fitted(np.ascontiguousarray(scores[..., index : index + 1]), size)[..., 0]
-        higher = found > best
-        labels[higher] = index
+    best = np.full(size, -np.inf, np.float32)
+    for index, channel in enumerate(np.moveaxis(scores, -1, 0)):
+        found = fitted(np.ascontiguousarray(channel)[..., np.newaxis], size)[..., 0]
+        labels[found > best] = index
         np.maximum(best, found, out=best)
     return labels
 

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from keras_seg.export.publish import read_notes
+from keras_seg.inference.export_notes import read_notes
 from keras_seg.serve.model import MAX_PIXELS, Model
 from keras_seg.serve.refusals import InvalidError, MissingError
 

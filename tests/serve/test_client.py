@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from _serving import FILE, NAME, ROOT, RUN, encoded, picture, require_packages, serving
 
-from keras_seg.export import LiteRTSegmenter
+from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import Client
 
 require_packages()

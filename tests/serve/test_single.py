@@ -24,7 +24,7 @@ from _serving import (
     serving,
 )  # fmt: skip
 
-from keras_seg.export import LiteRTSegmenter
+from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import messages, tensor_proto
 
 httpx = require_packages()
