@@ -54,16 +54,16 @@ def ids(png):
 class Served:
     """A running server; `http` and `grpc` are its addresses."""
 
-    def __init__(self, *arguments):
-        command = [sys.executable, "-c", BLOCKED, "serve", *map(str, arguments), "--port", "0"]
+    def __init__(self, *arguments, python=sys.executable, ports=(0, 0)):
+        command = [python, "-c", BLOCKED, "serve", *map(str, arguments), "--port", str(ports[0])]
         self.process = subprocess.Popen(
-            [*command, "--grpc-port", "0"], stderr=subprocess.PIPE, text=True, cwd=ROOT
+            [*command, "--grpc-port", str(ports[1])], stderr=subprocess.PIPE, text=True, cwd=ROOT
         )
         self.log = []
         self._started = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if not self._started.wait(60):
+        if not self._started.wait(120):
             self.process.kill()
             raise AssertionError("\n".join(self.log))
 
@@ -80,7 +80,7 @@ class Served:
         """End it; returns the exit status."""
         try:
             self.process.send_signal(number)
-            return self.process.wait(30)
+            return self.process.wait(60)
         finally:
             self.process.kill()
             self._reader.join()
@@ -88,8 +88,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(*arguments):
-    server = Served(*arguments)
+def serving(*arguments, **options):
+    server = Served(*arguments, **options)
     try:
         yield server
     finally:

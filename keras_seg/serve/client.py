@@ -18,7 +18,8 @@ class Client:
 
     Args:
         url: "http://host:8501/<model>" or "https://..." for REST; "grpc://host:8500/<model>" or
-            "grpcs://..." for gRPC. The letter s is for encryption.
+            "grpcs://..." for gRPC. The letter s is for encryption. TensorFlow Serving's own form,
+            "http://host:8501/v1/models/<model>", has the same meaning.
         version: number that every answer must have; None for the server's present one.
         class_names: names that the model must have, in the order of ids; a tuple or list. A server
             that does not tell names, such as TensorFlow Serving, must have as many classes.
@@ -46,7 +47,7 @@ class Client:
 
     def __init__(self, url, version=None, class_names=None, timeout=30.0, retries=3):
         parts = urlsplit(url)
-        model = parts.path.strip("/")
+        model = parts.path.strip("/").removeprefix("v1/models/")
         if parts.scheme not in _KINDS or not parts.hostname or not model or "/" in model:
             raise ValueError(
                 "`Client` needs a URL with one of the schemes http, https, grpc and grpcs, a host "

@@ -84,3 +84,20 @@ class Service:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
             self._workers.close()
+
+
+_current = {}
+
+
+def current():
+    """The service of this process, which `make_current` has named."""
+    return _current["service"]
+
+
+def make_current(service):
+    """Name the service of this process, for applications that are made before it.
+
+    Args:
+        service: `Service`.
+    """
+    _current["service"] = service

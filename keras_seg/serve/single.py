@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from keras_seg.serve.grpc_services import MAX_MESSAGE, handlers
 from keras_seg.serve.rest import application
 from keras_seg.serve.service import Service
 from keras_seg.serve.versions import Versions
+from keras_seg.serve.workers import cores
 
 log = logging.getLogger("keras_seg")
 
@@ -53,7 +53,7 @@ def serve_single(name, find, host="127.0.0.1", port=8501, grpc_port=8500, worker
         ValueError: the file cannot be loaded.
         OSError: a port is in use.
     """
-    workers = workers or _cores()
+    workers = workers or cores()
     service = Service(Versions(name, find, workers), workers)
     asyncio.run(_serve(service, host, port, grpc_port))
 
@@ -81,11 +81,6 @@ async def _serve(service, host, port, grpc_port):
 def _stop(service, http):
     service.ready = False
     http.should_exit = True
-
-
-def _cores():
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _listening(host, port):

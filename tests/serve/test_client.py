@@ -145,6 +145,10 @@ def standard():
     server.server_close()
 
 
+def test_tensorflow_servings_own_url_has_the_same_meaning(standard):
+    assert Client(standard.replace("/m", "/v1/models/m")).model == "m"
+
+
 def test_a_server_without_class_names_must_have_as_many(standard):
     client = Client(standard, class_names=list("abcde"))
     assert (client.class_names, client.num_classes, client.version) == (None, 5, 3)
