@@ -6,19 +6,21 @@ from pathlib import Path
 from keras_seg import _check
 
 
-def load(name):
+def load(name, engine="auto"):
     """A trained network by the name of its run; the shipped ones work offline.
 
     Args:
         name: a run's name in `saved_models/` (of the working folder, then of this project), or
             the path of a run's folder or of its model.keras. Another .keras file is loaded
             without class names and colors.
+        engine: what computes label maps, see `Segmenter`: "auto", "keras", "graph", "litert" or
+            "litert-int8".
 
     Returns:
         `keras_seg.Segmenter`, or `keras_seg.Classifier` for a network with one class per picture.
 
     Raises:
-        ValueError: there is no such run.
+        ValueError: there is no such run, or the engine cannot compute the network.
 
     >>> import numpy as np
     >>> segmenter = load("contextnet_cn14-camvid")
@@ -35,9 +37,23 @@ def load(name):
         from keras_seg.run_files import read_network
 
         network = read_network(path)
-        kinds = {"segmentation": Segmenter, "classification": Classifier}
-        return kinds[tasks.task_of(network)](network)
-    return Run(find_run(name)).predictor()
+        if tasks.task_of(network) == "segmentation":
+            return Segmenter(network, engine=engine)
+        _require_auto(name, engine)
+        return Classifier(network)
+    run = Run(find_run(name))
+    if run.task == "segmentation":
+        return run.segmenter(engine)
+    _require_auto(name, engine)
+    return run.classifier()
+
+
+def _require_auto(name, engine):
+    if engine != "auto":
+        raise ValueError(
+            "Engines are for label maps; a classifier runs on Keras. Received: "
+            f"engine={engine!r} for '{name}'. Leave it out."
+        )
 
 
 def find_run(name):

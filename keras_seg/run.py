@@ -58,7 +58,7 @@ class Run:
                 "A run's run.json must be JSON, as `keras_seg.fit` writes it. Received: "
                 f"'{self.folder / 'run.json'}' ({error}). Restore it from a copy of the run."
             ) from None
-        self._segmenter = None
+        self._predictors = {}  # by engine; they share one network
         if data is not None:
             self._data(data, "data")
 
@@ -132,11 +132,11 @@ class Run:
         from keras_seg.inference.classifier import Classifier
 
         self._require_task("classifier", "classification")
-        if self._segmenter is None:
-            self._segmenter = Classifier(
+        if "" not in self._predictors:
+            self._predictors[""] = Classifier(
                 self._network(), self.settings["class_names"], input_spec=self.input_spec
             )
-        return self._segmenter
+        return self._predictors[""]
 
     def _require_task(self, method, task):
         if self.task != task:
@@ -156,25 +156,35 @@ class Run:
             )
         return read_network(self.folder / "model.keras")
 
-    def segmenter(self):
+    def segmenter(self, engine="auto"):
         """The trained network as a `Segmenter`, which predicts label maps.
+
+        Args:
+            engine: what computes the labels: "auto" for the fastest that gives the same labels, or
+                "keras", "graph", "litert" or "litert-int8", see `Segmenter`. LiteRT uses the run's
+                .tflite files for pictures of their sizes.
 
         Returns:
             `keras_seg.Segmenter`, with class names and palette.
 
         Raises:
-            ValueError: the run is a classifier's, the first epoch has not ended yet, or
-                model.keras is damaged.
+            ValueError: the run is a classifier's, the first epoch has not ended yet, model.keras
+                is damaged, or the engine cannot compute the network.
         """
         from keras_seg.inference.segmenter import Segmenter
 
         self._require_task("segmenter", "segmentation")
-        if self._segmenter is None:
-            palette = [tuple(color) for color in self.settings["palette"]]
-            self._segmenter = Segmenter(
-                self._network(), self.settings["class_names"], palette, input_spec=self.input_spec
+        if engine not in self._predictors:
+            known = next(iter(self._predictors.values()), None)
+            self._predictors[engine] = Segmenter(
+                known.model if known else self._network(),
+                self.settings["class_names"],
+                [tuple(color) for color in self.settings["palette"]],
+                engine,
+                self.input_spec,
+                self.folder,
             )
-        return self._segmenter
+        return self._predictors[engine]
 
     def evaluate(self, split="val", data=None, batch_size=8):
         """Scores on a whole split, from one confusion matrix; also written to scores.csv.

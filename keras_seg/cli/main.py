@@ -119,7 +119,7 @@ def predict_command(options):
     from keras_seg.inference.class_files import predict_classes
     from keras_seg.inference.files import predict_files
 
-    segmenter = keras_seg.load(options.run)
+    segmenter = keras_seg.load(options.run, options.engine)
     if isinstance(segmenter, keras_seg.Classifier):
         if options.flip or options.tile:
             raise ValueError(
@@ -132,7 +132,8 @@ def predict_command(options):
         segmenter = keras_seg.inference.augmented(segmenter, "horizontal")
     if options.tile:
         segmenter = keras_seg.inference.tiled(segmenter, options.tile)
-    for path in predict_files(segmenter, options.paths, options.out, options.overwrite):
+    overlays = not options.no_overlay
+    for path in predict_files(segmenter, options.paths, options.out, options.overwrite, overlays):
         print(path)
 
 

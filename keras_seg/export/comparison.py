@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_seg.inference.litert import labels_from_scores
+from keras_seg.inference.interpreter import labels_from_scores
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_seg.inference.headless import packed
+
 SCORES, LABELS = "logits", "labels"
 _MIN_WEIGHTS = 1024  # smaller kernels are not worth an operation more
 # The axis of a kernel that has a scale for each of its entries: that of the output channels.
@@ -42,9 +44,7 @@ class File:
         Args:
             path: where to write.
         """
-        builder = _builder()
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        Path(path).write_bytes(builder.Output())
+        Path(path).write_bytes(packed(self.model))
 
     def take_uint8(self):
         """Take uint8 pixels instead of float32: a cast becomes the first operation."""
@@ -224,15 +224,3 @@ class File:
         operator.opcodeIndex = len(self.model.operatorCodes) - 1
         operator.inputs, operator.outputs = list(inputs), list(outputs)
         return operator
-
-
-def _builder():
-    import flatbuffers
-
-    class Aligned(flatbuffers.Builder):
-        """Bytes begin at multiples of 16, which the schema asks for and the class ignores."""
-
-        def StartVector(self, elemSize, numElems, alignment):  # noqa: N802, N803
-            return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
-
-    return Aligned(1 << 20)

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 _WAIT = 0.05  # seconds after which a waiting thread looks whether it should stop
@@ -25,7 +26,8 @@ class Pipeline(Iterator):
 
     Args:
         items: any iterable; it is read in a thread.
-        stages: functions of one argument.
+        stages: functions of one argument; or pairs (function, workers) for a stage that works on
+            several items at the same time.
         buffer: items that may wait before each stage, at least 1.
         latest: whether an item that waits before the first stage is replaced by the next one, for
             sources that do not wait. `dropped` counts those that were replaced.
@@ -38,7 +40,7 @@ class Pipeline(Iterator):
     def __init__(
         self,
         items: Iterable,
-        stages: list[Callable],
+        stages: list,
         buffer: int = 2,
         latest: bool = False,
     ):
@@ -46,11 +48,17 @@ class Pipeline(Iterator):
         self._items: Any = items
         self._latest = latest
         self._stop = threading.Event()
-        sizes = [1 if latest else buffer] * (len(stages) + 1)
+        pairs = [stage if isinstance(stage, tuple) else (stage, 1) for stage in stages]
+        # Results that are being computed wait in the queue behind their stage.
+        sizes = [1 if latest else max(buffer, count) for count in [1, *(n for _, n in pairs)]]
         self._queues = [queue.Queue(size) for size in sizes]
         work: list[tuple] = [(self._read, ())]
-        for number, stage in enumerate(stages):
-            work.append((self._work, (stage, *self._queues[number : number + 2])))
+        for number, (stage, workers) in enumerate(pairs):
+            between = self._queues[number : number + 2]
+            if workers == 1:
+                work.append((self._work, (stage, *between)))
+            else:
+                work.append((self._work_at_once, (stage, workers, *between)))
         self._threads = [
             threading.Thread(target=function, args=arguments, daemon=True)
             for function, arguments in work
@@ -117,6 +125,15 @@ class Pipeline(Iterator):
             if not self._put(target, result) or isinstance(result, _Failure):
                 return
 
+    def _work_at_once(self, stage, workers, source: queue.Queue, target: queue.Queue) -> None:
+        """Put results that are still being computed, in the order of the items."""
+        with ThreadPoolExecutor(workers) as pool:
+            while True:
+                item = self._get(source)
+                last = item is _END or isinstance(item, _Failure)
+                if not self._put(target, item if last else pool.submit(stage, item)) or last:
+                    return
+
     def _put(self, target: queue.Queue, item) -> bool:
         """Whether the item was put; not after `close`."""
         while not self._stop.is_set():
@@ -130,7 +147,14 @@ class Pipeline(Iterator):
     def _get(self, source: queue.Queue) -> Any:
         while not self._stop.is_set():
             try:
-                return source.get(timeout=_WAIT)
+                item = source.get(timeout=_WAIT)
             except queue.Empty:
                 continue
+            return self._result(item) if isinstance(item, Future) else item
         return _END
+
+    def _result(self, future: Future) -> Any:
+        try:
+            return future.result()
+        except BaseException as error:  # raised again in `__next__`
+            return _Failure(error)

@@ -56,6 +56,7 @@ class Predictor(ABC):
         fixed_size: (height, width), or (depth, height, width), if the network takes one size
             only, else None.
         input_spec: how files are converted to pixels, as in training.
+        workers: pictures that a stream gives it at the same time.
     """
 
     num_classes: int
@@ -66,6 +67,7 @@ class Predictor(ABC):
     fixed_size: tuple | None
     _input_spec: InputSpec | None = None
     dimensions: int = 2
+    workers: int = 1
 
     @property
     def input_spec(self) -> InputSpec:

@@ -1,14 +1,17 @@
 """Pictures or volumes in, label maps out: a path or an array, gray or color, of any size."""
 
 import math
+import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import keras
 import numpy as np
 
 from keras_seg import _check
+from keras_seg.inference import choice
 from keras_seg.inference.compiled import CompiledFunctions, logits_model
+from keras_seg.inference.engines import MAX_WORKERS, num_cores
 from keras_seg.inference.enlarged import enlarged_labels
 from keras_seg.inference.predictor import TOO_LARGE, Predictor
 from keras_seg.inference.small_logits import small_logits
@@ -25,24 +28,30 @@ class Segmenter(Predictor):
 
     The first picture compiles a function for all sizes; after 16 consecutive pictures of one size,
     a faster function is compiled for that size (`keras_seg.inference.compiled.CompiledFunctions`).
-    Training-only outputs (`aux_*`) are never computed; without a GPU, labels come from small logits
-    where the network enlarges them at its end (`keras_seg.inference.enlarged`). A model of volumes
-    (b, d, h, w, c) gives a segmenter of volumes, which takes (d, h, w) and (d, h, w, c) instead of
-    pictures.
+    The engine "auto" then converts the network to LiteRT as well, measures both, and keeps the
+    faster one for single pictures of that size. Training-only outputs (`aux_*`) are never computed;
+    without a GPU, labels come from small logits where the network enlarges them at its end
+    (`keras_seg.inference.enlarged`). A model of volumes (b, d, h, w, c) gives a segmenter of
+    volumes, which takes (d, h, w) and (d, h, w, c) instead of pictures.
 
     Args:
         model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
             (b, d, h, w, num_classes).
         class_names: one name per class; `class 0`, `class 1`, ... if None.
         palette: one color (r, g, b) in 0..255 per class, used by `show`; generated if None.
-        freeze: compile the weights as constants, which is fastest on TensorFlow. Call
-            `refresh()` after changing them, or pass `freeze=False` to follow a model in training.
+        engine: what computes the labels. "keras": the model with its current weights, for models in
+            training. "graph": a function with the weights as constants, on TensorFlow; call
+            `refresh()` after changing them. "litert": LiteRT in floating point, with the run's file
+            for the picture's size, or one converted in memory. "litert-int8": the run's 8-bit file,
+            whose labels differ in 1 to 2 % of the pixels. "auto": the fastest with the same labels,
+            "graph" or "litert"; on JAX, torch and GPUs as "keras" or "graph".
         input_spec: how files are converted to pixels: `data.input_spec` of the data set used in
             training; None for the whole range of 8 or 16 bits.
+        folder: folder of the run whose .tflite files LiteRT may use.
 
     Raises:
-        ValueError: if the model is not a segmentation model, or the number of names or colors
-            differs from its number of classes.
+        ValueError: if the model is not a segmentation model, the number of names or colors
+            differs from its number of classes, or the engine cannot compute the model.
 
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
     >>> segmenter = Segmenter(model)
@@ -56,11 +65,11 @@ class Segmenter(Predictor):
         model: keras.Model,
         class_names: Sequence[str] | None = None,
         palette: Sequence[tuple[int, int, int]] | None = None,
-        freeze: bool = True,
+        engine: str = "auto",
         input_spec: InputSpec | None = None,
+        folder=None,
     ):
         self.model = model
-        self.freeze = freeze
         self.network = logits_model(model)
         if len(self.network.output_shape) == 2:
             raise ValueError(
@@ -106,11 +115,30 @@ class Segmenter(Predictor):
                 "`palette` needs one color (r, g, b) of whole numbers 0..255 per class. "
                 f"Received: palette={self.palette}. Multiply values in 0..1 by 255 and round them."
             )
+        choice.require_engine(engine, self.dimensions, folder)
+        self.engine, freeze = engine, engine != "keras"
         self._functions = CompiledFunctions(self.network, freeze)
         # A GPU enlarges all logits faster than a processor some of them.
         found = None if self.dimensions == 3 or _has_gpu() else small_logits(self.network)
         small, self._align_corners = found or (None, False)
         self._small = small and CompiledFunctions(small, freeze)
+        self._lock = threading.RLock()
+        possible = engine != "auto" or (self.dimensions == 2 and not _has_gpu())
+        self._litert = choice.litert_engine(engine, self.network, folder) if possible else None
+        self._choice = None
+        if self._litert and engine == "auto":
+            engines = {"graph": partial(self._compiled, "labels"), "litert": self._litert.labels}
+            self._choice = choice.Choice(engines)
+
+    @property
+    def chosen(self) -> dict:
+        """What "auto" chose, "graph" or "litert", by (height, width)."""
+        return dict(self._choice.chosen) if self._choice else {}
+
+    @property
+    def workers(self) -> int:
+        """Frames of a stream that are computed at the same time: several with LiteRT."""
+        return min(num_cores(), MAX_WORKERS) if self._litert else 1
 
     @cached_property
     def output_stride(self) -> int:
@@ -136,9 +164,16 @@ class Segmenter(Predictor):
         return self._run("probabilities", batch)
 
     def refresh(self) -> None:
-        """Discard the compiled functions, so that the model's current weights are used."""
-        for functions in filter(None, (self._functions, self._small)):
+        """Discard what was compiled and chosen, so that the model's current weights are used.
+
+        The run's .tflite files have the weights of the training, and are not used afterwards.
+        """
+        for functions in filter(None, (self._functions, self._small, self._litert)):
             functions.clear()
+        if self._litert:
+            self._litert.folder = None
+        if self._choice:
+            self._choice.chosen.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
         """Pad to the smallest size, unless the model has its own; call the function; crop back."""
@@ -157,9 +192,22 @@ class Segmenter(Predictor):
         return found[:, *(slice(size) for size in sizes)]
 
     def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
-        if head != "labels" or self._small is None:
-            return self._functions(head, batch)
-        size, small = batch.shape[1:3], self._small("logits", batch)
+        litert = self._litert
+        if self._choice:
+            single = head == "labels" and len(batch) == 1
+            litert = litert if single and self._choice(batch) == "litert" else None
+        if litert is None:
+            return self._compiled(head, batch)
+        if head == "labels":
+            return litert.labels(batch)
+        logits = litert.scores(batch)
+        return logits if head == "logits" else _softmax(logits)
+
+    def _compiled(self, head: str, batch: np.ndarray) -> np.ndarray:
+        with self._lock:  # Frames of a stream come from several threads.
+            if head != "labels" or self._small is None:
+                return self._functions(head, batch)
+            size, small = batch.shape[1:3], self._small("logits", batch)
         return np.stack([enlarged_labels(one, size, self._align_corners) for one in small])
 
     def _require_memory(self, shape) -> None:
@@ -187,6 +235,11 @@ class Segmenter(Predictor):
                 f"input_shape=({free}, {self.num_channels}) and load the same weights."
             )
         return batch
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
 
 
 def _has_gpu() -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_seg import _check
+from keras_seg.inference.engines import sharing
 from keras_seg.inference.frames import frames
 from keras_seg.inference.pipeline import Pipeline
 from keras_seg.show import overlay
@@ -35,7 +36,8 @@ class Stream(Iterator):
     """Iterate over the frames of a source with their labels.
 
     Reading, network and drawing each have a thread of their own, with at most two frames waiting
-    between them: the rate is that of the slowest of them. No frame is left out and the order is
+    between them: the rate is that of the slowest of them. A network on LiteRT has a thread for each
+    core, up to four, and computes a frame in each. No frame is left out and the order is
     kept, unless `drop="latest"`. Errors of any of them are raised where the frames are read. Leave
     the `with` block or call `close()` to stop early.
 
@@ -88,7 +90,9 @@ class Stream(Iterator):
         self._times: deque[float] = deque(maxlen=NUM_TIMED + 1)
         opened = frames(source)
         numbered = ((index, segmenter.read(frame)) for index, frame in enumerate(opened))
-        stages = [self._segment, self._drawn]
+        # Smoothing needs the frame before; "latest" the shortest time from a frame to its result.
+        self._workers = 1 if smoothing or drop else segmenter.workers
+        stages = [(self._segment, self._workers), self._drawn]
         self._results = Pipeline(numbered, stages, latest=drop == "latest")
 
     def __next__(self) -> Frame:
@@ -121,7 +125,8 @@ class Stream(Iterator):
     def _segment(self, numbered) -> Frame:
         index, image = numbered
         if not self._smoothing:
-            return Frame(index, image, self._segmenter(image))
+            with sharing(self._workers):
+                return Frame(index, image, self._segmenter(image))
         found = self._segmenter.probabilities(image)
         if self._mean is not None and self._mean.shape == found.shape:
             found = self._smoothing * self._mean + (1 - self._smoothing) * found

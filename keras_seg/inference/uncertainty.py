@@ -136,7 +136,7 @@ class MonteCarlo(Predictor):
         _check.positive_integer("mc_dropout", "seed", seed, at_least=0)
         self.samples, self.seed = samples, seed
         self.network = sampling_model(segmenter.network)
-        self.sampler = Segmenter(self.network, freeze=False)  # Masks are drawn from state.
+        self.sampler = Segmenter(self.network, engine="keras")  # Masks are drawn from state.
         share_properties(self, segmenter)
         self.output_stride = segmenter.output_stride
         self._generators = [

@@ -28,7 +28,7 @@ def label_file(source):
     return ".nii.gz" if suffix_of(source) in SUFFIXES else ".npy"
 
 
-def predict_volume(segmenter, source, labels_path, overlay_path):
+def predict_volume(segmenter, source, labels_path, overlay_path=None):
     """Write the class ids of a volume, and an overlay of the classes on its middle slice.
 
     Args:
@@ -36,7 +36,7 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
         source: path of the volume.
         labels_path: file for the uint8 ids (d, h, w): .npy, or .nii.gz with the affine of the
             source.
-        overlay_path: file for the slice, .png.
+        overlay_path: file for the slice, .png; None for none.
 
     Raises:
         ValueError: if the file is not a volume that the network can process, or does not fit into
@@ -50,6 +50,8 @@ def predict_volume(segmenter, source, labels_path, overlay_path):
             _save_nifti(labels, Path(source), file)
         else:
             np.save(file, labels)
+    if overlay_path is None:
+        return
     middle = len(labels) // 2
     drawn = overlay(volume[middle], labels[middle], segmenter.palette)
     with draft("predict", overlay_path) as file:

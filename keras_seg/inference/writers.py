@@ -101,14 +101,20 @@ def _write_npy(labels, bands):
             file.write(np.ascontiguousarray(rows, np.uint8))
 
 
-def _write_png(labels, bands):
-    """The parts of a PNG in their order, W3C PNG (Third Edition), section 5.6."""
+def write_png(labels: LabelFile, bands, level: int = 6) -> None:
+    """Write a palette PNG: its parts in their order, W3C PNG (Third Edition), section 5.6.
+
+    Args:
+        labels: file, size and palette.
+        bands: iterable of uint8 rows (h, width) from top to bottom.
+        level: of the compression, 0 to 9.
+    """
     height, width = labels.size
     with labels.path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)))
         file.write(chunk(b"PLTE", _colors(labels.palette).tobytes()))
-        packer = zlib.compressobj(6)
+        packer = zlib.compressobj(level)
         for rows in bands:
             plain = np.zeros((len(rows), 1 + width), np.uint8)  # First of each row: filter 0.
             plain[:, 1:] = rows
@@ -185,5 +191,5 @@ def _strips(bands, height):
         yield rest
 
 
-_WRITERS = {".npy": _write_npy, ".png": _write_png, ".tif": _write_tiff, ".tiff": _write_tiff}
+_WRITERS = {".npy": _write_npy, ".png": write_png, ".tif": _write_tiff, ".tiff": _write_tiff}
 ENDINGS = tuple(_WRITERS)

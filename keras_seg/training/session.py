@@ -183,7 +183,7 @@ class Training:
         if self.task == "classification":
             return self._validation_of_classes(total)
         data, recipe = self.data, self.recipe
-        segmenter = Segmenter(self.twin, data.class_names, data.palette, freeze=False)
+        segmenter = Segmenter(self.twin, data.class_names, data.palette, engine="keras")
         batches = data.eval_batches("val", recipe.batch_size)
         images, truths = pick_examples(data, "val", 3)
 

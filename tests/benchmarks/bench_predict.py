@@ -1,14 +1,16 @@
-"""Time from a picture to its labels: `model.predict`, the segmenter and LiteRT side by side.
+"""Time from a picture to its labels: `model.predict` and all engines side by side.
 
     python tests/benchmarks/bench_predict.py [--name contextnet_cn14] [--sizes 360x480 1024x2048]
+        [--pictures path/to/CamVid/test]
 
 Prints one JSON line per way and size. Every way starts from uint8 pixels and ends with uint8
-labels; "file" adds reading a png, and "read" is that alone.
+labels; "file" adds reading a png, and "read" is that alone. "agreement" is the share of pixels with
+the label of the engine "graph", a function in float32, on up to 12 pictures: those of a folder,
+resized, or noise. `--name` is an architecture with random weights and 19 classes, or a run.
 """
 
 import argparse
 import functools
-import importlib.util
 import json
 import os
 import platform
@@ -22,6 +24,7 @@ import cv2
 import keras
 import numpy as np
 
+import keras_seg
 from keras_seg import models
 from keras_seg.inference.segmenter import Segmenter
 from pipelines.read import read_image
@@ -76,20 +79,37 @@ def seconds(function) -> float:
     return time.perf_counter() - start
 
 
-def ways(model, size, folder: Path, num_threads: int):
-    """Yield name and function of each way from pixels (h, w, 3) to labels (h, w)."""
-    yield "predict", lambda x: model.predict(x[None], verbose=0).argmax(-1).astype("uint8")[0]
-    yield "segmenter", Segmenter(model)
-    yield "segmenter live", Segmenter(model, freeze=False)
-    if keras.backend.backend() != "tensorflow" or not importlib.util.find_spec("ai_edge_litert"):
-        return
+ENGINES = ("keras", "graph", "litert", "litert-int8")
+
+
+def segmenters(model, size, pictures, folder: Path) -> dict:
+    """A segmenter for each engine that runs here; the 8-bit file is calibrated on the pictures."""
+    if keras.backend.backend() != "tensorflow":
+        return {"keras": Segmenter(model, engine="keras")}
     from keras_seg import export
 
-    path = folder / f"{size[0]}x{size[1]}.tflite"
-    export.tflite(model, path, "fp32", size=size)
-    segmenter = export.LiteRTSegmenter(path, num_threads=num_threads)
-    yield "litert fp32", segmenter
-    yield "litert fp32 scores", lambda x: list(segmenter._each(x[None]))
+    path = folder / "model_int8.tflite"
+    export.tflite(model, path, "int8", size=size, calibration=pictures, min_agreement=0.01)
+    return {engine: Segmenter(model, engine=engine, folder=folder) for engine in ENGINES}
+
+
+def network(name):
+    """A run's network, or a new one."""
+    if name in models.names():
+        return models.build(name, num_classes=19)
+    return keras_seg.load(name).model
+
+
+def read_pictures(folder, size):
+    """Calibration pictures of a size, and others to compare the labels on."""
+    rng = np.random.default_rng(0)
+    if folder is None:
+        found = [rng.integers(0, 256, (*(n // 8 for n in size), 3), np.uint8) for _ in range(32)]
+    else:
+        files = sorted(Path(folder).iterdir())
+        found = [read_image(file) for file in files[:: max(1, len(files) // 32)]]
+    pictures = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_CUBIC) for one in found]
+    return np.stack(pictures[:20]), pictures[20:32]
 
 
 def main():
@@ -97,10 +117,10 @@ def main():
     parser.add_argument("--name", default="contextnet_cn14")
     parser.add_argument("--sizes", nargs="+", default=["360x480", "1024x2048"])
     parser.add_argument("--num-runs", type=int, default=30)
-    parser.add_argument("--num-threads", type=int, default=2)
+    parser.add_argument("--pictures", help="folder of pictures")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(0)
-    model = models.build(arguments.name, num_classes=19)
+    model = network(arguments.name)
     facts = {
         "name": arguments.name,
         "dtype": "uint8",
@@ -110,22 +130,25 @@ def main():
         "versions": versions(),
         "load_before": round(os.getloadavg()[0], 1),
     }
-    rng = np.random.default_rng(0)
     for size in (tuple(map(int, text.split("x"))) for text in arguments.sizes):
-        picture = cv2.resize(
-            rng.integers(0, 256, (*(n // 8 for n in size), 3), np.uint8), size[::-1]
-        )
+        calibration, pictures = read_pictures(arguments.pictures, size)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"
-            cv2.imwrite(str(path), picture)
-            segmenter = Segmenter(model)
-            functions = {
-                way: functools.partial(function, picture)
-                for way, function in ways(model, size, Path(folder), arguments.num_threads)
+            cv2.imwrite(str(path), pictures[0][..., ::-1])
+            found = segmenters(model, size, calibration, Path(folder))
+            expected = [found.get("graph", found["keras"])(picture) for picture in pictures]
+            agreement = {
+                name: np.mean([one(x) for x in pictures] == np.stack(expected))
+                for name, one in found.items()
             }
-            functions["file"] = functools.partial(segmenter, path)
+            functions = {name: functools.partial(one, pictures[0]) for name, one in found.items()}
+            functions["predict"] = lambda x=pictures[0]: (
+                model.predict(x[None], verbose=0).argmax(-1).astype("uint8")[0]
+            )
+            functions["file"] = functools.partial(found.get("graph", found["keras"]), path)
             functions["read"] = functools.partial(read_image, path)
             for way, row in measure(functions, arguments.num_runs).items():
+                row["agreement"] = way in agreement and round(float(agreement[way]), 5)
                 print(json.dumps({"what": way, "shape": [*size, 3], **row, **facts}), flush=True)
 
 

@@ -35,10 +35,10 @@ def shapes(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("freeze", [True, False])
-def test_pictures_of_many_sizes_share_one_function(shapes, freeze):
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_pictures_of_many_sizes_share_one_function(shapes, engine):
     model = network()
-    segmenter = Segmenter(model, freeze=freeze)
+    segmenter = Segmenter(model, engine=engine)
     for width in [*range(33, 63), *range(33, 63)]:  # two epochs of thirty sizes
         image = picture(40, width)
         expected = np.argmax(model(image.astype("float32")), axis=-1)

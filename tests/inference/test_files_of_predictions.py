@@ -129,11 +129,11 @@ def test_labels_that_cannot_be_completed_leave_the_old_ones(segmenter, tmp_path,
     written = predict_files(segmenter, [write_picture(tmp_path / "street.png")])
     before = [path.read_bytes() for path in written]
 
-    def breaks(self, file, *_, **__):
-        file.write_bytes(b"half")
+    def breaks(labels, *_):
+        labels.path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(Image.Image, "save", breaks)
+    monkeypatch.setattr(files, "write_png", breaks)
     with pytest.raises(OSError, match="disk full"):
         predict_files(segmenter, [tmp_path / "street.png"], overwrite=True)
     assert [path.read_bytes() for path in written] == before
@@ -259,3 +259,30 @@ def test_a_volume_that_does_not_fit_into_memory_is_named(volumes, tmp_path, monk
     ):
         predict_files(volumes, [tmp_path])
     assert [path.name for path in tmp_path.rglob("*.*")] == ["scan.npy"]
+
+
+def test_overlays_are_left_out_on_request(segmenter, tmp_path):
+    written = predict_files(segmenter, [write_picture(tmp_path / "street.png")], overlays=False)
+    assert (
+        written
+        == [tmp_path / "predicted" / "street_labels.png"]
+        == list(written[0].parent.glob("*"))
+    )
+    assert np.asarray(Image.open(written[0]))[0, [23, 24]].tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"overlay and nothing else for a video.*drive\.avi"):
+        predict_files(segmenter, [write_video(tmp_path / "drive.avi")], overlays=False)
+
+
+def test_an_overlay_is_the_drawn_picture_without_loss(segmenter, tmp_path):
+    picture = write_picture(tmp_path / "street.png")
+    drawn = Image.open(predict_files(segmenter, [picture])[1])
+    # Half of the picture's 0 and of (10, 20, 30); half of its 220 and of (200, 0, 0).
+    assert drawn.mode == "RGB"
+    assert np.asarray(drawn)[[0, 39], [0, 47]].tolist() == [[5, 10, 15], [210, 110, 110]]
+
+
+def test_pictures_are_written_in_their_order_by_several_threads(segmenter, tmp_path):
+    pictures = [write_picture(tmp_path / "in" / f"{n:02}.png") for n in range(20)]
+    written = predict_files(segmenter, [tmp_path / "in"], out=tmp_path / "out")
+    assert [path.name for path in written[::2]] == [f"{path.stem}_labels.png" for path in pictures]
+    assert all(path.is_file() for path in written)

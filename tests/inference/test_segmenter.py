@@ -238,7 +238,7 @@ def test_a_frozen_segmenter_sees_new_weights_after_refresh():
 
 def test_a_live_segmenter_follows_the_weights():
     model = strongest_channel()
-    segmenter, image = Segmenter(model, freeze=False), picture(32, 32)
+    segmenter, image = Segmenter(model, engine="keras"), picture(32, 32)
     np.testing.assert_array_equal(segmenter(image), image.argmax(axis=-1))
     model.get_layer("logits").set_weights([-IDENTITY])
     np.testing.assert_array_equal(segmenter(image), image.argmin(axis=-1))
@@ -248,7 +248,7 @@ def test_batch_statistics_and_dropout_stay_off():
     image = keras.Input((None, None, 3))
     x = layers.Dropout(0.9)(layers.BatchNormalization(name="bn")(image))
     model = keras.Model(image, x)
-    segmenter = Segmenter(model, freeze=False)
+    segmenter = Segmenter(model, engine="keras")
     pixels = picture(32, 32)
     np.testing.assert_array_equal(segmenter(pixels), pixels.argmax(axis=-1))
     np.testing.assert_array_equal(model.get_layer("bn").moving_mean, np.zeros(3))
@@ -259,7 +259,7 @@ def test_a_contextnet_can_be_trained_and_validated_in_turn():
     from keras_seg import models
 
     model = models.build("contextnet_cn14", num_classes=3)
-    segmenter, image = Segmenter(model, freeze=False), picture(40, 72)[None]
+    segmenter, image = Segmenter(model, engine="keras"), picture(40, 72)[None]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss=loss)
     for _ in range(2):

@@ -18,7 +18,7 @@ import tensorflow as tf
 from _architectures import each, sides, structures, without_values
 
 from keras_seg import analyse, export, models, recipes
-from keras_seg.inference.litert import labels_from_scores
+from keras_seg.inference.interpreter import labels_from_scores
 from keras_seg.layers import MaxUnpooling2D
 from keras_seg.models.registry import Facts, Variant, architecture
 

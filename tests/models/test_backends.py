@@ -44,7 +44,7 @@ for name in models.names():
     if facts.task == "classification":
         answers[name] = ops.convert_to_numpy(model(crop.astype("float32"), training=False))
     else:
-        answers[name] = Segmenter(model, freeze=False).logits(crop)
+        answers[name] = Segmenter(model, engine="keras").logits(crop)
 
 random = np.random.default_rng(2)
 logits = random.normal(size=(2, 12, 16, 5)).astype("float32")

@@ -19,7 +19,7 @@ class ValidationIoU(keras.callbacks.Callback):
 
     Args:
         labels: function from uint8 pictures (b, h, w, c) to uint8 class ids (b, h, w), which
-            follows the model in training: `Segmenter(model, freeze=False).labels`.
+            follows the model in training: `Segmenter(model, engine="keras").labels`.
         batches: the validation pictures: an iterable of (image, label), read again each
             epoch, with numpy-like uint8 (b, h, w, c) and integer ids (b, h, w).
         class_names: one name per class.

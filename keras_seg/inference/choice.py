@@ -1,0 +1,159 @@
+"""Which engine computes the labels: what was asked for, or the fastest with the same labels."""
+
+import contextlib
+import importlib.util
+import logging
+import threading
+import time
+from functools import partial
+
+import keras
+import numpy as np
+
+from keras_seg import _check
+from keras_seg.inference.compiled import REPEATS
+from keras_seg.inference.conversion import converted
+from keras_seg.inference.engines import LiteRTEngine, sharing
+
+ENGINES = ("auto", "keras", "graph", "litert", "litert-int8")
+SAME = 0.999  # share of equal labels from which two engines are interchangeable, as in exports
+ROUNDS = 3  # measurements of each engine, of which the fastest counts
+
+log = logging.getLogger("keras_seg")
+
+
+def require_engine(engine, dimensions, folder) -> None:
+    """Raise for an engine that is unknown, or cannot compute a network here.
+
+    Args:
+        engine: one of `ENGINES`.
+        dimensions: 2 for pictures, 3 for volumes.
+        folder: folder of a run, or None.
+
+    Raises:
+        ValueError: if it is unknown, or needs another backend, pictures or a run.
+        ImportError: if its package is not installed.
+    """
+    _check.one_of("engine of `Segmenter`", "engine", engine, ENGINES)
+    backend = keras.backend.backend()
+    if engine == "graph" and backend != "tensorflow":
+        raise ValueError(
+            "`engine='graph'` compiles the weights as constants, which needs Keras on TensorFlow. "
+            f"Received: backend={backend!r}. Leave engine at 'auto'."
+        )
+    if not engine.startswith("litert"):
+        return
+    if dimensions == 3:
+        raise ValueError(
+            f"LiteRT has no operations for volumes. Received: engine={engine!r} for a network of "
+            "volumes. Leave engine at 'auto'."
+        )
+    if not _has_litert():
+        raise ImportError(
+            f"`engine={engine!r}` needs the package ai-edge-litert, which is not installed. "
+            "Install it with `pip install ai-edge-litert`, or leave engine at 'auto'."
+        )
+    if engine == "litert-int8" and folder is None:
+        raise ValueError(
+            "`engine='litert-int8'` runs the 8-bit file of a run, which is calibrated on training "
+            "pictures. Received: folder=None. Use run.segmenter(engine='litert-int8'), or run a "
+            "file with keras_seg.export.LiteRTSegmenter(path)."
+        )
+
+
+def litert_engine(engine, network, folder) -> LiteRTEngine | None:
+    """Return what computes a network with LiteRT.
+
+    Args:
+        engine: one of `ENGINES`.
+        network: the result of `logits_model`.
+        folder: folder of a run whose files may be used, or None.
+
+    Returns:
+        `LiteRTEngine`; or None if another engine was asked for, or "auto" cannot convert the
+        network: on another backend than TensorFlow, or in mixed precision.
+    """
+    if engine == "litert-int8":
+        return LiteRTEngine("int8", _missing, folder)
+    if engine == "auto":
+        halves = any(layer.compute_dtype != "float32" for layer in network._flatten_layers())
+        if halves or keras.backend.backend() != "tensorflow" or not _has_litert():
+            return None
+    elif engine != "litert":
+        return None
+    return LiteRTEngine("fp32", partial(converted, network), folder)
+
+
+def _has_litert():
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def _missing(size):
+    height, width = size
+    raise ValueError(
+        "`engine='litert-int8'` needs a file for pictures of this size, calibrated on training "
+        f"pictures. Received: a picture of {height}x{width} pixels, for which the run has none. "
+        f"Write it with run.export_tflite('int8', size=({height}, {width})), or choose another "
+        "engine."
+    )
+
+
+class Choice:
+    """The engine for pictures of each size, measured once after 16 of them in a row.
+
+    Args:
+        engines: functions from a batch to label maps by name; the first one is used before the
+            measurement.
+
+    Attributes:
+        chosen: name of the engine by (height, width).
+    """
+
+    def __init__(self, engines):
+        self.engines, self.chosen = engines, {}
+        self._lock, self._last, self._in_a_row = threading.Lock(), None, 0
+
+    def __call__(self, batch) -> str:
+        """Return the engine's name for a batch (1, h, w, c)."""
+        size = batch.shape[1:3]
+        with self._lock:
+            if size not in self.chosen:
+                self._in_a_row = self._in_a_row + 1 if size == self._last else 1
+                self._last = size
+                if self._in_a_row <= REPEATS:
+                    return next(iter(self.engines))
+                with sharing(1):
+                    self.chosen[size] = faster(self.engines, batch)
+                log.info("Pictures of %dx%d: engine %r.", *size, self.chosen[size])
+            return self.chosen[size]
+
+
+def faster(engines: dict, batch: np.ndarray) -> str:
+    """The fastest of several engines that give the same labels as the first one.
+
+    Args:
+        engines: functions from a batch to label maps by name. One that raises a `ValueError`, or
+            labels more than 0.1 % of the pixels otherwise than the first one, is left out.
+        batch: uint8 pixels (b, h, w, c).
+
+    Returns:
+        its name.
+
+    >>> faster({"slow": lambda x: time.sleep(0.01) or x, "fast": lambda x: x}, np.zeros(3))
+    'fast'
+    >>> faster({"slow": lambda x: time.sleep(0.01) or x, "other": lambda x: x + 1}, np.zeros(3))
+    'slow'
+    """
+    (first, function), *others = engines.items()
+    expected, able = function(batch), {first: function}
+    for name, function in others:
+        with contextlib.suppress(ValueError, ImportError):
+            if np.mean(function(batch) == expected) >= SAME:
+                able[name] = function
+    times = dict.fromkeys(able, np.inf)
+    for _ in range(ROUNDS if len(able) > 1 else 0):
+        for name, function in able.items():
+            start = time.perf_counter()
+            function(batch)
+            times[name] = min(times[name], time.perf_counter() - start)
+    return min(times, key=lambda name: times[name])

@@ -1,0 +1,230 @@
+"""Engines of segmenters: equal labels, a remembered choice, files of the run, refusals."""
+
+import functools
+import logging
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from keras_seg import Segmenter, models
+from keras_seg.inference import choice, engines
+from keras_seg.inference.choice import Choice, faster
+from keras_seg.inference.litert import LiteRTSegmenter
+
+pytest.importorskip("tensorflow")
+SIZE = (64, 80)
+
+
+@functools.cache
+def network(name="contextnet_cn14"):
+    keras.utils.set_random_seed(0)
+    return models.build(name, (None, None, 3), 5, **models.facts(name).tiny)
+
+
+def picture(size=SIZE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), "uint8")
+
+
+def same(found, expected):
+    """Only pixels whose two best classes are equal to rounding may differ."""
+    return found.shape == expected.shape and (found == expected).mean() >= 0.999
+
+
+@pytest.mark.parametrize(
+    "name", ["contextnet_cn14", pytest.param("fc_densenet56", marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("size", [SIZE, (37, 51), (9, 40)])  # the last one is padded
+def test_engines_give_the_same_labels(name, size):
+    image = picture(size)
+    expected = Segmenter(network(name), engine="keras")(image)
+    for engine in ("graph", "litert", "auto"):
+        found = Segmenter(network(name), engine=engine)(image)
+        assert found.dtype == np.uint8
+        assert same(found, expected), engine
+
+
+def test_probabilities_of_litert_are_those_of_the_model():
+    batch = np.stack([picture(), picture(seed=1)])
+    reference, litert = (Segmenter(network(), engine=one) for one in ("keras", "litert"))
+    np.testing.assert_allclose(
+        litert.probabilities(batch), reference.probabilities(batch), atol=1e-4
+    )
+    np.testing.assert_allclose(litert.logits(batch), reference.logits(batch), rtol=1e-3, atol=1e-3)
+    assert same(litert.labels(batch), reference.labels(batch))
+
+
+def test_the_engine_is_chosen_once_after_16_pictures_of_a_size(monkeypatch):
+    asked = []
+
+    def noted(functions, batch):
+        asked.append(batch.shape)
+        return "litert"
+
+    monkeypatch.setattr(choice, "faster", noted)
+    segmenter = Segmenter(network())
+    for _ in range(16):
+        segmenter(picture())
+    assert (asked, segmenter.chosen) == ([], {})
+    expected = segmenter(picture())
+    assert asked == [(1, *SIZE, 3)]
+    assert segmenter.chosen == {SIZE: "litert"}
+    monkeypatch.setattr(segmenter, "_compiled", None)  # no longer needed
+    assert same(segmenter(picture()), expected)
+    assert len(asked) == 1
+    segmenter.refresh()
+    assert segmenter.chosen == {}
+
+
+def test_pictures_of_changing_sizes_and_batches_choose_nothing(monkeypatch):
+    monkeypatch.setattr(choice, "faster", None)
+    segmenter = Segmenter(network())
+    for n in range(18):
+        segmenter(picture((32 + n % 2, 40)))
+        segmenter.labels(np.stack([picture()] * 2))
+    assert segmenter.chosen == {}
+
+
+def test_an_engine_with_other_labels_or_an_error_is_not_chosen():
+    labels = np.zeros((1, 40, 50), np.uint8)
+    other = labels.copy()
+    other[0, 0, :3] = 1  # 3 of 2000 pixels, more than 1 in 1000
+
+    def slow(batch):
+        threading.Event().wait(0.002)
+        return labels
+
+    def fails(batch):
+        raise ValueError("cannot be converted")
+
+    assert faster({"graph": slow, "litert": lambda batch: labels}, labels) == "litert"
+    assert faster({"graph": slow, "litert": lambda batch: other}, labels) == "graph"
+    assert faster({"graph": slow, "litert": fails}, labels) == "graph"
+
+
+def test_the_choice_is_logged(caplog):
+    chosen = Choice({"graph": lambda batch: batch, "litert": lambda batch: batch + 1})
+    with caplog.at_level(logging.INFO, "keras_seg"):
+        for _ in range(17):
+            chosen(np.zeros((1, 4, 6)))
+    assert caplog.messages == ["Pictures of 4x6: engine 'graph'."]
+
+
+def test_refresh_uses_the_new_weights():
+    model = keras.models.clone_model(network())
+    segmenter = Segmenter(model, engine="litert")
+    segmenter(picture())
+    bias = next(w for w in model.weights if "logits" in w.path and w.path.endswith("bias"))
+    bias.assign([0, 0, 1e6, 0, 0])
+    segmenter.refresh()
+    assert (segmenter(picture()) == 2).all()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with int8 files of two sizes; the second one is named by its size."""
+    from keras_seg.export import tflite
+
+    folder = tmp_path_factory.mktemp("run")
+    for name, size in (("model_int8", SIZE), ("model_int8_48x64", (48, 64))):
+        pictures = np.stack([picture(size, seed) for seed in range(4)])
+        tflite(
+            network(), folder / f"{name}.tflite", "int8", size=size, calibration=pictures,
+            min_agreement=0.5,
+        )  # fmt: skip
+    return folder
+
+
+@pytest.mark.long
+def test_int8_runs_the_files_of_the_run_at_their_sizes(exported):
+    segmenter = Segmenter(network(), engine="litert-int8", folder=exported)
+    for name, size in (("model_int8", SIZE), ("model_int8_48x64", (48, 64))):
+        expected = LiteRTSegmenter(exported / f"{name}.tflite")(picture(size))
+        np.testing.assert_array_equal(segmenter(picture(size)), expected)
+    with pytest.raises(ValueError, match=r"64x64 pixels, for which.*size=\(64, 64\)"):
+        segmenter(picture((64, 64)))
+
+
+@pytest.mark.long
+def test_labels_of_an_int8_file_come_from_its_small_scores(exported):
+    segmenter = LiteRTSegmenter(exported / "model_int8.tflite")
+    labels, scores = segmenter.labels(picture()[None]), segmenter.scores(picture()[None])
+    assert segmenter._small
+    # The file rounds the enlarged scores: classes within a step of each other may swap.
+    step = segmenter._output["quantization"][0]
+    chosen = np.take_along_axis(scores, labels[..., None].astype(int), -1)[..., 0]
+    assert (scores.max(-1) - chosen).max() <= 2 * step
+
+
+def test_threads_have_interpreters_of_their_own():
+    segmenter = Segmenter(network(), engine="litert")
+    expected = segmenter(picture())
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(segmenter(picture()))) for _ in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for labels in found:
+        np.testing.assert_array_equal(labels, expected)
+
+
+def test_interpreters_of_few_sizes_are_kept(monkeypatch):
+    monkeypatch.setattr(engines, "MAX_SIZES", 1)
+    segmenter = Segmenter(network(), engine="litert")
+    for size in (SIZE, (32, 48)):
+        segmenter(picture(size))
+    assert list(segmenter._litert._contents) == [(32, 48)]
+    assert [size for size, _ in segmenter._litert._idle] == [(32, 48)]
+
+
+def volumes():
+    image = keras.Input((None, None, None, 1))
+    return keras.Model(image, keras.layers.Conv3D(2, 1)(image))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"engine": "litrt"}, "engine of `Segmenter`.*litrt"),
+        ({"engine": "litert-int8"}, r"8-bit file of a run.*folder=None.*run\.segmenter"),
+        ({"engine": "litert", "model": volumes}, "no operations for volumes.*engine='litert'"),
+    ],
+)
+def test_an_impossible_engine_is_named(options, words):
+    with pytest.raises(ValueError, match=words):
+        Segmenter(options.pop("model", network)(), **options)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(choice, "_has_litert", lambda: False)
+    with pytest.raises(ImportError, match=r"needs the package ai-edge-litert.*pip install"):
+        Segmenter(network(), engine="litert")
+    assert Segmenter(network())._choice is None
+
+
+def test_other_backends_have_keras_alone(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"engine='graph'.*TensorFlow.*backend='jax'"):
+        choice.require_engine("graph", 2, None)
+    assert choice.litert_engine("auto", network(), None) is None
+    with pytest.raises(ValueError, match=r"float32 networks that run on TensorFlow.*'jax'"):
+        choice.litert_engine("litert", network(), None).labels(picture()[None])
+
+
+def test_mixed_precision_is_not_converted():
+    image = keras.Input((None, None, 3))
+    half = keras.Model(image, keras.layers.Conv2D(3, 1, dtype="mixed_bfloat16")(image))
+    assert Segmenter(half)._choice is None
+    with pytest.raises(ValueError, match=r"float32 networks.*layers in \['bfloat16'\]"):
+        Segmenter(half, engine="litert")(picture())
+
+
+def test_a_network_that_cannot_be_converted_is_named():
+    image = keras.Input((None, None, 3))
+    found = keras.ops.real(keras.ops.cast(keras.ops.fft2((image, image * 0))[0], "float32"))
+    model = keras.Model(image, keras.layers.Conv2D(3, 1)(found), name="waves")
+    with pytest.raises(ValueError, match=r"needs a network that TensorFlow can convert.*'waves'"):
+        Segmenter(model, engine="litert")(picture())
