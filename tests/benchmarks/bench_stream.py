@@ -106,7 +106,7 @@ def main():
     model = (
         models.build(options.name, num_classes=19) if new else keras_seg.load(options.name).model
     )
-    palette = [(7 * n, 13 * n, 11 * n) for n in range(model.output_shape[-1])]
+    palette = [(7 * n, 13 * n, 11 * n) for n in range(Segmenter(model).num_classes)]
     for size in options.sizes:
         height, width = map(int, size.split("x"))
         with tempfile.TemporaryDirectory() as folder:
