@@ -170,7 +170,7 @@ def _write_picture(image, labels, palette, labels_path, overlay_path=None):
         return
     drawn = cv2.cvtColor(overlay(image, labels, palette), cv2.COLOR_RGB2BGR)
     with draft("predict", overlay_path) as file:
-        file.write_bytes(cv2.imencode(".png", drawn, OVERLAY)[1])
+        file.write_bytes(cv2.imencode(".png", drawn, OVERLAY)[1].tobytes())
 
 
 def _predict_video(segmenter, source, overlay_path):
