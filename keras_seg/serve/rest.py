@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from keras_seg.serve import rest_values, signatures
 from keras_seg.serve.description import metadata, status
@@ -32,6 +33,7 @@ def application(service, lifespan=None):
     app = FastAPI(title="keras_seg", lifespan=lifespan or _nothing, docs_url=None, redoc_url=None)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(ClientDisconnect, _nobody)
     _add_pictures(app, of)
     _add_models(app, of)
     _add_state(app, of)
@@ -117,6 +119,11 @@ async def _body(request):
 
 async def _refused(request, error):
     return JSONResponse({"error": str(error)}, error.http_status)
+
+
+async def _nobody(request, error):
+    """The answer to a client that went away within its request."""
+    return Response(status_code=400)
 
 
 async def _no_route(request, error):
