@@ -118,3 +118,38 @@ def test_the_latest_item_replaces_those_that_wait():
 def test_no_item_gives_no_result():
     with Pipeline([], [abs]) as results:
         assert list(results) == []
+
+
+def test_workers_of_a_stage_work_at_the_same_time_and_keep_the_order():
+    together = threading.Barrier(3, timeout=10)  # passes when three items are in the stage
+
+    def stage(n):
+        together.wait()
+        time.sleep(0.002 * (2 - n % 3))  # the last one of three is ready first
+        return n * n
+
+    with Pipeline(range(12), [(stage, 3), lambda n: n + 1]) as results:
+        assert list(results) == [n * n + 1 for n in range(12)]
+
+
+def test_an_error_of_a_worker_comes_after_the_results_before_it():
+    def failing(n):
+        time.sleep(0.01 * (n < 3))
+        if n == 3:
+            raise OSError("in the stage")
+        return n
+
+    found = []
+    with pytest.raises(OSError, match="in the stage"), Pipeline(range(9), [(failing, 4)]) as each:
+        found.extend(iter(lambda: next(each), None))
+    assert found == [0, 1, 2]
+
+
+def test_workers_wait_for_a_slow_reader():
+    made = []
+    numbers = (made.append(n) or n for n in range(1000))
+    with Pipeline(numbers, [(abs, 2)], buffer=2) as results:
+        assert next(results) == 0
+        time.sleep(0.3)
+        # Two wait before the stage, two are in it or after it, and each thread holds one.
+        assert len(made) <= 1 + 2 + 2 + 2

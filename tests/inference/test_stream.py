@@ -1,5 +1,6 @@
 """Streams of frames: sources, order, dropping, smoothing, errors."""
 
+import threading
 import time
 
 import cv2
@@ -177,3 +178,23 @@ def test_volumes_are_refused():
     network = keras.Model(image, keras.layers.Conv3D(2, 1)(image))
     with pytest.raises(ValueError, match=r"a network of pictures.*a network of volumes"):
         Stream(Segmenter(network), [])
+
+
+def test_litert_computes_several_frames_at_a_time_in_their_order(monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr("keras_seg.inference.segmenter.num_cores", lambda: 3)
+    litert = Segmenter(strongest_channel(), palette=PALETTE, engine="litert")
+    assert litert.workers == 3
+    threads, labels = set(), litert.labels
+
+    def noted(batch):
+        threads.add(threading.get_ident())
+        time.sleep(0.02)
+        return labels(batch)
+
+    litert.labels = noted
+    with litert.stream([plain(n % 3) for n in range(12)]) as stream:
+        frames = list(stream)
+    assert [frame.index for frame in frames] == list(range(12))
+    assert [most(frame.labels) for frame in frames] == [0, 1, 2] * 4
+    assert len(threads) == 3
