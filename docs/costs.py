@@ -63,7 +63,7 @@ if __name__ == "__main__":
     for task in table.TASKS:
         for name in models.names(task):
             if all(word in name for word in sys.argv[1:]) and models.facts(name).dimensions[0] == 2:
-                known = table.costs(task)
+                known = table.costs(task).convert_dtypes()  # whole numbers stay whole
                 measured = costs(name)
                 known.loc[name, list(measured)] = list(measured.values())
                 known.sort_index().to_csv(table.COSTS[task])

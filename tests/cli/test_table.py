@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from _authors import CASES
+from _reference import CASES as SECOND
 from _weights import PORTS, port_cases
 
 from keras_seg import models
@@ -74,6 +75,10 @@ def test_every_comparison_has_its_row_and_is_close():
         stored = json.loads((PORTS / f"{case}.json").read_text())
         wanted.add((stored["ours"], stored["package"], stored["theirs"]))
     wanted |= {(case.name, "repository", case.source) for case in CASES.values()}
+    for family, case in SECOND:
+        name = case if case.startswith(family) else f"{family}_{case}"
+        if name in models.names():
+            wanted.add((name, "second implementation", f"tests/reference/{family}.py"))
     assert set(compared.index) == wanted
     assert (compared["difference"] <= 1e-4).all()
 
