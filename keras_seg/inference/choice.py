@@ -5,18 +5,19 @@ import importlib.util
 import logging
 import threading
 import time
+from collections import defaultdict
 from functools import partial
 
 import keras
 import numpy as np
 
 from keras_seg import _check
-from keras_seg.inference.compiled import REPEATS
 from keras_seg.inference.conversion import converted
 from keras_seg.inference.engines import LiteRTEngine, sharing
 
 ENGINES = ("auto", "keras", "graph", "litert", "litert-int8")
 SAME = 0.999  # share of equal labels from which two engines are interchangeable, as in exports
+SECONDS = 5.0  # that pictures of a size take before engines are measured, as a conversion does
 ROUNDS = 3  # measurements of each engine, of which the fastest counts
 
 log = logging.getLogger("keras_seg")
@@ -99,11 +100,13 @@ def _missing(size):
 
 
 class Choice:
-    """The engine for pictures of each size, measured once after 16 of them in a row.
+    """Labels by the engine that is fastest for pictures of a size.
+
+    The first engine labels pictures of a size until they have taken as long as a conversion to
+    another engine does: the conversion then at most doubles the time of a user who stops there.
 
     Args:
-        engines: functions from a batch to label maps by name; the first one is used before the
-            measurement.
+        engines: functions from a batch to label maps by name; the first one needs no conversion.
 
     Attributes:
         chosen: name of the engine by (height, width).
@@ -111,21 +114,28 @@ class Choice:
 
     def __init__(self, engines):
         self.engines, self.chosen = engines, {}
-        self._lock, self._last, self._in_a_row = threading.Lock(), None, 0
+        self._lock = threading.Lock()
+        self._spent: dict[tuple, float] = defaultdict(float)
 
-    def __call__(self, batch) -> str:
-        """Return the engine's name for a batch (1, h, w, c)."""
+    def clear(self) -> None:
+        """Forget what was measured."""
+        self.chosen.clear()
+        self._spent.clear()
+
+    def labels(self, batch) -> np.ndarray:
+        """Return the label maps of a batch (1, h, w, c)."""
         size = batch.shape[1:3]
+        if size in self.chosen:
+            return self.engines[self.chosen[size]](batch)
+        start = time.perf_counter()
+        labels = next(iter(self.engines.values()))(batch)
         with self._lock:
-            if size not in self.chosen:
-                self._in_a_row = self._in_a_row + 1 if size == self._last else 1
-                self._last = size
-                if self._in_a_row <= REPEATS:
-                    return next(iter(self.engines))
+            self._spent[size] += time.perf_counter() - start
+            if size not in self.chosen and self._spent[size] >= SECONDS:
                 with sharing(1):
                     self.chosen[size] = faster(self.engines, batch)
                 log.info("Pictures of %dx%d: engine %r.", *size, self.chosen[size])
-            return self.chosen[size]
+        return labels
 
 
 def faster(engines: dict, batch: np.ndarray) -> str:

@@ -28,10 +28,10 @@ class Segmenter(Predictor):
 
     The first picture compiles a function for all sizes; after 16 consecutive pictures of one size,
     a faster function is compiled for that size (`keras_seg.inference.compiled.CompiledFunctions`).
-    The engine "auto" then converts the network to LiteRT as well, measures both, and keeps the
-    faster one for single pictures of that size. Training-only outputs (`aux_*`) are never computed;
-    without a GPU, labels come from small logits where the network enlarges them at its end
-    (`keras_seg.inference.enlarged`). A model of volumes (b, d, h, w, c) gives a segmenter of
+    Once single pictures of a size have taken 5 seconds, the engine "auto" converts the network to
+    LiteRT, measures both, and keeps the faster one. Training-only outputs (`aux_*`) are never
+    computed; without a GPU, labels come from small logits where the network enlarges them at its
+    end (`keras_seg.inference.enlarged`). A model of volumes (b, d, h, w, c) gives a segmenter of
     volumes, which takes (d, h, w) and (d, h, w, c) instead of pictures.
 
     Args:
@@ -173,7 +173,7 @@ class Segmenter(Predictor):
         if self._litert:
             self._litert.folder = None
         if self._choice:
-            self._choice.chosen.clear()
+            self._choice.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
         """Pad to the smallest size, unless the model has its own; call the function; crop back."""
@@ -194,8 +194,9 @@ class Segmenter(Predictor):
     def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
         litert = self._litert
         if self._choice:
-            single = head == "labels" and len(batch) == 1
-            litert = litert if single and self._choice(batch) == "litert" else None
+            if head == "labels" and len(batch) == 1:
+                return self._choice.labels(batch)
+            litert = None
         if litert is None:
             return self._compiled(head, batch)
         if head == "labels":

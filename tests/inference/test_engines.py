@@ -69,7 +69,7 @@ def test_probabilities_of_litert_are_those_of_the_model():
     assert same(litert.labels(batch), reference.labels(batch))
 
 
-def test_the_engine_is_chosen_once_after_16_pictures_of_a_size(monkeypatch):
+def test_the_engine_is_chosen_once_per_size(monkeypatch):
     asked = []
 
     def noted(functions, batch):
@@ -78,10 +78,10 @@ def test_the_engine_is_chosen_once_after_16_pictures_of_a_size(monkeypatch):
 
     monkeypatch.setattr(choice, "faster", noted)
     segmenter = Segmenter(network())
-    for _ in range(16):
-        segmenter(picture())
-    assert (asked, segmenter.chosen) == ([], {})
     expected = segmenter(picture())
+    assert (asked, segmenter.chosen) == ([], {})
+    monkeypatch.setattr(choice, "SECONDS", 0)
+    segmenter(picture())
     assert asked == [(1, *SIZE, 3)]
     assert segmenter.chosen == {SIZE: "litert"}
     monkeypatch.setattr(segmenter, "_compiled", None)  # no longer needed
@@ -91,12 +91,29 @@ def test_the_engine_is_chosen_once_after_16_pictures_of_a_size(monkeypatch):
     assert segmenter.chosen == {}
 
 
-def test_pictures_of_changing_sizes_and_batches_choose_nothing(monkeypatch):
-    monkeypatch.setattr(choice, "faster", None)
+def test_the_seconds_of_each_size_are_summed(monkeypatch):
+    monkeypatch.setattr(choice, "SECONDS", 0.1)
+
+    def slow(batch):
+        threading.Event().wait(0.03)
+        return batch
+
+    chosen = Choice({"graph": slow, "litert": slow})
+    for _ in range(3):  # 0.09 seconds or a little more, of two sizes
+        chosen.labels(np.zeros((1, 4, 6)))
+        chosen._spent[4, 6] = min(chosen._spent[4, 6], 0.09)
+        chosen.labels(np.zeros((1, 4, 8)))
+        chosen._spent[4, 8] = min(chosen._spent[4, 8], 0.06)
+    assert chosen.chosen == {}
+    chosen.labels(np.zeros((1, 4, 6)))
+    assert list(chosen.chosen) == [(4, 6)]
+
+
+def test_batches_and_probabilities_choose_nothing(monkeypatch):
+    monkeypatch.setattr(choice, "SECONDS", 0)
     segmenter = Segmenter(network())
-    for n in range(18):
-        segmenter(picture((32 + n % 2, 40)))
-        segmenter.labels(np.stack([picture()] * 2))
+    segmenter.labels(np.stack([picture()] * 2))
+    segmenter.probabilities(picture())
     assert segmenter.chosen == {}
 
 
@@ -117,11 +134,11 @@ def test_an_engine_with_other_labels_or_an_error_is_not_chosen():
     assert faster({"graph": slow, "litert": fails}, labels) == "graph"
 
 
-def test_the_choice_is_logged(caplog):
+def test_the_choice_is_logged(caplog, monkeypatch):
+    monkeypatch.setattr(choice, "SECONDS", 0)
     chosen = Choice({"graph": lambda batch: batch, "litert": lambda batch: batch + 1})
     with caplog.at_level(logging.INFO, "keras_seg"):
-        for _ in range(17):
-            chosen(np.zeros((1, 4, 6)))
+        chosen.labels(np.zeros((1, 4, 6)))
     assert caplog.messages == ["Pictures of 4x6: engine 'graph'."]
 
 
