@@ -19,6 +19,7 @@ _PUBLIC = {
     "recipe": "keras_seg.training.recipes",
     "Segmenter": "keras_seg.inference.segmenter",
     "Classifier": "keras_seg.inference.classifier",
+    "benchmark": "keras_seg.benchmarking",
     "evaluate": "keras_seg.evaluation",
     "cross_validate": "keras_seg.training.cross_validation",
     "find_learning_rate": "keras_seg.training.learning_rate",

@@ -21,6 +21,7 @@ HELP = {
     "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
     "export": "Write files for servers and phones, each compared with the Keras model.",
     "serve": "Offer a run to other programs over HTTP and gRPC.",
+    "benchmark": "Measure parameters, operations and frames a second of networks, in one run.",
     "demo": "Train, evaluate, export and predict once, on generated street scenes.",
 }
 
@@ -133,6 +134,28 @@ def parser():
     _add_data(export)
 
     serving.add_arguments(_add(commands, "serve contextnet_cn14-camvid --single"))
+
+    benchmark = _add(commands, "benchmark contextnet")
+    benchmark.add_argument(
+        "networks",
+        nargs="+",
+        help="names of architectures, families or runs; .tflite, .onnx and OpenVINO .xml files, "
+        "SavedModel folders",
+    )
+    benchmark.add_argument(
+        "--sizes",
+        type=_size,
+        nargs="+",
+        default=[(1024, 2048), (512, 1024), (256, 512)],
+        help="heights and widths of the frames (default: 1024x2048 512x1024 256x512)",
+    )
+    benchmark.add_argument(
+        "--rounds", type=int, default=5, help="measurements of each network (default: %(default)s)"
+    )
+    benchmark.add_argument(
+        "--split", default="val", help="split of the data set's pictures (default: %(default)s)"
+    )
+    _add_data(benchmark)
 
     demo = _add(commands, "demo")
     demo.add_argument(

@@ -161,6 +161,18 @@ def export_command(options):
                 print(run.export_tflite(name, size=size, **kinds))
 
 
+def benchmark_command(options):
+    """Measures networks, and prints a row for each network and size."""
+    from keras_seg.benchmarking import NUM_FRAMES, benchmark
+    from keras_seg.run_files import pick_examples
+
+    pictures = None
+    if names_dataset(options):
+        pictures, _ = pick_examples(open_dataset(options), options.split, NUM_FRAMES)
+    table = benchmark(options.networks, options.sizes, pictures, options.rounds)
+    print(f"{table.attrs['machine']}\n{table.to_string(index=False, na_rep='-')}")
+
+
 def demo_command(options):
     """Trains, scores, draws and exports on generated street scenes."""
     import pipelines
@@ -179,6 +191,7 @@ COMMANDS = {
     "predict": predict_command,
     "export": export_command,
     "serve": serve_command,
+    "benchmark": benchmark_command,
     "demo": demo_command,
 }
 # A server needs a tenth of the memory without it.

@@ -55,7 +55,9 @@ class MirrorPadding2D(layers.Layer):
         place = ops.arange(self.padded(size), dtype="int32") - self.margin
         # A map of one pixel has no neighbor to mirror: all are that pixel.
         last = ops.convert_to_tensor(size, "int32") - 1
-        place = place % ops.maximum(2 * last, 1)
+        period = ops.maximum(2 * last, 1)
+        # Positive numbers again: ONNX Runtime's remainder has the sign of its first number.
+        place = (place + self.margin * period) % period
         return last - ops.abs(last - place)
 
     def compute_output_shape(self, input_shape):

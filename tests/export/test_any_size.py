@@ -186,11 +186,12 @@ print(segmenter(np.zeros((40, 50, 3), "uint8")).shape, segmenter.class_names)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sizes_that_need_a_quotient_are_those_of_keras(kind, tmp_path):
-    # 101 is padded to 104: -(-101 // 4) is 26, and 25 where quotients are rounded toward zero.
+    # 101 + 40 is padded to 144: (141 - 12) / 4 is 33 and not 32, as if it were rounded toward zero;
+    # the first pixel is at -20, whose remainder must not be negative.
     image = keras.Input((None, None, 3))
-    model = keras.Model(image, layers.Conv2D(2, 1)(MirrorPadding2D(2, 4)(image)))
+    model = keras.Model(image, layers.Conv2D(2, 1)(MirrorPadding2D(20, 4, 12)(image)))
     report = getattr(export, kind)(model, tmp_path / WRITTEN[kind])
-    assert report.agreement == 1.0
+    assert report.max_difference < 1e-3  # of logits of hundreds
 
 
 @pytest.mark.parametrize("kind", KINDS)
