@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -16,6 +18,7 @@ from _serving import (
     FILE,
     NAME,
     OTHER_FILE,
+    ROOT,
     RUN,
     SIZE,
     encoded,
@@ -493,6 +496,18 @@ def test_health_and_metrics(http):
     assert "keras_seg_request_seconds_bucket" in text
     assert "process_resident_memory_bytes" in text
     assert http.get("/monitoring/prometheus/metrics").status_code == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["HTTP", "gRPC"])
+def test_a_port_in_use_is_an_error(kind, server):
+    used = {"HTTP": server.http.rsplit(":")[-1], "gRPC": server.grpc.rsplit(":")[-1]}[kind]
+    ports = {"HTTP": ["--port", used, "--grpc-port", "0"], "gRPC": ["--port", "0"]}[kind]
+    ports += ["--grpc-port", used] if kind == "gRPC" else []
+    command = [sys.executable, "-m", "keras_seg", "serve", RUN, "--single", *ports]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"needs a free port for {kind}. Received: 127.0.0.1:{used}" in done.stderr
 
 
 @pytest.mark.long
