@@ -395,13 +395,15 @@ class Run:
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
-            data set is known; for several sizes a list of them.
+            data set is known; for several sizes a list of them. `phone.md` of the run then shows
+            how Kotlin and Swift call its files.
 
         Raises:
             ValueError: if no data set is known for int8, or the export does not agree with the
                 Keras model; nothing is written.
         """
         from keras_seg import export
+        from keras_seg.export.phone import write_phone_page
 
         if isinstance(size, list) and size and isinstance(size[0], tuple | list):
             rest = (num_calibration, outputs, input_type)
@@ -417,7 +419,7 @@ class Run:
         ending = f"_{'x'.join(map(str, sides))}" if other else ""
         ending += "" if outputs == "scores" else f"_{outputs}"
         ending += "" if input_type is None else f"_{input_type}"
-        return export.tflite(
+        report = export.tflite(
             self.model,
             self.folder / f"model_{mode}{ending}.tflite",
             mode=mode,
@@ -427,6 +429,9 @@ class Run:
             calibration=calibration,
             **self._export_notes(),
         )
+        if self.task == "segmentation":
+            write_phone_page(self.folder)
+        return report
 
     def _export_size(self):
         """The size of whole pictures: the model's own, run.json's, the data set's.

@@ -1,0 +1,164 @@
+"""A page for phone developers in a run's folder: how to call its .tflite files."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from keras_seg.inference.export_notes import read_notes
+from keras_seg.run_files import write_text
+
+log = logging.getLogger("keras_seg")
+PAGE = "phone.md"
+_MARK = "<!-- written by keras_seg; checksum of what follows: {} -->\n"
+_INTRODUCTION = """# Calling the .tflite files
+
+Names, sizes and numbers below are those in the files. Pixels are red, green, blue in 0..255,
+without scaling; the class of a pixel is the channel with the highest score. On a CPU, int8 is
+fastest; on a GPU, fp16. Each file also contains the class names (`labels.txt`) and, in
+`keras_seg.json`, the colors.
+"""
+
+
+def write_phone_page(folder):
+    """Write `phone.md`, with a Kotlin and a Swift snippet for each .tflite file of a folder.
+
+    A page that was edited is kept, and a warning says so.
+
+    Args:
+        folder: folder of a run.
+
+    Returns:
+        `pathlib.Path` of the page; None if it was kept or there is no file of keras_seg.
+    """
+    path = Path(folder) / PAGE
+    if path.exists() and not _is_ours(path.read_text("utf-8")):
+        log.warning("%s was edited and is kept. Move it to have it written again.", path)
+        return None
+    files = [file for file in sorted(Path(folder).glob("*.tflite")) if read_notes(file)]
+    if not files:
+        return None
+    sections = [_section(file) for file in files]
+    text = "\n".join([_INTRODUCTION, *sections])
+    write_text(path, _MARK.format(_checksum(text)) + text)
+    return path
+
+
+def _is_ours(text):
+    """Whether a page is as it was written."""
+    first, _, rest = text.partition("\n")
+    return first + "\n" == _MARK.format(_checksum(rest))
+
+
+def _checksum(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _section(file):
+    """The description of a file, and the two snippets."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(file))
+    signature, names = next(iter(interpreter.get_signature_list().items()))
+    image, found = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    image_name, found_name = names["inputs"][0], names["outputs"][0]
+    notes = read_notes(file) or {}
+    height, width, channels = (int(n) for n in image["shape"][1:])
+    values = {
+        "file": file.name,
+        "height": height, "width": width, "channels": channels,
+        "float_in": image["dtype"] == np.float32,
+        "float_out": found["dtype"] == np.float32,
+        "scores": found_name == "logits",
+        "classes": int(found["shape"][-1]),
+        "bytes": int(np.prod(found["shape"])) * np.dtype(found["dtype"]).itemsize,
+    }  # fmt: skip
+    return "\n".join(
+        [
+            f"\n## {file.name}\n",
+            "| | name | type and shape | scale, zero point |",
+            "|---|---|---|---|",
+            f"| input | `{image_name}` | {_words(image)} | {_quantization(image)} |",
+            f"| output | `{found_name}` | {_words(found)} | {_quantization(found)} |",
+            f"\nSignature `{signature}`.\n",
+            *_classes(notes),
+            "Kotlin (`com.google.ai.edge.litert:litert`):\n",
+            f"```kotlin\n{_kotlin(values)}\n```\n",
+            "Swift (`TensorFlowLiteSwift`):\n",
+            f"```swift\n{_swift(values)}\n```\n",
+        ]
+    )
+
+
+def _words(tensor):
+    return f"{np.dtype(tensor['dtype']).name} ({', '.join(str(n) for n in tensor['shape'])})"
+
+
+def _quantization(tensor):
+    scale, zero = tensor["quantization"]
+    return f"{scale:.6g}, {zero}" if scale else "none"
+
+
+def _classes(notes):
+    names, palette = notes.get("class_names"), notes.get("palette")
+    if not names:
+        return []
+    rows = ["| id | class | color |", "|---|---|---|"]
+    for number, name in enumerate(names):
+        color = "#{:02x}{:02x}{:02x}".format(*palette[number]) if palette else "-"
+        rows.append(f"| {number} | {name} | {color} |")
+    return [*rows, ""]
+
+
+def _kotlin(v):
+    """From a Bitmap of the file's size to class ids."""
+    put = "putFloat({}.toFloat())" if v["float_in"] else "put({}.toByte())"
+    parts = ("p shr 16 and 255", "p shr 8 and 255", "p and 255")[: v["channels"]]
+    puts = "; ".join(f"input.{put.format(f'({part})')}" for part in parts)
+    size = v["height"] * v["width"] * v["channels"] * (4 if v["float_in"] else 1)
+    score = (
+        "output.getFloat(4 * (i * {n} + it))"
+        if v["float_out"]
+        else ("output.get(i * {n} + it).toInt() and 255")
+    )
+    of_pixel = f"(0 until {v['classes']}).maxBy {{ {score.format(n=v['classes'])} }}"
+    ids = of_pixel if v["scores"] else "output.get(i).toInt() and 255"
+    return f"""import org.tensorflow.lite.Interpreter
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
+val interpreter = Interpreter(modelBuffer)  // {v["file"]}, memory-mapped
+val input = ByteBuffer.allocateDirect({size}).order(ByteOrder.nativeOrder())
+val pixels = IntArray({v["height"] * v["width"]})
+bitmap.getPixels(pixels, 0, {v["width"]}, 0, 0, {v["width"]}, {v["height"]})
+for (p in pixels) {{ {puts} }}
+val output = ByteBuffer.allocateDirect({v["bytes"]}).order(ByteOrder.nativeOrder())
+input.rewind()
+interpreter.run(input, output)
+val ids = IntArray({v["height"] * v["width"]}) {{ i -> {ids} }}"""
+
+
+def _swift(v):
+    """From pixels red, green, blue to class ids."""
+    count = v["height"] * v["width"] * v["channels"]
+    data = (
+        "Data(rgb)"
+        if not v["float_in"]
+        else ("rgb.map { Float32($0) }.withUnsafeBufferPointer { Data(buffer: $0) }")
+    )
+    kind = "Float32" if v["float_out"] else "UInt8"
+    n = v["classes"]
+    ids = f"(0..<{v['height'] * v['width']}).map {{ i in (0..<{n}).max {{ " + (
+        f"scores[i * {n} + $0] < scores[i * {n} + $1] }}! }}"
+    )
+    return f"""import TensorFlowLite
+
+let interpreter = try Interpreter(modelPath: path)  // {v["file"]}
+try interpreter.allocateTensors()
+// rgb: [UInt8] of {count} numbers, {v["height"]} rows of {v["width"]} pixels
+try interpreter.copy({data}, toInputAt: 0)
+try interpreter.invoke()
+let output = try interpreter.output(at: 0).data
+let scores = output.withUnsafeBytes {{ Array($0.bindMemory(to: {kind}.self)) }}
+let ids = {ids if v["scores"] else "scores.map { Int($0) }"}"""
