@@ -148,7 +148,7 @@ def main():
             functions["file"] = functools.partial(found.get("graph", found["keras"]), path)
             functions["read"] = functools.partial(read_image, path)
             for way, row in measure(functions, arguments.num_runs).items():
-                row["agreement"] = way in agreement and round(float(agreement[way]), 5)
+                row["agreement"] = round(float(agreement[way]), 5) if way in agreement else None
                 print(json.dumps({"what": way, "shape": [*size, 3], **row, **facts}), flush=True)
 
 
