@@ -1,5 +1,6 @@
 """Scores of a network in any form: run, file for phones or servers, running server, function."""
 
+import contextlib
 import importlib
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,7 @@ from keras_seg.accuracy import evaluate_classifier
 from keras_seg.find_run import load
 from keras_seg.scores import evaluate_segmenter
 
-_ADDRESSES = ("http://", "https://", "grpc://")
+_ADDRESSES = ("http://", "https://", "grpc://", "grpcs://")
 # Files and the classes of `keras_seg.export` that run them, by task.
 _RUNNERS = {
     ".tflite": {"segmentation": "LiteRTSegmenter", "classification": "LiteRTClassifier"},
@@ -33,7 +34,7 @@ def evaluate(network: Any, data, split="val", batch_size=8):
 
     Args:
         network: a run's name or folder, a .keras, .tflite, .onnx or OpenVINO .xml file, a
-            SavedModel folder, or the address of a server ("http://localhost:8501/v1/models/roads");
+            SavedModel folder, or the address of a server, such as "http://localhost:8501/roads";
             or an object with `labels(batch)` of uint8 pixels (b, h, w, c), or that is called with
             one picture (h, w, c), such as a segmenter. Of a classifier, the object has
             `logits(batch)` or `scores(batch)`.
@@ -57,7 +58,9 @@ def evaluate(network: Any, data, split="val", batch_size=8):
     """
     task = tasks.task_of_data(data)
     if isinstance(network, str | PathLike):
-        network = open_network(network, task)
+        opened = open_network(network, task)
+        with contextlib.closing(opened) if hasattr(opened, "close") else contextlib.nullcontext():
+            return evaluate(opened, data, split, batch_size)
     _require_classes(network, data)
     names = [str(picture) for picture, _ in data.paths(split)]
     batches, classes = data.eval_batches(split, batch_size), list(data.class_names)
@@ -92,7 +95,7 @@ def open_network(source, task="segmentation"):
 def is_run(source):
     """Whether this is no file but the name or folder of a run, or a .keras file.
 
-    >>> is_run("contextnet_cn14-camvid"), is_run("http://localhost:8501/v1/models/roads")
+    >>> is_run("contextnet_cn14-camvid"), is_run("http://localhost:8501/roads")
     (True, False)
     """
     return not str(source).startswith(_ADDRESSES) and kind_of(source) is None

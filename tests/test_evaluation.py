@@ -112,22 +112,6 @@ def _halves(pictures):
     return np.floor(means + 0.5).astype("uint8")
 
 
-def test_a_server_is_asked_by_its_client(model, data, expected, monkeypatch):
-    class Client:
-        class_names = NAMES
-
-        def __init__(self, url):
-            assert url == "http://localhost:8501/v1/models/roads"
-
-        def labels(self, batch):
-            return keras_seg.Segmenter(model).labels(batch)
-
-    serve = pytest.importorskip("keras_seg.serve", reason="needs keras_seg.serve")
-    monkeypatch.setattr(serve, "Client", Client)
-    scores = keras_seg.evaluate("http://localhost:8501/v1/models/roads", data)
-    assert scores.mean_iou == pytest.approx(expected.mean_iou, abs=1e-9)
-
-
 @pytest.mark.export
 @pytest.mark.long
 def test_files_of_classifiers_have_the_accuracy_of_keras(tmp_path):

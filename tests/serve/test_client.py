@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from _serving import FILE, NAME, ROOT, RUN, encoded, picture, require_packages, serving
 
+import keras_seg
 from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import Client
+from pipelines import Dataset
 
 require_packages()
 
@@ -48,6 +50,19 @@ def test_a_client_gives_the_labels_of_the_file_itself(kind, urls, tmp_path):
         assert client.class_names == CLASSES
         assert tuple(client.palette[0]) == (128, 128, 128)
         assert (client.num_classes, client.version) == (11, int(FILE.stat().st_mtime))
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+@pytest.mark.parametrize("before", ["", "v1/models/"])  # the latter as TensorFlow Serving has it
+def test_evaluate_scores_a_server_as_its_file(kind, before, urls):
+    pixels = np.stack([picture(1), picture(2)])
+    labels = LiteRTSegmenter(FILE).labels(pixels)
+    labels[0, :100] = 1
+    data = Dataset.from_arrays("streets", CLASSES, None, {"val": (pixels, labels)})
+    expected = keras_seg.evaluate(FILE, data).confusion
+    assert expected.trace() < expected.sum() == labels.size
+    found = keras_seg.evaluate(urls[kind].replace(NAME, before + NAME), data).confusion
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
