@@ -96,9 +96,8 @@ def benchmark(sources, sizes=SIZES, pictures=None, rounds=5, frames=NUM_FRAMES) 
     Raises:
         ValueError: a source is unknown, or an argument is out of its range.
 
-    >>> table = benchmark(["contextnet_cn14_160"], [(64, 96)], rounds=1, frames=1)
-    >>> table.loc[0, ["network", "size", "parameters"]].tolist()
-    ['contextnet_cn14_160', '64x96', 158350]
+    >>> table = benchmark(["contextnet_cn14_160", "fast_scnn"])  # doctest: +SKIP
+    >>> table[["network", "size", "sequential", "pipelined"]]  # doctest: +SKIP
     """
     _check.positive_integer("benchmark", "rounds", rounds)
     _check.positive_integer("benchmark", "frames", frames)

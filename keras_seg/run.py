@@ -214,7 +214,7 @@ class Run:
         if self.task == "classification":
             scores = evaluate_classifier(self.classifier().logits, batches, classes, names)
         else:
-            labels = self.segmenter().labels
+            labels = self.segmenter("keras").labels  # "auto" may change the engine between pictures
             scores = evaluate_segmenter(labels, batches, classes, data.ignore_class, names=names)
         own = {"val", self.settings["setup"]["data"]}
         name = "_".join(["scores", *(part for part in (data.name, split) if part not in own)])

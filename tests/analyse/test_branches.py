@@ -51,6 +51,7 @@ def test_all_branches_are_the_network_itself():
     assert found.labels["all branches"].dtype == np.uint8
 
 
+@pytest.mark.long
 def test_branches_of_a_trained_network_and_of_its_run():
     segment = keras_seg.load("contextnet_cn14-camvid")
     found = analyse.branches(segment, picture())

@@ -36,8 +36,7 @@ def _folded_counts():
     for name in models.names():
         for number, count in enumerate(models.facts(name).counts):
             if count.folded is not None:
-                default = name == "contextnet_cn14"
-                marks = () if default and not number else pytest.mark.long
+                marks = () if name == "contextnet_cn14_160" and not number else pytest.mark.long
                 yield pytest.param(name, count, marks=marks, id=f"{name}-{number}")
 
 

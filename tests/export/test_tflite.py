@@ -17,7 +17,12 @@ from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite
 
 pytestmark = pytest.mark.export
 SIZE = (64, 80)
-MODES = ["fp32", "fp16", pytest.param("int8_weights", marks=pytest.mark.long), "int8"]
+MODES = [
+    "fp32",
+    pytest.param("fp16", marks=pytest.mark.long),
+    pytest.param("int8_weights", marks=pytest.mark.long),
+    "int8",
+]
 
 
 def pictures(count, seed=0, size=SIZE):

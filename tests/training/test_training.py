@@ -43,6 +43,7 @@ def test_run_has_a_history_of_losses_rates_and_scores(run):
     assert "Unnamed: 0" not in run.history
 
 
+@pytest.mark.long
 def test_validation_loss_is_that_of_the_network_kept(data, tmp_path):
     changes = {"loss": "cross_entropy", "class_weights": None, "averaging": 0.0}
     run = keras_seg.fit(
@@ -236,6 +237,7 @@ def test_finished_run_is_not_trained_again(data, run, caplog):
     np.testing.assert_array_equal(model.get_weights()[0], run.model.get_weights()[0])
 
 
+@pytest.mark.long
 def test_another_recipe_gets_a_folder_of_its_own(data, run):
     other = keras_seg.fit(tiny(), data, folder=run.folder.parent, epochs=1, batch_size=3)
     assert other.folder.name == "tiny-toy-2"
@@ -290,6 +292,7 @@ def test_interrupted_training_without_averages_ends_with_the_same_weights(data, 
     check_same(*runs)
 
 
+@pytest.mark.long
 def test_early_stopping_ends_a_run_for_good(data, tmp_path):
     options = {"folder": tmp_path, "epochs": 50, "batch_size": 2, "patience": 1}
     run = keras_seg.fit(tiny(), data, learning_rate=0.0, **options)
@@ -396,6 +399,7 @@ def test_what_does_not_fit_is_refused(data, tmp_path, pair, changes, words):
         keras_seg.fit(model, given, folder=tmp_path, **changes)
 
 
+@pytest.mark.long
 def test_folder_is_named_after_the_encoder(data, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_seg.models.has_option", lambda *_: False)
     monkeypatch.setattr("keras_seg.models.build", lambda name, *_, encoder: tiny(name))
@@ -439,6 +443,7 @@ class CountTraces(keras.layers.Layer):
         return x
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_first_step_of_a_network_with_two_outputs_is_traced_once(data, tmp_path, accumulate):
     image = keras.Input((None, None, 3))

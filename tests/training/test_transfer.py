@@ -68,6 +68,7 @@ def test_layers_of_another_shape_are_left_and_named(changes, left, tmp_path, cap
         assert f"New weights in: {left[0]}." in caplog.text
 
 
+@pytest.mark.long
 def test_fit_starts_from_a_run_a_folder_or_a_file(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start = filled(network(), tmp_path / "start.keras")
