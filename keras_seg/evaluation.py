@@ -58,7 +58,7 @@ def evaluate(network: Any, data, split="val", batch_size=8):
     """
     task = tasks.task_of_data(data)
     if isinstance(network, str | PathLike):
-        opened = open_network(network, task)
+        opened: Any = open_network(network, task)
         with contextlib.closing(opened) if hasattr(opened, "close") else contextlib.nullcontext():
             return evaluate(opened, data, split, batch_size)
     _require_classes(network, data)
