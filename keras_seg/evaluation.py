@@ -12,6 +12,7 @@ import numpy as np
 from keras_seg import export, tasks
 from keras_seg.accuracy import evaluate_classifier
 from keras_seg.find_run import load
+from keras_seg.inference.fitting import fitted, resized
 from keras_seg.scores import evaluate_segmenter
 
 _ADDRESSES = ("http://", "https://", "grpc://", "grpcs://")
@@ -29,8 +30,9 @@ _RUNNERS = {
 def evaluate(network: Any, data, split="val", batch_size=8):
     """Scores of a network on a split of a data set, at the pictures' own size.
 
-    A file of one size gets each picture resized to it, bilinearly, and its label map is enlarged or
-    reduced to the picture's size with the nearest neighbor.
+    A file of one size gets each picture resized to it as a server does it, see
+    `keras_seg.inference.fitting.fitted`, and its label map is enlarged or reduced to the picture's
+    size with the nearest neighbor.
 
     Args:
         network: a run's name or folder, a .keras, .tflite, .onnx or OpenVINO .xml file, a
@@ -140,21 +142,16 @@ def _of_one_size(network, function, enlarge=False):
     if size is None or len(size) != 2:
         return function
 
-    def resized(pictures):
+    def at_own_size(pictures):
         own = pictures.shape[1:3]
         if own == tuple(size):
             return function(pictures)
-        found = function(np.stack([_resized(picture, size) for picture in pictures]))
+        found = function(np.stack([fitted(picture, size) for picture in pictures]))
         if not enlarge:
             return found
-        return np.stack([_resized(labels, own, cv2.INTER_NEAREST) for labels in found])
+        return np.stack([resized(labels, own, cv2.INTER_NEAREST) for labels in found])
 
-    return resized
-
-
-def _resized(picture, size, method=cv2.INTER_LINEAR):
-    resized = cv2.resize(picture, (size[1], size[0]), interpolation=method)
-    return resized.reshape(*size, *picture.shape[2:])
+    return at_own_size
 
 
 def _require_classes(network, data):

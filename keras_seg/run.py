@@ -58,7 +58,7 @@ class Run:
                 "A run's run.json must be JSON, as `keras_seg.fit` writes it. Received: "
                 f"'{self.folder / 'run.json'}' ({error}). Restore it from a copy of the run."
             ) from None
-        self._predictors = {}  # by engine; they share one network
+        self._predictors = {}  # segmenters by engine, which share one network, or the classifier
         if data is not None:
             self._data(data, "data")
 
@@ -132,11 +132,11 @@ class Run:
         from keras_seg.inference.classifier import Classifier
 
         self._require_task("classifier", "classification")
-        if "" not in self._predictors:
-            self._predictors[""] = Classifier(
+        if "classifier" not in self._predictors:
+            self._predictors["classifier"] = Classifier(
                 self._network(), self.settings["class_names"], input_spec=self.input_spec
             )
-        return self._predictors[""]
+        return self._predictors["classifier"]
 
     def _require_task(self, method, task):
         if self.task != task:

@@ -99,7 +99,6 @@ def parser():
     predict.add_argument(
         "--tile", type=int, help="process large pictures in tiles of this side, in pixels"
     )
-
     predict.add_argument(
         "--engine",
         choices=ENGINES,

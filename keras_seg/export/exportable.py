@@ -57,7 +57,8 @@ def logits_model(model) -> Any:
             "Build it with keras.Model(image, logits)."
         )
     # One input tensor, even if the model was made with a list or dict of one.
-    pruned = keras.Model(inputs[0], compiled.logits_model(model).output, name=model.name)
+    # `outputs`: a Sequential model has no `output` before it is called.
+    pruned = keras.Model(inputs[0], compiled.logits_model(model).outputs[0], name=model.name)
     if all(layer.compute_dtype == "float32" for layer in pruned._flatten_layers()):
         if inputs[0].dtype == "float32":
             return pruned

@@ -83,12 +83,21 @@ def _section(file):
             f"| output | `{found_name}` | {_words(found)} | {_quantization(found)} |",
             f"\nSignature `{signature}`.\n",
             *_classes(notes),
-            "Kotlin (`com.google.ai.edge.litert:litert`):\n",
-            f"```kotlin\n{_kotlin(values)}\n```\n",
-            "Swift (`TensorFlowLiteSwift`):\n",
-            f"```swift\n{_swift(values)}\n```\n",
+            *_snippets(values, found["dtype"]),
         ]
     )
+
+
+def _snippets(values, dtype):
+    """Kotlin and Swift, for what a bitmap holds and a byte or a float32 gives."""
+    if values["channels"] not in (1, 3) or dtype not in (np.float32, np.uint8):
+        return ["No snippets: its pixels are not a bitmap's, or it has more than 256 classes.\n"]
+    return [
+        "Kotlin (`com.google.ai.edge.litert:litert`):\n",
+        f"```kotlin\n{_kotlin(values)}\n```\n",
+        "Swift (`TensorFlowLiteSwift`):\n",
+        f"```swift\n{_swift(values)}\n```\n",
+    ]
 
 
 def _words(tensor):

@@ -1,5 +1,6 @@
 """What the programs that run an export of any size have in common."""
 
+import abc
 import dataclasses
 import importlib
 from pathlib import Path
@@ -51,7 +52,7 @@ def require_file(subject, path, kind, how):
         )
 
 
-class Runner:
+class Runner(abc.ABC):
     """Base class: uint8 pictures in, labels and scores out; a subclass runs its file.
 
     Attributes:
@@ -90,9 +91,9 @@ class Runner:
         self.class_names, self.palette = notes["class_names"], notes["palette"]
         self.input_spec = InputSpec.from_dict(notes["input_spec"])
 
-    def _run(self, pictures, names):
+    @abc.abstractmethod
+    def _run(self, pictures, names) -> dict:
         """Return the outputs of these names, "labels" and "logits", as a dict."""
-        raise NotImplementedError
 
     def __call__(self, picture):
         """Label map of one picture; class id of a classifier.

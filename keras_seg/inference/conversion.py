@@ -6,6 +6,8 @@ import contextlib
 def converted(network, size) -> bytes:
     """Convert a network for pictures of one size, in floating point.
 
+    In this process: unlike a conversion to 8 bits, it prints nothing and keeps no memory.
+
     Args:
         network: the result of `logits_model`, computing in float32.
         size: (height, width) in pixels.

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from keras_seg.inference.enlarged import enlarged_labels
+from keras_seg.inference.fitting import fitted, resized
 from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import png
 from keras_seg.serve.refusals import InvalidError
@@ -14,7 +15,6 @@ from pipelines.read.encoded import read_encoded
 from pipelines.read.faults import FileFault
 
 MAX_PIXELS = 50_000_000
-_MOST_CHANNELS = 4  # that OpenCV averages at once
 
 
 class Model:
@@ -126,7 +126,7 @@ class Model:
     def _resized_labels(self, segmenter, picture):
         picture, size = fitted(picture, self.size)[np.newaxis], picture.shape[:2]
         if not self.has_scores:
-            return _resize(segmenter.labels(picture)[0], size, cv2.INTER_NEAREST)
+            return resized(segmenter.labels(picture)[0], size, cv2.INTER_NEAREST)
         return labels_at(segmenter.scores(picture)[0], size)
 
 
@@ -137,29 +137,6 @@ def _classes(segmenter, path) -> int:
             f"Received: '{path}', which gives labels without it. Export it with keras_seg."
         )
     return int(segmenter.num_classes)
-
-
-def fitted(values, size):
-    """Resize a picture or a map of scores: averages where it shrinks, bilinear where it grows.
-
-    Args:
-        values: uint8 or float32 (h, w, c).
-        size: (height, width).
-
-    Returns:
-        Array (height, width, c) of the same dtype.
-
-    >>> fitted(np.full((4, 6, 1), 7, "uint8"), (2, 3)).ravel().tolist()
-    [7, 7, 7, 7, 7, 7]
-    """
-    if values.shape[:2] == tuple(size):
-        return values
-    shrinks = size[0] <= values.shape[0] and size[1] <= values.shape[1]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    if values.shape[-1] <= _MOST_CHANNELS:
-        return _resize(values, size, way)
-    channels = [np.ascontiguousarray(channel) for channel in np.moveaxis(values, -1, 0)]
-    return np.stack([_resize(channel, size, way) for channel in channels], axis=-1)
 
 
 def labels_at(scores, size):
@@ -186,9 +163,3 @@ def labels_at(scores, size):
         labels[found > best] = index
         np.maximum(best, found, out=best)
     return labels
-
-
-def _resize(values, size, way):
-    height, width = size
-    resized = cv2.resize(values, (width, height), interpolation=way)
-    return resized.reshape(height, width, *values.shape[2:])

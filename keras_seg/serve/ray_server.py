@@ -10,13 +10,13 @@ import grpc
 import ray  # pyright: ignore[reportMissingImports] - its own extra
 from ray import serve  # pyright: ignore[reportMissingImports]
 
+from keras_seg.inference.engines import num_cores
 from keras_seg.serve import messages
 from keras_seg.serve.grpc_services import SERVICES, respond
 from keras_seg.serve.refusals import RefusedError
 from keras_seg.serve.rest import application
 from keras_seg.serve.service import Service, current, make_current
 from keras_seg.serve.versions import Versions
-from keras_seg.serve.workers import cores
 
 log = logging.getLogger("keras_seg")
 
@@ -114,7 +114,7 @@ def serve_ray(name, find, host="127.0.0.1", port=8501, grpc_port=8500, workers=N
         grpc_options={"port": grpc_port, "grpc_servicer_functions": functions},
     )
     # The second request of a replica is read and written while the first is computed.
-    deployment = Replica.options(num_replicas=workers or cores(), max_ongoing_requests=16)
+    deployment = Replica.options(num_replicas=workers or num_cores(), max_ongoing_requests=16)
     serve.run(deployment.bind(name, find), name=name, route_prefix="/")
     log.warning("gRPC listens on all addresses: Ray has no setting for it.")
     log.warning("HTTP: http://%s:%s  gRPC: %s:%s", host, port, host, grpc_port)

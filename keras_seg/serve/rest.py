@@ -11,10 +11,10 @@ from keras_seg.serve import rest_values, signatures
 from keras_seg.serve.description import metadata, status
 from keras_seg.serve.metrics import CONTENT_TYPE
 from keras_seg.serve.refusals import MissingError, RefusedError, TooLargeError
+from keras_seg.serve.rest_remote import VERSION_HEADER
 from keras_seg.serve.versions import version_number
 
 MAX_BODY = 64 * 2**20
-VERSION_HEADER = "x-model-version"
 
 
 def application(service, lifespan=None):

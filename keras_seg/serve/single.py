@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import grpc
 import uvicorn
 
+from keras_seg.inference.engines import num_cores
 from keras_seg.serve.grpc_services import MAX_MESSAGE, handlers
 from keras_seg.serve.rest import application
 from keras_seg.serve.service import Service
 from keras_seg.serve.versions import Versions
-from keras_seg.serve.workers import cores
 
 log = logging.getLogger("keras_seg")
 
@@ -53,7 +53,7 @@ def serve_single(name, find, host="127.0.0.1", port=8501, grpc_port=8500, worker
         ValueError: the file cannot be loaded.
         OSError: a port is in use.
     """
-    workers = workers or cores()
+    workers = workers or num_cores()
     service = Service(Versions(name, find, workers), workers)
     asyncio.run(_serve(service, host, port, grpc_port))
 

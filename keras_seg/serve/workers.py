@@ -1,20 +1,9 @@
 """Threads that compute, behind a queue of limited length."""
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from keras_seg.serve.refusals import BusyError
-
-
-def cores():
-    """How many cores this process may use.
-
-    >>> cores() >= 1
-    True
-    """
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 class Workers:

@@ -12,11 +12,12 @@ from PIL import Image
 
 import keras_seg
 import pipelines
-from keras_seg import models, recipes
+from keras_seg import benchmarking, models, recipes
 from keras_seg.cli import table
-from keras_seg.cli.arguments import HELP, parser
+from keras_seg.cli.arguments import ENGINES, HELP, parser
 from keras_seg.cli.dataset import open_dataset
 from keras_seg.cli.main import COMMANDS, main
+from keras_seg.inference import choice
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,13 @@ def plots(tmp_path_factory):
         Image.fromarray(image).save(folder / "images" / f"{index}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
     return folder
+
+
+def test_choices_are_those_of_the_library():
+    # Written again in `arguments`, which does not import Keras.
+    options = parser().parse_args(["benchmark", "contextnet"])
+    assert tuple(options.sizes) == benchmarking.SIZES
+    assert ENGINES == choice.ENGINES
 
 
 def test_every_command_has_its_words():

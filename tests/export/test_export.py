@@ -84,6 +84,13 @@ def test_model_made_with_a_list_of_one_input_takes_the_tensor():
     assert exported(np.zeros((1, 32, 32, 3), "float32")).shape == (1, 32, 32, 3)
 
 
+def test_a_sequential_model_need_not_have_been_called():
+    model = keras.Sequential([keras.Input((32, 40, 4)), layers.Conv2D(2, 1)])
+    exported = model_part.logits_model(model)
+    assert exported.output_shape == (None, 32, 40, 2)
+    assert exported.count_params() == 4 * 2 + 2
+
+
 def test_mixed_precision_is_rebuilt_in_float32_with_the_same_weights():
     model = tiny(dtype="mixed_bfloat16")
     exported = model_part.logits_model(model)

@@ -3,10 +3,12 @@
 import logging
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from keras_seg.export import tflite
 from keras_seg.export.phone import PAGE, write_phone_page
 from keras_seg.find_run import find_run
 
@@ -51,3 +53,14 @@ def test_a_page_as_it_was_written_is_replaced_and_an_edited_one_is_kept(folder, 
         assert write_phone_page(folder) is None
     assert (folder / PAGE).read_text() == edited
     assert "was edited and is kept. Move it" in caplog.text
+
+
+@pytest.mark.export
+@pytest.mark.long
+def test_a_file_for_four_channels_has_a_table_and_no_snippets(tmp_path):
+    model = keras.Sequential([keras.Input((32, 40, 4)), keras.layers.Conv2D(2, 1)])
+    tflite(model, tmp_path / "model_fp32.tflite", min_agreement=0.0)
+    text = write_phone_page(tmp_path).read_text()
+    assert "| input | `image` | float32 (1, 32, 40, 4) | none |" in text
+    assert "No snippets" in text
+    assert "```" not in text
