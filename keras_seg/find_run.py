@@ -13,8 +13,8 @@ def load(name, engine="auto"):
         name: a run's name in `saved_models/` (of the working folder, then of this project), or
             the path of a run's folder or of its model.keras. Another .keras file is loaded
             without class names and colors.
-        engine: what computes label maps, see `Segmenter`: "auto", "keras", "graph", "litert" or
-            "litert-int8".
+        engine: what computes label maps, see `Segmenter`: "auto", "keras", "graph", "litert",
+            "litert-int8" or "openvino".
 
     Returns:
         `keras_seg.Segmenter`, or `keras_seg.Classifier` for a network with one class per picture.

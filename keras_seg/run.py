@@ -161,8 +161,8 @@ class Run:
 
         Args:
             engine: what computes the labels: "auto" for the fastest that gives the same labels, or
-                "keras", "graph", "litert" or "litert-int8", see `Segmenter`. LiteRT uses the run's
-                .tflite files for pictures of their sizes.
+                "keras", "graph", "litert", "litert-int8" or "openvino", see `Segmenter`. LiteRT
+                uses the run's .tflite files for pictures of their sizes.
 
         Returns:
             `keras_seg.Segmenter`, with class names and palette.

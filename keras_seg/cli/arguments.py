@@ -9,7 +9,7 @@ from keras_seg.cli import serving
 PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8", "onnx", "openvino")
 OUTPUTS = ("scores", "labels", "both")
-ENGINES = ("auto", "keras", "graph", "litert", "litert-int8")  # without importing Keras
+ENGINES = ("auto", "keras", "graph", "litert", "litert-int8", "openvino")  # without importing Keras
 INPUT_TYPES = ("float32", "uint8")
 # The commands, and what each does.
 HELP = {

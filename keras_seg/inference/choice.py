@@ -13,9 +13,14 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.inference.conversion import converted
-from keras_seg.inference.engines import LiteRTEngine, sharing
+from keras_seg.inference.engines import ConvertedEngine, LiteRTEngine, sharing
+from keras_seg.inference.openvino_network import OpenVinoNetwork, converted_openvino
 
-ENGINES = ("auto", "keras", "graph", "litert", "litert-int8")
+ENGINES = ("auto", "keras", "graph", "litert", "litert-int8", "openvino")
+PACKAGES = {
+    "litert": "ai-edge-litert", "litert-int8": "ai-edge-litert", "openvino": "openvino",
+}  # fmt: skip
+SAME_LABELS = ("litert", "openvino")  # the converted ones among which "auto" chooses
 SAME = 0.999  # share of equal labels from which two engines are interchangeable, as in exports
 SECONDS = 5.0  # that pictures of a size take before engines are measured, as a conversion does
 ROUNDS = 3  # measurements of each engine, of which the fastest counts
@@ -42,17 +47,18 @@ def require_engine(engine, dimensions, folder) -> None:
             "`engine='graph'` compiles the weights as constants, which needs Keras on TensorFlow. "
             f"Received: backend={backend!r}. Leave engine at 'auto'."
         )
-    if not engine.startswith("litert"):
+    if engine not in PACKAGES:
         return
     if dimensions == 3:
         raise ValueError(
-            f"LiteRT has no operations for volumes. Received: engine={engine!r} for a network of "
-            "volumes. Leave engine at 'auto'."
+            "LiteRT and OpenVINO label pictures. "
+            f"Received: engine={engine!r} for a network of volumes. Leave engine at 'auto'."
         )
-    if not _has_litert():
+    package = PACKAGES[engine]
+    if not _has(package):
         raise ImportError(
-            f"`engine={engine!r}` needs the package ai-edge-litert, which is not installed. "
-            "Install it with `pip install ai-edge-litert`, or leave engine at 'auto'."
+            f"`engine={engine!r}` needs the package {package}, which is not installed. "
+            f"Install it with `pip install {package}`, or leave engine at 'auto'."
         )
     if engine == "litert-int8" and folder is None:
         raise ValueError(
@@ -62,31 +68,37 @@ def require_engine(engine, dimensions, folder) -> None:
         )
 
 
-def litert_engine(engine, network, folder) -> LiteRTEngine | None:
-    """Return what computes a network with LiteRT.
+def converted_engines(engine, network, folder, has_gpu=False) -> dict[str, ConvertedEngine]:
+    """Return what computes a network after a conversion.
 
     Args:
         engine: one of `ENGINES`.
         network: the result of `logits_model`.
         folder: folder of a run whose files may be used, or None.
+        has_gpu: whether Keras computes on a GPU.
 
     Returns:
-        `LiteRTEngine`; or None if another engine was asked for, or "auto" cannot convert the
-        network: on another backend than TensorFlow, or in mixed precision.
+        engines by name: the one that was asked for, with "auto" all that are installed and give the
+        labels of the network. None of them for "keras", "graph", and "auto" on another backend than
+        TensorFlow, on a GPU, for volumes or in mixed precision.
     """
-    if engine == "litert-int8":
-        return LiteRTEngine("int8", _missing, folder)
     if engine == "auto":
         halves = any(layer.compute_dtype != "float32" for layer in network._flatten_layers())
-        if halves or keras.backend.backend() != "tensorflow" or not _has_litert():
-            return None
-    elif engine != "litert":
-        return None
-    return LiteRTEngine("fp32", partial(converted, network), folder)
+        volumes = len(network.input_shape) == 5
+        if halves or volumes or has_gpu or keras.backend.backend() != "tensorflow":
+            return {}
+    made = {
+        "litert": lambda: LiteRTEngine("fp32", partial(converted, network), folder),
+        "litert-int8": lambda: LiteRTEngine("int8", _missing, folder),
+        "openvino": lambda: ConvertedEngine(partial(converted_openvino, network), OpenVinoNetwork),
+    }
+    wanted = [name for name in SAME_LABELS if _has(PACKAGES[name])]
+    names = wanted if engine == "auto" else [engine]
+    return {name: made[name]() for name in names if name in made}
 
 
-def _has_litert():
-    return importlib.util.find_spec("ai_edge_litert") is not None
+def _has(package):
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
 
 
 def _missing(size):

@@ -1,6 +1,53 @@
-"""A network as a .tflite file in memory, for the engine "litert"."""
+"""A network as a graph of one picture size, and as a .tflite file in memory."""
 
 import contextlib
+
+
+def require_floats(engine, network) -> None:
+    """Raise for a network that cannot be converted here.
+
+    Args:
+        engine: "litert" or "openvino".
+        network: the result of `logits_model`.
+
+    Raises:
+        ValueError: if Keras does not run on TensorFlow, or the network computes in another
+            precision than float32.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    halves = {layer.compute_dtype for layer in network._flatten_layers()} - {"float32"}
+    if backend != "tensorflow" or halves:
+        format_ = {"litert": "tflite('fp32', size=(height, width))", "openvino": "openvino()"}
+        raise ValueError(
+            f"`engine='{engine}'` converts float32 networks that run on TensorFlow. Received: "
+            f"backend={backend!r}, layers in {sorted(halves) or 'float32'}. Write a file with "
+            f"run.export_{format_[engine]} on TensorFlow, or choose another engine."
+        )
+
+
+def frozen(network, size, dtype="float32"):
+    """A network as a TensorFlow function for one picture, with its weights as constants.
+
+    Args:
+        network: functional model of pictures.
+        size: (height, width) in pixels.
+        dtype: of the pixels.
+
+    Returns:
+        concrete function from `image` (1, height, width, c) to the outputs of the network.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    shape = (1, *size, network.input_shape[-1])
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, "image")], autograph=False)
+    def outputs(image):
+        return network(tf.cast(image, "float32"), training=False)
+
+    return convert_variables_to_constants_v2(outputs.get_concrete_function())
 
 
 def converted(network, size) -> bytes:
@@ -20,29 +67,12 @@ def converted(network, size) -> bytes:
         ValueError: if Keras does not run on TensorFlow, the network computes in another precision,
             or the converter fails.
     """
-    import keras
-
-    backend = keras.backend.backend()
-    halves = {layer.compute_dtype for layer in network._flatten_layers()} - {"float32"}
-    if backend != "tensorflow" or halves:
-        raise ValueError(
-            "`engine='litert'` converts float32 networks that run on TensorFlow. Received: "
-            f"backend={backend!r}, layers in {sorted(halves) or 'float32'}. Write a file with "
-            "run.export_tflite('fp32', size=(height, width)) on TensorFlow, or choose another "
-            "engine."
-        )
+    require_floats("litert", network)
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    shape = (1, *size, network.input_shape[-1])
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "image")], autograph=False)
-    def logits(image):
-        return network(image, training=False)
 
     try:
-        frozen = convert_variables_to_constants_v2(logits.get_concrete_function())
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
+        function = frozen(network, size)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         with contextlib.redirect_stdout(None):
             return bytes(converter.convert())

@@ -29,10 +29,11 @@ class Segmenter(Predictor):
     The first picture compiles a function for all sizes; after 16 consecutive pictures of one size,
     a faster function is compiled for that size (`keras_seg.inference.compiled.CompiledFunctions`).
     Once single pictures of a size have taken 5 seconds, the engine "auto" converts the network to
-    LiteRT, measures both, and keeps the faster one. Training-only outputs (`aux_*`) are never
-    computed; without a GPU, labels come from small logits where the network enlarges them at its
-    end (`keras_seg.inference.enlarged`). A model of volumes (b, d, h, w, c) gives a segmenter of
-    volumes, which takes (d, h, w) and (d, h, w, c) instead of pictures.
+    LiteRT and, if it is installed, OpenVINO, measures them, and keeps the fastest. Training-only
+    outputs (`aux_*`) are never computed; without a GPU, labels come from small logits where the
+    network enlarges them at its end (`keras_seg.inference.enlarged`). A model of volumes
+    (b, d, h, w, c) gives a segmenter of volumes, which takes (d, h, w) and (d, h, w, c) instead of
+    pictures.
 
     Args:
         model: a model with pixels 0..255 in and logits (b, h, w, num_classes) out, or
@@ -43,8 +44,9 @@ class Segmenter(Predictor):
             training. "graph": a function with the weights as constants, on TensorFlow; call
             `refresh()` after changing them. "litert": LiteRT in floating point, with the run's file
             for the picture's size, or one converted in memory. "litert-int8": the run's 8-bit file,
-            whose labels differ in 1 to 2 % of the pixels. "auto": the fastest with the same labels,
-            "graph" or "litert"; on JAX, torch and GPUs as "keras" or "graph".
+            whose labels differ in 1 to 2 % of the pixels. "openvino": OpenVINO in float32, with
+            `pip install openvino`. "auto": the fastest with the same labels, "graph", "litert" or
+            "openvino"; on JAX, torch and GPUs as "keras" or "graph".
         input_spec: how files are converted to pixels: `data.input_spec` of the data set used in
             training; None for the whole range of 8 or 16 bits.
         folder: folder of the run whose .tflite files LiteRT may use.
@@ -123,22 +125,21 @@ class Segmenter(Predictor):
         small, self._align_corners = found or (None, False)
         self._small = small and CompiledFunctions(small, freeze)
         self._lock = threading.RLock()
-        possible = engine != "auto" or (self.dimensions == 2 and not _has_gpu())
-        self._litert = choice.litert_engine(engine, self.network, folder) if possible else None
+        self._converted = choice.converted_engines(engine, self.network, folder, _has_gpu())
         self._choice = None
-        if self._litert and engine == "auto":
-            engines = {"graph": partial(self._compiled, "labels"), "litert": self._litert.labels}
-            self._choice = choice.Choice(engines)
+        if self._converted and engine == "auto":
+            engines = {name: each.labels for name, each in self._converted.items()}
+            self._choice = choice.Choice({"graph": partial(self._compiled, "labels"), **engines})
 
     @property
     def chosen(self) -> dict:
-        """What "auto" chose, "graph" or "litert", by (height, width)."""
+        """What "auto" chose, "graph", "litert" or "openvino", by (height, width)."""
         return dict(self._choice.chosen) if self._choice else {}
 
     @property
     def workers(self) -> int:
-        """Frames of a stream that are computed at the same time: several with LiteRT."""
-        return min(num_cores(), MAX_WORKERS) if self._litert else 1
+        """Frames of a stream that are computed at the same time: several after a conversion."""
+        return min(num_cores(), MAX_WORKERS) if self._converted else 1
 
     @cached_property
     def output_stride(self) -> int:
@@ -168,10 +169,10 @@ class Segmenter(Predictor):
 
         The run's .tflite files have the weights of the training, and are not used afterwards.
         """
-        for functions in filter(None, (self._functions, self._small, self._litert)):
+        for functions in filter(None, (self._functions, self._small)):
             functions.clear()
-        if self._litert:
-            self._litert.folder = None
+        for engine in self._converted.values():
+            engine.refresh()
         if self._choice:
             self._choice.clear()
 
@@ -192,16 +193,14 @@ class Segmenter(Predictor):
         return found[:, *(slice(size) for size in sizes)]
 
     def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
-        litert = self._litert
-        if self._choice:
-            if head == "labels" and len(batch) == 1:
-                return self._choice.labels(batch)
-            litert = None
-        if litert is None:
+        if self._choice and head == "labels" and len(batch) == 1:
+            return self._choice.labels(batch)
+        if self._choice or not self._converted:
             return self._compiled(head, batch)
+        engine = self._converted[self.engine]
         if head == "labels":
-            return litert.labels(batch)
-        logits = litert.scores(batch)
+            return engine.labels(batch)
+        logits = engine.scores(batch)
         return logits if head == "logits" else _softmax(logits)
 
     def _compiled(self, head: str, batch: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def seconds(function) -> float:
     return time.perf_counter() - start
 
 
-ENGINES = ("keras", "graph", "litert", "litert-int8")
+ENGINES = ("keras", "graph", "litert", "litert-int8", "openvino")
 
 
 def segmenters(model, size, pictures, folder: Path) -> dict:

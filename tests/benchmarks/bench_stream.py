@@ -1,7 +1,7 @@
 """Frames per second one after the other and in a stream, in one run.
 
     python tests/benchmarks/bench_stream.py [--name contextnet_cn14] [--sizes 512x1024 1024x2048]
-        [--engines graph litert litert-int8] [--pictures path/to/CamVid/test]
+        [--engines graph litert openvino litert-int8] [--pictures path/to/CamVid/test]
 
 Each size has a video of noise that moves, or of the pictures of a folder. "sequential" decodes,
 segments and draws one frame after the other; "stream" does the three at the same time; "network
@@ -97,7 +97,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--name", default="contextnet_cn14")
     parser.add_argument("--sizes", nargs="+", default=["512x1024", "1024x2048"])
-    parser.add_argument("--engines", nargs="+", default=["graph", "litert", "litert-int8"])
+    parser.add_argument(
+        "--engines", nargs="+", default=["graph", "litert", "openvino", "litert-int8"]
+    )
     parser.add_argument("--pictures", help="folder of pictures")
     parser.add_argument("--frames", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)

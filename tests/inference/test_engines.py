@@ -53,20 +53,28 @@ def same(found, expected):
 def test_engines_give_the_same_labels(name, size):
     image = picture(size)
     expected = Segmenter(network(name), engine="keras")(image)
-    for engine in ("graph", "litert", "auto"):
+    for engine in ("graph", "litert", "openvino", "auto"):
         found = Segmenter(network(name), engine=engine)(image)
         assert found.dtype == np.uint8
         assert same(found, expected), engine
 
 
-def test_probabilities_of_litert_are_those_of_the_model():
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_probabilities_of_an_engine_are_those_of_the_model(engine):
     batch = np.stack([picture(), picture(seed=1)])
-    reference, litert = (Segmenter(network(), engine=one) for one in ("keras", "litert"))
+    reference, found = (Segmenter(network(), engine=one) for one in ("keras", engine))
     np.testing.assert_allclose(
-        litert.probabilities(batch), reference.probabilities(batch), atol=1e-4
+        found.probabilities(batch), reference.probabilities(batch), atol=1e-4
     )
-    np.testing.assert_allclose(litert.logits(batch), reference.logits(batch), rtol=1e-3, atol=1e-3)
-    assert same(litert.labels(batch), reference.labels(batch))
+    np.testing.assert_allclose(found.logits(batch), reference.logits(batch), rtol=1e-3, atol=1e-3)
+    assert same(found.labels(batch), reference.labels(batch))
+
+
+def test_openvino_without_an_enlargement_labels_the_logits():
+    image = keras.Input((None, None, 3))
+    flat = keras.Model(image, keras.layers.Conv2D(4, 3, padding="same")(image))
+    expected = Segmenter(flat, engine="keras")(picture())
+    assert same(Segmenter(flat, engine="openvino")(picture()), expected)
 
 
 def test_the_engine_is_chosen_once_per_size(monkeypatch):
@@ -142,9 +150,10 @@ def test_the_choice_is_logged(caplog, monkeypatch):
     assert caplog.messages == ["Pictures of 4x6: engine 'graph'."]
 
 
-def test_refresh_uses_the_new_weights():
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_refresh_uses_the_new_weights(engine):
     model = keras.models.clone_model(network())
-    segmenter = Segmenter(model, engine="litert")
+    segmenter = Segmenter(model, engine=engine)
     segmenter(picture())
     bias = next(w for w in model.weights if "logits" in w.path and w.path.endswith("bias"))
     bias.assign([0, 0, 1e6, 0, 0])
@@ -188,8 +197,9 @@ def test_labels_of_an_int8_file_come_from_its_small_scores(exported):
     assert (scores.max(-1) - chosen).max() <= 2 * step
 
 
-def test_threads_have_interpreters_of_their_own():
-    segmenter = Segmenter(network(), engine="litert")
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_threads_have_networks_of_their_own(engine):
+    segmenter = Segmenter(network(), engine=engine)
     expected = segmenter(picture())
     found = []
     threads = [threading.Thread(target=lambda: found.append(segmenter(picture()))) for _ in "abcd"]
@@ -202,13 +212,14 @@ def test_threads_have_interpreters_of_their_own():
         np.testing.assert_array_equal(labels, expected)
 
 
-def test_interpreters_of_few_sizes_are_kept(monkeypatch):
+def test_networks_of_few_sizes_are_kept(monkeypatch):
     monkeypatch.setattr(engines, "MAX_SIZES", 1)
     segmenter = Segmenter(network(), engine="litert")
     for size in (SIZE, (32, 48)):
         segmenter(picture(size))
-    assert list(segmenter._litert._contents) == [(32, 48)]
-    assert [size for size, _ in segmenter._litert._idle] == [(32, 48)]
+    kept = segmenter._converted["litert"]
+    assert list(kept._contents) == [(32, 48)]
+    assert [size for size, _ in kept._idle] == [(32, 48)]
 
 
 def volumes():
@@ -221,7 +232,8 @@ def volumes():
     [
         ({"engine": "litrt"}, "engine of `Segmenter`.*litrt"),
         ({"engine": "litert-int8"}, r"8-bit file of a run.*folder=None.*run\.segmenter"),
-        ({"engine": "litert", "model": volumes}, "no operations for volumes.*engine='litert'"),
+        ({"engine": "litert", "model": volumes}, "label pictures.*engine='litert' for.*volumes"),
+        ({"engine": "openvino", "model": volumes}, "label pictures.*engine='openvino'"),
     ],
 )
 def test_an_impossible_engine_is_named(options, words):
@@ -230,19 +242,29 @@ def test_an_impossible_engine_is_named(options, words):
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(choice, "_has_litert", lambda: False)
-    with pytest.raises(ImportError, match=r"needs the package ai-edge-litert.*pip install"):
+    monkeypatch.setattr(choice, "_has", lambda package: False)
+    with pytest.raises(ImportError, match=r"needs the package ai-edge-litert.*pip install ai-edge"):
         Segmenter(network(), engine="litert")
+    with pytest.raises(ImportError, match=r"needs the package openvino.*pip install openvino"):
+        Segmenter(network(), engine="openvino")
     assert Segmenter(network())._choice is None
+
+
+@pytest.mark.parametrize("missing", ["openvino", "ai-edge-litert"])
+def test_auto_chooses_among_the_installed_engines(missing, monkeypatch):
+    monkeypatch.setattr(choice, "_has", lambda package: package != missing)
+    left = {"openvino": "litert", "ai-edge-litert": "openvino"}[missing]
+    assert list(Segmenter(network())._choice.engines) == ["graph", left]
 
 
 def test_other_backends_have_keras_alone(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"engine='graph'.*TensorFlow.*backend='jax'"):
         choice.require_engine("graph", 2, None)
-    assert choice.litert_engine("auto", network(), None) is None
-    with pytest.raises(ValueError, match=r"float32 networks that run on TensorFlow.*'jax'"):
-        choice.litert_engine("litert", network(), None).labels(picture()[None])
+    assert choice.converted_engines("auto", network(), None) == {}
+    for engine in ("litert", "openvino"):
+        with pytest.raises(ValueError, match=r"float32 networks that run on TensorFlow.*'jax'"):
+            choice.converted_engines(engine, network(), None)[engine].labels(picture()[None])
 
 
 def test_mixed_precision_is_not_converted():
@@ -253,9 +275,16 @@ def test_mixed_precision_is_not_converted():
         Segmenter(half, engine="litert")(picture())
 
 
-def test_a_network_that_cannot_be_converted_is_named():
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("litert", r"needs a network that TensorFlow can convert.*'waves'"),
+        ("openvino", r"needs a network that OpenVINO can convert.*'waves'"),
+    ],
+)
+def test_a_network_that_cannot_be_converted_is_named(engine, words):
     image = keras.Input((None, None, 3))
-    found = keras.ops.erfinv(image / 256)  # not among LiteRT's operations
+    found = keras.ops.erfinv(image / 256)  # an operation of neither
     model = keras.Model(image, keras.layers.Conv2D(3, 1)(found), name="waves")
-    with pytest.raises(ValueError, match=r"needs a network that TensorFlow can convert.*'waves'"):
-        Segmenter(model, engine="litert")(picture())
+    with pytest.raises(ValueError, match=words):
+        Segmenter(model, engine=engine)(picture())
