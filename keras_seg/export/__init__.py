@@ -2,14 +2,15 @@
 
 `saved_model` writes a SavedModel for TF Serving, `tflite` a file for phones and small computers,
 `onnx` and `openvino` files for the programs of that name; `LiteRTSegmenter`, `OnnxSegmenter`,
-`OpenVinoSegmenter` and `SavedModelSegmenter` run them. `fold` merges batch normalization in a Keras
-model. Importing this package, and all of these classes but the last, require neither Keras nor
-TensorFlow.
+`OpenVinoSegmenter` and `SavedModelSegmenter` run them. `delegates` tells which operations of a
+.tflite file phones run on a GPU. `fold` merges batch normalization in a Keras model. Importing this
+package, and all of these classes but the last, require neither Keras nor TensorFlow.
 """
 
 from typing import TYPE_CHECKING
 
 # Imported by name at once: the functions must win over the modules of the same name.
+from keras_seg.export.delegates import delegates
 from keras_seg.export.onnx import onnx
 from keras_seg.export.onnx_runner import OnnxClassifier, OnnxSegmenter
 from keras_seg.export.openvino import openvino
@@ -33,6 +34,7 @@ __all__ = [
     "OpenVinoSegmenter",
     "SavedModelClassifier",
     "SavedModelSegmenter",
+    "delegates",
     "fold",
     "onnx",
     "openvino",

@@ -35,7 +35,15 @@ def _model(path) -> tuple[Any, Any]:
 
 
 @functools.cache
-def _names(enum):
+def names_of(enum):
+    """The names of the numbers of an enumeration in LiteRT's schema.
+
+    Args:
+        enum: class of the schema, such as BuiltinOperator.
+
+    Returns:
+        dict {number: name}.
+    """
     return {
         value: name
         for name, value in vars(enum).items()
@@ -59,7 +67,7 @@ def operations(path):
 def _operators(path):
     """Yield the name and the first output of each operation, a `Tensor`."""
     model, schema = _model(path)
-    codes, types = _names(schema.BuiltinOperator), _names(schema.TensorType)
+    codes, types = names_of(schema.BuiltinOperator), names_of(schema.TensorType)
     for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
         for operator in map(subgraph.Operators, range(subgraph.OperatorsLength())):
             code = model.OperatorCodes(operator.OpcodeIndex())
@@ -90,7 +98,7 @@ def tensor_types(path):
         dict {type: number}, such as {"INT8": 80, "INT32": 20}.
     """
     model, schema = _model(path)
-    types = _names(schema.TensorType)
+    types = names_of(schema.TensorType)
     counts = collections.Counter()
     for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
         for tensor in map(subgraph.Tensors, range(subgraph.TensorsLength())):
@@ -179,7 +187,7 @@ def unfolded(path):
         constant.
     """
     model, schema = _model(path)
-    names = _names(schema.BuiltinOperator)
+    names = names_of(schema.BuiltinOperator)
     found = []
     for subgraph in map(model.Subgraphs, range(model.SubgraphsLength())):
         operators = list(map(subgraph.Operators, range(subgraph.OperatorsLength())))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_seg.export.delegates import fallbacks
 from keras_seg.inference.export_notes import read_notes
 from keras_seg.run_files import write_text
 
@@ -16,8 +17,9 @@ _INTRODUCTION = """# Calling the .tflite files
 
 Names, sizes and numbers below are those in the files. Pixels are red, green, blue in 0..255,
 without scaling; the class of a pixel is the channel with the highest score. On a CPU, int8 is
-fastest; on a GPU, fp16. Each file also contains the class names (`labels.txt`) and, in
-`keras_seg.json`, the colors.
+fastest; on a GPU, fp16. Operations that a delegate does not take fall back on the CPU, according to
+the published lists of `keras_seg.export.delegates`; NNAPI is deprecated since Android 15. Each file
+also contains the class names (`labels.txt`) and, in `keras_seg.json`, the colors.
 """
 
 
@@ -82,6 +84,7 @@ def _section(file):
             f"| input | `{image_name}` | {_words(image)} | {_quantization(image)} |",
             f"| output | `{found_name}` | {_words(found)} | {_quantization(found)} |",
             f"\nSignature `{signature}`.\n",
+            *_delegates(file),
             *_classes(notes),
             *_snippets(values, found["dtype"]),
         ]
@@ -107,6 +110,11 @@ def _words(tensor):
 def _quantization(tensor):
     scale, zero = tensor["quantization"]
     return f"{scale:.6g}, {zero}" if scale else "none"
+
+
+def _delegates(file):
+    rows = [f"| {name} | {text} |" for name, text in fallbacks(file).items()]
+    return ["| delegate | operations |", "|---|---|", *rows, ""]
 
 
 def _classes(notes):

@@ -9,6 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_seg.export import tflite
+from keras_seg.export.delegates import fallbacks
 from keras_seg.export.phone import PAGE, write_phone_page
 from keras_seg.find_run import find_run
 
@@ -40,6 +41,8 @@ def test_the_page_has_the_numbers_of_each_file(folder):
         if found["quantization"][0]:
             assert f"{found['quantization'][0]:.6g}, {found['quantization'][1]} |" in section
         assert "| 3 | road | #804080 |" in section  # 128, 64, 128 in the data set
+        assert f"| GPU | {fallbacks(file)['GPU']} |" in section
+        assert "fall back: floats only |" in section  # Core ML takes no 8 bits
 
 
 def test_a_page_as_it_was_written_is_replaced_and_an_edited_one_is_kept(folder, caplog):
