@@ -8,7 +8,7 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo docs notebooks test-long test-slow test-backends test-mediapipe format readme clean
+.PHONY: help install test demo docs notebooks test-long test-slow test-backends test-mediapipe test-browser format readme clean
 
 help:
 	@echo "make install        make or update .venv"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-slow      repetitions on more networks, files and kills: hours"
 	@echo "make test-backends  install JAX and compare the backends"
 	@echo "make test-mediapipe install MediaPipe in .venv-mediapipe and open TFLite files in it"
+	@echo "make test-browser   install LiteRT.js and axe-core with npm and test the page of demo-web in Chromium"
 	@echo "make docs           write the API reference to build/docs"
 	@echo "make format         lay out the code"
 	@echo "make readme         update the tables in README.md"
@@ -64,6 +65,14 @@ test-mediapipe: .venv/installed-dev
 	$(PYTHON) -m venv .venv-mediapipe
 	.venv-mediapipe/bin/python -m pip install -r requirements-mediapipe.txt
 	MEDIAPIPE_PYTHON=.venv-mediapipe/bin/python .venv/bin/python -m pytest -m mediapipe
+
+# Chromium and its driver come from the system: apt-get install chromium chromium-driver npm
+test-browser: .venv/installed-dev
+	@for program in chromium chromedriver npm; do \
+		command -v $$program >/dev/null || { echo "test-browser needs $$program: install it first" >&2; exit 1; }; done
+	.venv/bin/python -m keras_seg demo-web --install
+	npm install --prefix build/browser --no-save --no-audit --no-fund --ignore-scripts axe-core@4.11.0
+	AXE_CORE=build/browser/node_modules/axe-core/axe.min.js .venv/bin/python -m pytest -m browser
 
 docs: .venv/installed-dev
 	.venv/bin/python docs/reference.py build/docs

@@ -46,7 +46,8 @@ def test_a_wheel_has_the_shipped_networks_and_every_module(tmp_path):
     wanted = {
         name
         for name in files
-        if name.endswith((".py", ".csv")) and name.startswith(("keras_seg/", "pipelines/"))
+        if name.endswith((".py", ".csv", ".proto", ".html", ".css", ".js"))
+        and name.startswith(("keras_seg/", "pipelines/"))
     }
     assert wanted - inside == set()
     assert not any("somebodys_own" in name for name in inside)

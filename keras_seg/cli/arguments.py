@@ -4,7 +4,7 @@ import argparse
 import json
 
 from keras_seg import __version__
-from keras_seg.cli import serving
+from keras_seg.cli import demo_web, serving
 
 PROGRAM = "python -m keras_seg"
 FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8", "onnx", "openvino")
@@ -23,6 +23,7 @@ HELP = {
     "serve": "Offer a run to other programs over HTTP and gRPC.",
     "benchmark": "Measure parameters, operations and frames a second of networks, in one run.",
     "demo": "Train, evaluate, export and predict once, on generated street scenes.",
+    "demo-web": "Offer a page that runs a network in the browser: pictures, videos, the camera.",
 }
 
 
@@ -133,6 +134,7 @@ def parser():
     _add_data(export)
 
     serving.add_arguments(_add(commands, "serve contextnet_cn14-camvid --single"))
+    demo_web.add_arguments(_add(commands, "demo-web contextnet_cn14-camvid"))
 
     benchmark = _add(commands, "benchmark contextnet")
     benchmark.add_argument(

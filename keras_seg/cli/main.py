@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_seg.cli.arguments import PROGRAM, parser
 from keras_seg.cli.dataset import names_dataset, open_dataset
+from keras_seg.cli.demo_web import demo_web_command
 from keras_seg.cli.serving import serve_command
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow is imported.
@@ -193,9 +194,10 @@ COMMANDS = {
     "serve": serve_command,
     "benchmark": benchmark_command,
     "demo": demo_command,
+    "demo-web": demo_web_command,
 }
 # A server needs a tenth of the memory without it.
-WITHOUT_TENSORFLOW = ("serve",)
+WITHOUT_TENSORFLOW = ("serve", "demo-web")
 
 
 def _import_tensorflow_quietly():

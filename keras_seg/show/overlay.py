@@ -1,14 +1,12 @@
 """Colors of classes, and overlays on pictures."""
 
-import colorsys
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from keras_seg.colors import Palette, class_colors
 from pipelines.read import InputSpec, as_image
-
-Palette = Sequence[Sequence[int]] | None
 
 # Color of errors: the first of these that differs clearly from all classes.
 LOUD = ((225, 30, 40), (255, 0, 255), (255, 130, 0), (0, 225, 255))
@@ -55,23 +53,6 @@ def overlay(image, label, palette: Palette = None, alpha: float = 0.5) -> np.nda
     colors = np.asarray(palette, np.uint8)[np.where(known, label, 0)]
     mixed = cv2.addWeighted(image, 1 - alpha, colors, alpha, 0)
     return np.where(known[..., None], mixed, hatched(image))
-
-
-def class_colors(palette: Palette, num_classes: int) -> Sequence[Sequence[int]]:
-    """Return the palette, or hues a golden ratio apart, which differ clearly."""
-    if palette is None:
-        hues = [(0.08 + 0.618034 * index) % 1 for index in range(num_classes)]
-        values = [(0.95, 0.7, 0.45)[index % 3] for index in range(num_classes)]
-        triples = [
-            colorsys.hsv_to_rgb(hue, 0.75, value) for hue, value in zip(hues, values, strict=True)
-        ]
-        return [tuple(round(255 * part) for part in triple) for triple in triples]
-    if len(palette) < num_classes:
-        raise ValueError(
-            f"A palette needs one color (r, g, b) per class. Received: {len(palette)} colors "
-            f"for {num_classes} classes. Pass the dataset's palette, or None."
-        )
-    return palette
 
 
 def color_of_errors(palette: Sequence[Sequence[int]]) -> tuple[int, int, int]:

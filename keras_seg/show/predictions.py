@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from keras_seg import metrics
+from keras_seg.colors import Palette, class_colors
 from keras_seg.show.figures import NotebookFigure
 from keras_seg.show.overlay import (
-    Palette,
     as_color,
-    class_colors,
     color_of_errors,
     fitting,
     hatched,

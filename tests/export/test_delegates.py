@@ -6,7 +6,6 @@ import typing
 import keras
 import numpy as np
 import pytest
-from _export import network
 from keras import layers
 
 from keras_seg import models
@@ -14,6 +13,7 @@ from keras_seg.export import delegates, flatbuffer, tflite
 from keras_seg.export.delegates import SOURCES, _lists, _on_core_ml, _on_gpu, _on_nnapi, fallbacks
 from keras_seg.export.nodes import Node, NodeTensor, read_nodes
 from keras_seg.find_run import find_run
+from keras_seg.layers import ResizeLike
 
 # tensorflow/lite/delegates/gpu/README.md, "supports the following ops", with the newest versions.
 GPU = {
@@ -86,39 +86,32 @@ def test_8_bits_are_experimental_on_gpus_and_not_for_core_ml(name):
 
 
 @pytest.mark.export
-def test_enlargements_with_half_pixels_fall_back_on_core_ml(tmp_path):
+def test_what_core_ml_leaves_of_a_file_in_floating_point(tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 3, 4, "same")(image)
+    x = layers.Conv2DTranspose(3, 3, 2, "same", bias_initializer="ones")(x)
+    model = keras.Model(image, ResizeLike()([x, image]))
     file = tmp_path / "model.tflite"
-    tflite(network(0), file, size=(64, 80))
+    tflite(model, file, size=(32, 32), min_agreement=0.0)
     table = delegates(file).set_index("operation")
     # Half pixel centers make it version 3: listed by the GPU's README as v1-3, above the 1 of
     # coreml_delegate.mm, and "not implemented in NNAPI before API 30", which is Android 11.
     resize = table.loc["RESIZE_BILINEAR"]
-    assert resize["GPU"] == "runs"
-    assert resize["Core ML"] == "falls back: version 3, and its list ends at 1"
-    assert resize["NNAPI"] == "runs from Android 11"
-    assert (table.drop("RESIZE_BILINEAR")["Core ML"] == "runs").all()
-    total = table["count"].sum()
-    assert fallbacks(file) == {
-        "GPU": f"all {total} run",
-        "Core ML": f"1 of {total} fall back: 1 RESIZE_BILINEAR (version 3, and its list ends at 1)",
-        "NNAPI": f"all {total} run from Android 11",
-    }
-
-
-@pytest.mark.export
-def test_transposed_convolutions_with_a_bias_fall_back_on_core_ml(tmp_path):
-    keras.utils.set_random_seed(0)
-    x = first = keras.Input((32, 32, 3))
-    x = layers.Conv2D(4, 3, 2, "same", use_bias=True)(x)
-    x = layers.Conv2DTranspose(3, 3, 2, "same", bias_initializer="ones")(x)
-    file = tmp_path / "model.tflite"
-    tflite(keras.Model(first, x), file, size=(32, 32), min_agreement=0.0)
-    table = delegates(file).set_index("operation")
-    # With a bias it is version 3: within model_builder.cc's 3 and nnapi_delegate.cc's 3 (from API
+    assert (resize["GPU"], resize["NNAPI"]) == ("runs", "runs from Android 11")
+    # A bias makes it version 3: within model_builder.cc's 3 and nnapi_delegate.cc's 3 (from API
     # 29, TransposeConvOpTest), above the 1 of coreml_delegate.mm.
-    found = table.loc["TRANSPOSE_CONV"]
-    assert (found["GPU"], found["NNAPI"]) == ("runs", "runs from Android 10")
-    assert found["Core ML"] == "falls back: version 3, and its list ends at 1"
+    transposed = table.loc["TRANSPOSE_CONV"]
+    assert (transposed["GPU"], transposed["NNAPI"]) == ("runs", "runs from Android 10")
+    newer = "version 3, and its list ends at 1"
+    assert resize["Core ML"] == transposed["Core ML"] == f"falls back: {newer}"
+    assert (table.drop(["RESIZE_BILINEAR", "TRANSPOSE_CONV"])["Core ML"] == "runs").all()
+    # One convolution, one transposed, one enlargement.
+    assert fallbacks(file) == {
+        "GPU": "all 3 run",
+        "Core ML": f"2 of 3 fall back: 1 TRANSPOSE_CONV ({newer}), 1 RESIZE_BILINEAR ({newer})",
+        "NNAPI": "all 3 run from Android 11",
+    }
 
 
 @pytest.mark.export
