@@ -28,8 +28,8 @@ def costs(task="classification"):
     Returns:
         `pandas.DataFrame` with a row per network: `macs`, the multiply-accumulates for one image,
         and `tflite_bytes`, the size of the .tflite file with 16-bit weights; of segmentation
-        networks also `tflite_ms`, milliseconds of that file for one image with two threads. nan
-        if not measured.
+        networks also `tflite_ms`, milliseconds from an image to its labels with that file and two
+        threads. nan if not measured.
 
     >>> int(costs().loc["lenet5_modern", "macs"])
     416520

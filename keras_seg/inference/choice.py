@@ -139,9 +139,10 @@ class Choice:
         size = batch.shape[1:3]
         if size in self.chosen:
             return self.engines[self.chosen[size]](batch)
-        start = time.perf_counter()
-        labels = next(iter(self.engines.values()))(batch)
-        with self._lock:
+        first = next(iter(self.engines.values()))
+        with self._lock:  # Frames of a stream come from several threads; waiting is not counted.
+            start = time.perf_counter()
+            labels = first(batch)
             self._spent[size] += time.perf_counter() - start
             if size not in self.chosen and self._spent[size] >= SECONDS:
                 with sharing(1):

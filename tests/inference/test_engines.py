@@ -117,6 +117,25 @@ def test_the_seconds_of_each_size_are_summed(monkeypatch):
     assert list(chosen.chosen) == [(4, 6)]
 
 
+def test_waiting_for_another_thread_is_not_counted(monkeypatch):
+    monkeypatch.setattr(choice, "SECONDS", 0.35)
+
+    def slow(batch):
+        threading.Event().wait(0.05)
+        return batch
+
+    chosen = Choice({"graph": slow, "litert": slow})
+    batch = np.zeros((1, 4, 6))
+    threads = [threading.Thread(target=chosen.labels, args=(batch,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # 4 * 0.05 seconds of work; with waiting, 0.05 + 0.1 + 0.15 + 0.2.
+    assert 0.2 <= chosen._spent[4, 6] < 0.35
+    assert chosen.chosen == {}
+
+
 def test_batches_and_probabilities_choose_nothing(monkeypatch):
     monkeypatch.setattr(choice, "SECONDS", 0)
     segmenter = Segmenter(network())
