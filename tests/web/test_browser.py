@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from _browser import CHROMIUM, DRIVER, Browser
-from _serving import FILE, RUN, SIZE, picture
+from _export import NAMES, PALETTE, network
+from _serving import FILE, OTHER_FILE, RUN, SIZE, picture
 from PIL import Image
 
 from keras_seg.export import LiteRTSegmenter, tflite
@@ -118,6 +119,37 @@ def test_8_bits_differ_where_scores_are_nearly_equal(open_page, street):
     # LiteRTSegmenter does not round the enlarged scores, the file does.
     assert agreement(page, FILE, street) >= 0.98
     assert page.browser.run("return crossOriginIsolated") is True  # which threads need
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("fp32", {"outputs": "labels"}),
+        ("fp32", {"outputs": "both", "input_type": "uint8"}),
+        ("fp16", {}),
+        ("int8_weights", {}),
+    ],
+)
+def test_other_kinds_of_files_run(mode, options, open_page, tmp_path):
+    file, pixels = tmp_path / "model.tflite", picture(size=(64, 80))
+    notes = {"class_names": NAMES, "palette": PALETTE, "min_agreement": 0.9}
+    tflite(network(0), file, mode, size=(64, 80), **notes, **options)
+    path = tmp_path / "small.png"
+    Image.fromarray(pixels).save(path)
+    page = open_page(file=file)
+    page.choose(path)
+    labels = LiteRTSegmenter(file)(pixels)
+    colors = np.asarray(PALETTE, "uint8")[labels]
+    assert len(np.unique(labels)) > 1
+    assert np.mean((page.colors()[..., :3] == colors).all(-1)) >= 0.999
+
+
+def test_the_other_shipped_network_runs(open_page, tmp_path):
+    path = tmp_path / "square.png"
+    Image.fromarray(picture(size=LiteRTSegmenter(OTHER_FILE).size)).save(path)
+    page = open_page(file=OTHER_FILE)
+    page.choose(path)
+    assert agreement(page, OTHER_FILE, path) >= 0.98
 
 
 def test_nothing_is_loaded_from_elsewhere(open_page, street):

@@ -40,7 +40,7 @@ def contents(fake_packages):
 @contextlib.contextmanager
 def running(contents):
     with Server(contents, port=0) as served:
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield served
