@@ -218,6 +218,12 @@ def _add_fit(fit):
         help="other fields of the recipe: precision=mixed_bfloat16 patience=20 loss=focal",
     )
     fit.add_argument(
+        "--devices",
+        type=_devices,
+        metavar="N",
+        help="devices that share each batch: their number, or names such as gpu:0,gpu:2",
+    )
+    fit.add_argument(
         "--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)"
     )
     fit.add_argument(
@@ -318,6 +324,11 @@ def _bands(text):
     if not all(part.isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"needs channels such as 3,2,1. Received: {text!r}.")
     return tuple(map(int, parts))
+
+
+def _devices(text):
+    """A number of devices, or their names."""
+    return int(text) if text.isdecimal() else text.split(",")
 
 
 def _field(text):

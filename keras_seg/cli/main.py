@@ -80,7 +80,7 @@ def fit_command(options):
 
 def _fit_arguments(options):
     """The arguments of `keras_seg.fit` after the recipe."""
-    given = ("epochs", "batch_size", "crop_size", "learning_rate")
+    given = ("epochs", "batch_size", "crop_size", "learning_rate", "devices")
     changes = {name: getattr(options, name) for name in given}
     changes = {name: value for name, value in changes.items() if value is not None}
     always = ("seed", "folder", "tag", "weights")

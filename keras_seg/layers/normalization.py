@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_seg.layers.replicas import moments, num_replicas
+
 
 @keras.saving.register_keras_serializable("keras_seg")
 class BatchNormalization(layers.BatchNormalization):
@@ -12,7 +14,8 @@ class BatchNormalization(layers.BatchNormalization):
     The same layer with the same numbers. Keras 3.15 composes the training pass of many small ops;
     the fused kernel is faster on CPUs, where batch normalization is most of what a network of
     depthwise convolutions computes. Other backends, other ranks than (b, h, w, c), and inference
-    use Keras's implementation.
+    use Keras's implementation. On several devices of a `tf.distribute` strategy, the statistics are
+    those of the whole batch.
 
     Args:
         **kwargs: see `keras.layers.BatchNormalization`.
@@ -54,9 +57,15 @@ class BatchNormalization(layers.BatchNormalization):
             moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
         return ops.cast(fused.y, self.compute_dtype)
 
+    def _moments(self, inputs, mask):
+        if num_replicas() == 1 or mask is not None:
+            return super()._moments(inputs, mask)
+        return moments(inputs, self._reduction_axes)
+
     def _can_fuse(self, inputs):
         return (
             keras.backend.backend() == "tensorflow"
+            and num_replicas() == 1
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and self.scale

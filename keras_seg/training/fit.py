@@ -21,6 +21,7 @@ from keras_seg.training.arguments import (
     usable,
     used,
 )
+from keras_seg.training.devices import Devices, copy_variables, devices_for
 from keras_seg.training.network import network_for, scored_network
 from keras_seg.training.session import Training
 from keras_seg.training.stages import stages
@@ -72,7 +73,9 @@ def fit(
             learning_rate=1e-3; also callbacks=, a Keras callback or a list of them, and
             more_epochs=, the number of epochs to add to those of the recipe: a finished run
             continues from its last weights and optimizer state, at the learning rates of a training
-            of all these epochs.
+            of all these epochs; and devices=, a number of devices or a list of their names, which
+            share each batch. batch_size is that of all devices together, and loss and batch
+            statistics are those of one device. Callbacks then see a copy of a built model.
 
     Returns:
         `keras_seg.run.Run`.
@@ -96,6 +99,7 @@ def fit(
     if isinstance(more_callbacks, keras.callbacks.Callback):
         more_callbacks = [more_callbacks]
     more_epochs = changes.pop("more_epochs", 0)
+    devices = changes.pop("devices", None)
     _check.positive_integer("fit", "seed", seed, at_least=0)
     _check.positive_integer("fit", "more_epochs", more_epochs, at_least=0)
     recipe = recipes.recipe(recipe, **changes)
@@ -111,7 +115,8 @@ def fit(
     if isinstance(model, keras.Model):
         call.weights = run_folder.weights_digest(model)
     try:
-        *earlier, last = stages(recipe, model)
+        *earlier, last = trainings = stages(recipe, model)
+        call.devices = devices_for(devices, [stage.recipe for stage in trainings])
         first = None
         for stage in earlier:
             first = _trained(call, stage, tag, first)
@@ -138,6 +143,7 @@ class _Call:
     callbacks: list
     more_epochs: int
     start: Path | None = None  # File of the weights to start from.
+    devices: Devices = dataclasses.field(default_factory=Devices)
     weights: str | None = None  # Digest of the first weights of a built model.
     folders: list = dataclasses.field(default_factory=list)  # Those of its runs.
 
@@ -164,9 +170,11 @@ def _trained(call, stage, tag, first=None):
             log.warning("Already trained: %s. Pass another tag= or seed= to train again.", folder)
         else:
             twin = scored_network(call.model, network, call.data, recipe)
-            training = Training(network, twin, call.data, recipe, folder, setup)
+            trained = call.devices.copy(network)
+            training = Training(trained, twin, call.data, recipe, folder, setup, call.devices)
             if not training.state.is_file():
                 _start(call, stage, network, folder, first)
+                copy_variables(network, trained)
             training.run(call.callbacks, more_epochs)
             if not stage.is_last:
                 training.state.unlink(missing_ok=True)  # Only the last one can be continued.

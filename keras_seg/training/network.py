@@ -68,7 +68,7 @@ def _policy(recipe):
     return keras.config.dtype_policy().name
 
 
-def compile_network(network, data, recipe, steps):
+def compile_network(network, data, recipe, steps, devices=None):
     """Give a network the optimizer and the losses of a recipe.
 
     Args:
@@ -76,9 +76,10 @@ def compile_network(network, data, recipe, steps):
         data: the data set, for class weights and the ignored class.
         recipe: a `Recipe`.
         steps: batches of an epoch.
+        devices: the `Devices` that share each batch, None for Keras's own choice.
 
     Returns:
-        the loss of the logits, as it is without accumulation and auxiliary heads.
+        the loss of the logits, as it is without accumulation, auxiliary heads and devices.
     """
     weights, heads = recipe.class_weights, _heads(network)
     if isinstance(weights, dict):
@@ -87,12 +88,13 @@ def compile_network(network, data, recipe, steps):
     plain = loss
     if recipe.accumulate > 1:
         loss = accumulated(loss, recipe.accumulate)
+    loss = devices.loss(loss) if devices else loss
     loss_weights = None
     if heads:
         loss_weights = dict.fromkeys(heads, recipe.auxiliary_weight) | {"logits": 1.0}
         loss = dict.fromkeys(heads, loss)
     network.compile(
-        recipes.optimizer(recipe, network, steps),
+        recipes.optimizer(recipe, network, steps, devices),
         loss,
         loss_weights=loss_weights,
         # On a CPU, XLA makes TensorFlow's depthwise convolutions slower.

@@ -18,13 +18,14 @@ SCHEDULE_OPTIONS = {
 }
 
 
-def optimizer(recipe, model, steps_per_epoch):
+def optimizer(recipe, model, steps_per_epoch, devices=None):
     """The optimizer of a recipe, with its schedule.
 
     Args:
         recipe: a `Recipe`.
         model: the network to train.
         steps_per_epoch: batches of one epoch.
+        devices: `Devices` of the training, None for Keras's own choice.
 
     Returns:
         `keras.optimizers.Optimizer`, a new one at each call.
@@ -45,6 +46,7 @@ def optimizer(recipe, model, steps_per_epoch):
     excluded = list(_excluded(model, recipe.no_decay))
     kind = with_l2(kind) if recipe.l2 else kind
     kind = with_rate_factors(kind) if recipe.rate_factors else kind
+    kind = devices.optimizer(kind) if devices else kind
     made = kind.from_config(config)
     if recipe.rate_factors:
         made.rate_factors = _factors(model, recipe)

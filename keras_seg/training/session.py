@@ -17,6 +17,7 @@ from keras_seg.inference.segmenter import Segmenter
 from keras_seg.run_files import pick_examples, picture_size, write_text
 from keras_seg.training import callbacks, run_folder, same_run, state
 from keras_seg.training.callbacks import record
+from keras_seg.training.devices import require_equal_batches
 from keras_seg.training.network import batches_for, compile_network, create_loss_metrics
 from keras_seg.training.statistics import inner_layers
 
@@ -33,11 +34,12 @@ class Training:
         recipe: a `Recipe` with its crop size filled in.
         folder: the run's folder.
         setup: its settings, see `run_folder.setup`.
+        devices: the `Devices` that share each batch.
     """
 
-    def __init__(self, network, twin, data, recipe, folder, setup):
+    def __init__(self, network, twin, data, recipe, folder, setup, devices):
         self.network, self.twin, self.data, self.recipe = network, twin, data, recipe
-        self.folder, self.setup = Path(folder), setup
+        self.folder, self.setup, self.devices = Path(folder), setup, devices
         self.steps = int(self._batches(0, 1).cardinality())
         if self.steps < 1:
             raise ValueError(
@@ -76,6 +78,10 @@ class Training:
         Raises:
             ValueError: more epochs are asked for, and the state of the finished run is missing.
         """
+        with self.devices.scope():
+            self._train_what_is_left(more_callbacks, more_epochs)
+
+    def _train_what_is_left(self, more_callbacks, more_epochs):
         if not self.ends:
             self._train(self.recipe.epochs, 0, more_callbacks)
         if more_epochs > self.more_epochs:
@@ -92,7 +98,7 @@ class Training:
         """Train up to epoch `total`; `begin` epochs are of trainings that have ended."""
         recipe = dataclasses.replace(self.recipe, epochs=total)
         self.average = _average(recipe, begin)
-        self.loss = compile_network(self.network, self.data, recipe, self.steps)
+        self.loss = compile_network(self.network, self.data, recipe, self.steps, self.devices)
         self._restore(begin)
         done = len(self.history)
         self.finished, asked, self.more_epochs = False, self.more_epochs, more_before
@@ -104,10 +110,11 @@ class Training:
             # A model that was passed in cannot be built again after an interruption.
             self._save_state()
         batches = self._batches(done, max(total - done, 1))
+        require_equal_batches(batches, self.devices.count)
         create_loss_metrics(self.network, batches)
         try:
             self.network.fit(
-                batches,
+                self.devices.batches(batches),
                 epochs=total,
                 initial_epoch=done,
                 steps_per_epoch=self.steps,
@@ -272,6 +279,7 @@ class Training:
             # With it, `evaluate` and `export` on the command line find the data set again.
             "opened_by": getattr(self.data, "opened_by", None),
             **self.environment,
+            **({"devices": self.devices.names} if self.devices.names else {}),
             "setup": self.setup,
         }
         run_folder.write(self.folder, settings)
