@@ -22,6 +22,7 @@ _PUBLIC = {
     "benchmark": "keras_seg.benchmarking",
     "evaluate": "keras_seg.evaluation",
     "cross_validate": "keras_seg.training.cross_validation",
+    "finetune_int8": "keras_seg.training.int8",
     "find_learning_rate": "keras_seg.training.learning_rate",
 }
 _MODULES = {

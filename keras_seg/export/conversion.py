@@ -22,7 +22,8 @@ def convert(model, file, mode, shape, pictures):
         file: where to write.
         mode: "fp32", "fp16", "int8_weights", whose kernels are quantized later, or "int8".
         shape: (height, width, channels) of the input.
-        pictures: calibration pictures, list of uint8 arrays of that shape, for "int8".
+        pictures: calibration pictures, list of uint8 arrays of that shape, for "int8"; not used for
+            a model from `simulation.simulated`, which has its ranges.
 
     Raises:
         ValueError: if LiteRT lacks an operation; with the converter's own words.
@@ -34,8 +35,13 @@ def convert(model, file, mode, shape, pictures):
             concatenation,
             eight_bits,
             rescaling,
+            simulation,
         )
 
+        if simulation.is_simulated(model):
+            model, mode = simulation.with_constants(model), "int8_ranges"
+            pictures = []
+    if mode == "int8":
         model = rescaling.convolved(eight_bits.computable(model))
         model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
     logits = exportable.frozen(model, (1, *shape), "float32")

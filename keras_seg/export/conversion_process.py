@@ -3,7 +3,7 @@
 Every conversion leaks memory and prints messages that cannot be silenced, so none happens in the
 user's process. The input is a SavedModel of static size; neither Keras nor keras_seg is imported.
 
-Usage: conversion_process.py SAVED_MODEL_FOLDER TFLITE_FILE fp32|fp16|int8 [CALIBRATION.npy]
+Usage: conversion_process.py SAVED_MODEL_FOLDER TFLITE_FILE MODE [CALIBRATION.npy]
 """
 
 import sys
@@ -16,7 +16,7 @@ def convert(folder, file, mode, calibration=""):
     Args:
         folder: SavedModel with the static signature "serving_default".
         file: where to write.
-        mode: "fp32", "fp16" or "int8".
+        mode: "fp32", "fp16", "int8", or "int8_ranges" for a model that states its ranges.
         calibration: .npy file with uint8 pictures (n, h, w, c), for int8.
     """
     import numpy as np
@@ -28,6 +28,10 @@ def convert(folder, file, mode, calibration=""):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if mode == "fp16":
         converter.target_spec.supported_types = [tf.float16]
+    if mode in ("int8", "int8_ranges"):
+        converter.inference_input_type = tf.uint8
+        # Not uint8, which would take a quarter of the time to copy at full size.
+        converter.inference_output_type = tf.int8
     if mode == "int8":
         pictures = np.load(calibration, mmap_mode="r")
 
@@ -39,9 +43,6 @@ def convert(folder, file, mode, calibration=""):
 
         converter.representative_dataset = batches
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        # Not uint8, which would take a quarter of the time to copy at full size.
-        converter.inference_output_type = tf.int8
     Path(file).write_bytes(converter.convert())
 
 

@@ -72,6 +72,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         size: (height, width) of the pictures, at least 32; optional if the model has a fixed size.
         calibration: training pictures, for int8: uint8 array (n, h, w, c), or an iterable of
             pictures, of batches, or of batches (image, label). The first 100 are used, resized.
+            Not needed for the network of `keras_seg.finetune_int8`, which has its ranges.
         data: batches (image, label) for the comparison, not those of `calibration`; resized to
             `size`. Adds the mean IoU of both, which may drop by at most 0.015 for int8, and that
             of the Keras model on the pictures at their own size.
@@ -108,7 +109,8 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     notes["num_classes"] = exported.output_shape[-1]
-    pictures = _pictures(mode, calibration, shape)
+    simulated = _is_simulated(exported, mode)
+    pictures = _pictures(mode, calibration, shape, simulated)
     with publish.published("tflite", _checked(path)) as draft:
         conversion.convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
         _require_integer(draft, mode)
@@ -210,13 +212,27 @@ def _input_shape(model, size):
     return (int(chosen[0]), int(chosen[1]), channels)
 
 
-def _pictures(mode, calibration, shape):
+def _is_simulated(model, mode):
+    """Whether a model has the ranges of an int8 file already; it has no other files."""
+    from keras_seg.export import simulation  # imports Keras
+
+    simulated = simulation.is_simulated(model)
+    if simulated and mode != "int8":
+        raise ValueError(
+            "`tflite` writes a network from `finetune_int8` with mode='int8', for which it was "
+            f"trained. Received: mode={mode!r} for {model.name!r}. Export the network from which "
+            "the fine-tuning started."
+        )
+    return simulated
+
+
+def _pictures(mode, calibration, shape, simulated):
     """Pictures for calibration; the last ones are for the comparison."""
     if calibration is not None:
         return picture_batches.take_pictures(
             "tflite", calibration, NUM_CALIBRATION + NUM_COMPARED, shape
         )
-    if mode == "int8":
+    if mode == "int8" and not simulated:
         raise ValueError(
             "`tflite` needs training pictures to find the ranges of an int8 file. "
             "Received: calibration=None. Pass about 100 of them, for example "

@@ -4,6 +4,7 @@ from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.bilinear import Bilinear
 from keras_seg.layers.channels import LocalResponseNormalization, PadChannels, SelectChannels
+from keras_seg.layers.fake_quantization import FakeQuantization, QuantizedKernel
 from keras_seg.layers.mirror import MirrorPadding2D
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
@@ -21,6 +22,7 @@ __all__ = [
     "Bilinear",
     "CropLike",
     "DilatedPooling2D",
+    "FakeQuantization",
     "LayerScale",
     "LocalResponseNormalization",
     "MaxPoolingIndices2D",
@@ -28,6 +30,7 @@ __all__ = [
     "MirrorPadding2D",
     "PadChannels",
     "PositionAttention",
+    "QuantizedKernel",
     "RadialBasis",
     "Recompute",
     "ResizeLike",

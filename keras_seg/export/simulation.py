@@ -1,0 +1,120 @@
+"""A network that computes in floating point what its file computes in 8 bits."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_seg.export import eight_bit_graph
+from keras_seg.layers import FakeQuantization, QuantizedKernel
+from keras_seg.layers.fake_quantization import rounded_kernel, whole_steps
+from keras_seg.models.cloning import clone, copied
+
+
+def simulated(model, pictures, momentum=0.99):
+    """A network with its kernels and maps rounded to 8 bits, which can be trained.
+
+    Batch normalization is merged into the kernels. The ranges are those of the pictures, as in a
+    file that is calibrated with them; training moves them.
+
+    Args:
+        model: from `exportable.logits_model`.
+        pictures: float32 (n, h, w, c), training pictures.
+        momentum: see `FakeQuantization`.
+
+    Returns:
+        keras.Model from pixels 0..255 to logits.
+
+    Raises:
+        ValueError: a layer cannot be simulated.
+    """
+    merged = eight_bit_graph.merged(model, pictures[:16])
+    ranges = _ranges(merged, pictures)
+
+    pairs, quantizers = [], {}
+
+    def quantizer(name, fixed):
+        if fixed:
+            return FakeQuantization(*fixed, momentum=1, name=f"{name}_range")
+        quantizers[name] = FakeQuantization(momentum=momentum, name=f"{name}_range")
+        return quantizers[name]
+
+    def kernel(layer, x):
+        made = QuantizedKernel(copied(layer), name=f"{layer.name}_rounded")
+        pairs.append((layer, made))
+        return made(x)
+
+    found = eight_bit_graph.rounded(merged, kernel, quantizer)
+    for layer, made in pairs:
+        made.layer.set_weights(layer.get_weights())
+    for name, layer in quantizers.items():
+        # Weights, not arguments: a network of the same layers is the same network for `fit`.
+        layer.set_weights([np.float32(bound) for bound in ranges[name]])
+    return found
+
+
+def _ranges(model, pictures):
+    """The smallest and the largest value of each map on the pictures, by name."""
+    measured = {}
+
+    def quantizer(name, fixed):
+        def unchanged(x, measure=True):
+            if measure and not fixed:
+                measured[name] = keras.tree.flatten(x)
+            return x
+
+        return unchanged
+
+    plain = eight_bit_graph.rounded(model, lambda layer, x: layer(x), quantizer)
+    extremes = layers.Lambda(
+        lambda maps: ops.stack([ops.stack([ops.min(x), ops.max(x)]) for x in maps])[None],
+        output_shape=(None, 2),
+    )
+    names = list(measured)
+    outputs = [extremes(measured[name]) for name in names]
+    measuring = keras.Model(plain.inputs[0], outputs)
+    found = [(0.0, 0.0)] * len(names)
+    for picture in pictures:
+        values = [np.asarray(x)[0] for x in measuring.predict_on_batch(picture[np.newaxis])]
+        found = [
+            (min(low, float(value[:, 0].min())), max(high, float(value[:, 1].max())))
+            for (low, high), value in zip(found, values, strict=True)
+        ]
+    return dict(zip(names, found, strict=True))
+
+
+def is_simulated(model):
+    """Whether a model is from `simulated`.
+
+    Args:
+        model: keras.Model.
+
+    Returns:
+        bool.
+    """
+    return any(isinstance(layer, FakeQuantization) for layer in model.layers)
+
+
+def with_constants(model):
+    """A simulation as the converter reads it: rounded kernels, and ranges as numbers.
+
+    Args:
+        model: from `simulated`.
+
+    Returns:
+        keras.Model of the same function, for inference.
+    """
+
+    def made(layer):
+        if isinstance(layer, QuantizedKernel):
+            return copied(layer.layer)
+        if isinstance(layer, FakeQuantization):
+            low, high = map(float, whole_steps(layer.low, layer.high))
+            return FakeQuantization(low, high, 1, name=layer.name)
+        return copied(layer)
+
+    found, pairs = clone(model, made)
+    for old, new in pairs:
+        if isinstance(old, QuantizedKernel):
+            kernel, *rest = old.layer.get_weights()
+            new.set_weights([np.asarray(rounded_kernel(old.layer, kernel)), *rest])
+    return found

@@ -1,0 +1,154 @@
+"""Rounding to 8 bits in a network that computes in floating point."""
+
+import keras
+from keras import layers, ops
+
+LEAST_RANGE = 1e-6  # of a map that is 0 everywhere
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class FakeQuantization(layers.Layer):
+    """Rounds maps to the 256 values of an 8-bit tensor, as a .tflite file computed in 8 bits does.
+
+    The range of the values is a moving average of the smallest and the largest one of each batch.
+    0 is always one of the 256 values. Gradients pass unchanged within the range and are 0 outside
+    of it (straight-through).
+
+    B. Jacob et al.: Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference, arXiv 1712.05877, section 3.1.
+
+    Args:
+        low: smallest value at the beginning, 0 or less.
+        high: largest value at the beginning, 0 or more.
+        momentum: weight of the former range in the moving average, 0..1; 1 for a fixed range.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float tensor, or a list of tensors that share one range.
+        measure: whether training moves the range; not where a map is rounded to the range of the
+            one from which it was made.
+        training: whether the range is moved.
+
+    Returns:
+        Tensor or list of tensors, as the input.
+
+    >>> layer = FakeQuantization(0.0, 255.0)
+    >>> keras.ops.convert_to_numpy(layer(keras.ops.array([-3.0, 0.4, 7.6, 300.0]))).tolist()
+    [0.0, 0.0, 8.0, 255.0]
+    """
+
+    def __init__(self, low=0.0, high=1.0, momentum=0.99, **kwargs):
+        super().__init__(**kwargs)
+        self.initial, self.momentum = (float(low), float(high)), momentum
+
+    def build(self, input_shape):
+        for name, value in zip(("low", "high"), self.initial, strict=True):
+            initial = keras.initializers.Constant(value)
+            weight = self.add_weight(shape=(), initializer=initial, trainable=False, name=name)
+            setattr(self, name, weight)
+
+    def call(self, inputs, measure=True, training=False):
+        if training and measure and self.momentum < 1:
+            maps = keras.tree.flatten(inputs)
+            self._move(self.low, ops.min, ops.minimum, maps)
+            self._move(self.high, ops.max, ops.maximum, maps)
+        low, high = whole_steps(self.low, self.high)
+        return keras.tree.map_structure(
+            lambda x: keras.quantizers.fake_quant_with_min_max_vars(x, low, high), inputs
+        )
+
+    def _move(self, bound, extreme, other, maps):
+        found = ops.convert_to_tensor(0.0, bound.dtype)
+        for x in maps:
+            found = other(found, ops.cast(extreme(x), bound.dtype))
+        found = ops.stop_gradient(found)
+        bound.assign(self.momentum * bound + (1 - self.momentum) * found)
+
+    def compute_output_spec(self, inputs, measure=True, training=False):
+        return keras.tree.map_structure(
+            lambda x: keras.KerasTensor(x.shape, dtype=self.compute_dtype), inputs
+        )
+
+    def get_config(self):
+        low, high = self.initial
+        own = {"low": low, "high": high, "momentum": self.momentum}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class QuantizedKernel(layers.Wrapper):
+    """Computes a convolution or a dense layer with its kernel rounded to 8 bits.
+
+    Each output channel has a scale of its own: its largest absolute weight is 127 steps, the
+    smallest value -127. Gradients pass the rounding unchanged.
+
+    Args:
+        layer: `Conv2D`, `DepthwiseConv2D`, `Conv2DTranspose` or `Dense`.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: as the layer's.
+
+    Returns:
+        As the layer's.
+
+    >>> layer = QuantizedKernel(layers.Dense(1, kernel_initializer=keras.initializers.Constant(2)))
+    >>> keras.ops.convert_to_numpy(layer(keras.ops.ones((1, 3)))).round(4).tolist()
+    [[6.0]]
+    """
+
+    def call(self, inputs):
+        kernel, *bias = self.layer.trainable_variables
+        weights = [rounded_kernel(self.layer, kernel), *bias]
+        return self.layer.stateless_call(weights, [], inputs)[0]
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def whole_steps(low, high):
+    """Widen or shift a range so that 0 is one of the 256 values, as runtimes do.
+
+    Args:
+        low: scalar tensor, 0 or less.
+        high: scalar tensor, 0 or more.
+
+    Returns:
+        (low, high): two scalar tensors, 255 steps apart.
+
+    >>> [round(float(x), 3) for x in whole_steps(-0.9, 254.1)]  # the step is 1
+    [-1.0, 254.0]
+    """
+    low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
+    step = ops.maximum(high - low, LEAST_RANGE) / 255.0
+    below = ops.round(-low / step)
+    return -below * step, (255.0 - below) * step
+
+
+def rounded_kernel(layer, kernel):
+    """A kernel rounded to 8 bits with a scale for each output channel.
+
+    Args:
+        layer: the `keras.layers.Layer` that it belongs to.
+        kernel: tensor or variable of its shape.
+
+    Returns:
+        Tensor of the same shape.
+
+    >>> kernel = keras.ops.array([[127.0, 254.0], [0.4, 2.9]])
+    >>> keras.ops.convert_to_numpy(rounded_kernel(layers.Dense(2), kernel)).tolist()
+    [[127.0, 254.0], [0.0, 2.0]]
+    """
+    kernel = ops.convert_to_tensor(kernel)
+    shape, axis = kernel.shape, -1
+    if isinstance(layer, layers.DepthwiseConv2D):
+        kernel = ops.reshape(kernel, (*shape[:2], shape[2] * shape[3]))
+    elif isinstance(layer, layers.Conv2DTranspose):
+        axis = 2
+    axis = axis % len(kernel.shape)
+    others = [x for x in range(len(kernel.shape)) if x != axis]
+    largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), others), 1e-9))
+    found = keras.quantizers.fake_quant_with_min_max_vars(
+        kernel, -largest, largest, narrow_range=True, axis=axis
+    )
+    return ops.reshape(found, shape)

@@ -1,0 +1,121 @@
+"""Networks that compute in floating point what their int8 files compute."""
+
+import keras
+import numpy as np
+import pytest
+from _export import network
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers
+
+from keras_seg.export import exportable, flatbuffer, simulation, tflite
+from keras_seg.layers import FakeQuantization, ResizeLike
+
+pytestmark = pytest.mark.export
+SIZE = (32, 48)
+
+
+def pictures(count=4, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3)).astype("uint8")
+
+
+def usual():
+    """A network with every operation that a simulation rounds in a way of its own."""
+    image = keras.Input((*SIZE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = layers.ZeroPadding2D(1)(x)
+    x = first = layers.BatchNormalization()(layers.Conv2D(8, 3, 2)(x))
+    x = layers.Activation("relu6")(x)
+    x = layers.Activation("relu")(layers.Add()([layers.DepthwiseConv2D(3, padding="same")(x), x]))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Activation("sigmoid")(layers.Conv2D(8, 1, activation="relu")(gate))
+    x = layers.Multiply()([x, gate])
+    small = layers.AveragePooling2D(2)(layers.Conv2D(6, 3, padding="same")(x))
+    small = layers.Conv2DTranspose(4, 3, 2, "same")(layers.MaxPooling2D()(small))
+    small = ResizeLike()([layers.ReLU()(small), x])
+    x = layers.Concatenate()([small, layers.LeakyReLU(0.125)(first), x])
+    x = layers.Dropout(0.5)(layers.BatchNormalization()(x))
+    x = layers.Conv2D(3, 1)(x)
+    return keras.Model(image, ResizeLike(name="logits")([x, image]))
+
+
+def scattered(model, seed=0):
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        size = 1 / np.sqrt(max(np.prod(weight.shape[:-1]), 4))
+        values = random.normal(0, size, weight.shape)
+        weight.assign(values**2 + 0.1 if "variance" in weight.name else values)
+    return model
+
+
+def values_of(path, images):
+    """What the file gives, as whole numbers, and the scale and zero point of these."""
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    found = []
+    for image in images:
+        interpreter.set_tensor(given["index"], image[np.newaxis])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(made["index"])[0].astype(int))
+    return np.stack(found), *made["quantization"]
+
+
+@pytest.mark.parametrize(("build", "most"), [(lambda: network(0), 1), (usual, 2)])
+def test_the_file_equals_the_simulation_to_one_step(build, most, tmp_path):
+    # `most`: LiteRT rounds halves otherwise than TensorFlow; a few such steps add up on their way.
+    model = exportable.logits_model(scattered(build()))
+    images = pictures()
+    simulated = simulation.simulated(model, images.astype("float32"))
+    path = tmp_path / "model.tflite"
+    tflite(simulated, path, "int8", size=SIZE)
+    assert not flatbuffer.float_operations(path)
+    found, scale, zero = values_of(path, pictures(2, seed=9))
+    expected = np.asarray(simulated(pictures(2, seed=9).astype("float32")))
+    # Each value of the simulation is a whole number of steps.
+    steps = expected / scale + zero
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
+    difference = np.abs(found - np.round(steps))
+    assert np.mean(difference <= 1) > 0.999
+    assert difference.max() <= most
+    assert len(np.unique(found)) > 50
+    # It is not the network in floating point: that one differs by more than a step.
+    plain = np.asarray(model(pictures(2, seed=9).astype("float32")))
+    assert np.abs(found - (plain / scale + zero)).max() > 1
+
+
+def test_a_simulation_starts_near_its_network_with_the_ranges_of_the_pictures():
+    model = scattered(usual())
+    images = pictures().astype("float32")
+    simulated = simulation.simulated(model, images)
+    expected, found = np.asarray(model(images)), np.asarray(simulated(images))
+    assert 0 < np.abs(found - expected).max() < 0.05 * np.ptp(expected)
+    # The logits' range is that of the small map, before the enlargement.
+    before = keras.Model(model.inputs[0], model.layers[-2].output)(images)
+    ranges = {x.name: x for x in simulated.layers if isinstance(x, FakeQuantization)}
+    assert float(ranges["image_range"].high) == 255
+    last = ranges[f"{model.layers[-2].name}_range"]
+    np.testing.assert_allclose(
+        [last.low, last.high], [np.min(before), np.max(before)], rtol=1e-3, atol=1e-3
+    )
+
+
+def test_maps_of_a_concatenation_share_a_range():
+    model = scattered(usual())
+    simulated = simulation.simulated(model, pictures().astype("float32"))
+    ranges = [x for x in simulated.layers if isinstance(x, FakeQuantization)]
+    (shared,) = [x for x in ranges if "concat" in x.name]
+    assert len(shared._inbound_nodes[0].input_tensors) == 3
+    assert len(simulation.with_constants(simulated).layers) == len(simulated.layers)
+
+
+def test_a_layer_that_cannot_be_simulated_is_named():
+    image = keras.Input((*SIZE, 3))
+    model = keras.Model(image, layers.Activation("gelu", name="odd")(layers.Conv2D(2, 1)(image)))
+    with pytest.raises(ValueError, match="layer 'odd' of type Activation with activation 'gelu'"):
+        simulation.simulated(model, pictures().astype("float32"))
+
+
+def test_other_files_of_a_simulation_are_refused(tmp_path):
+    simulated = simulation.simulated(usual(), pictures().astype("float32"))
+    with pytest.raises(ValueError, match=r"mode='int8', for which.*Received: mode='fp16'"):
+        tflite(simulated, tmp_path / "model.tflite", "fp16")
