@@ -95,6 +95,12 @@ def parser():
     predict.add_argument("--no-overlay", action="store_true", help="write label maps alone")
     predict.add_argument("--overwrite", action="store_true", help="replace earlier predictions")
     predict.add_argument(
+        "--ray",
+        action="store_true",
+        help="many pictures, in several processes on Ray: label maps alone, into --out; the same "
+        "command continues a job that was stopped",
+    )
+    predict.add_argument(
         "--flip", action="store_true", help="average with the prediction for the mirrored picture"
     )
     predict.add_argument(

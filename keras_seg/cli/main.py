@@ -120,6 +120,9 @@ def predict_command(options):
     from keras_seg.inference.class_files import predict_classes
     from keras_seg.inference.files import predict_files
 
+    if options.ray:
+        _predict_on_ray(options)
+        return
     segmenter = keras_seg.load(options.run, options.engine)
     if isinstance(segmenter, keras_seg.Classifier):
         if options.flip or options.tile:
@@ -135,6 +138,19 @@ def predict_command(options):
         segmenter = keras_seg.inference.tiled(segmenter, options.tile)
     overlays = not options.no_overlay
     for path in predict_files(segmenter, options.paths, options.out, options.overwrite, overlays):
+        print(path)
+
+
+def _predict_on_ray(options):
+    from keras_seg.ray_files import predict_paths
+
+    if not options.out or options.flip or options.tile or options.overwrite:
+        raise ValueError(
+            "`predict --ray` needs --out FOLDER, and takes neither --flip, --tile nor --overwrite. "
+            f"Received: out={options.out!r}, flip={options.flip}, tile={options.tile}, "
+            f"overwrite={options.overwrite}. Leave these out, or leave out --ray."
+        )
+    for path in predict_paths(options.paths, options.run, options.out, options.engine):
         print(path)
 
 
