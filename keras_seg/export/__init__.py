@@ -23,6 +23,7 @@ from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
 
 if TYPE_CHECKING:
     from keras_seg.export.folding import fold
+    from keras_seg.export.int8_layer_table import int8_layers
 
 __all__ = [
     "ExportReport",
@@ -36,6 +37,7 @@ __all__ = [
     "SavedModelSegmenter",
     "delegates",
     "fold",
+    "int8_layers",
     "onnx",
     "openvino",
     "saved_model",
@@ -48,4 +50,8 @@ def __getattr__(name):
         from keras_seg.export.folding import fold
 
         return fold
+    if name == "int8_layers":  # It, too.
+        from keras_seg.export.int8_layer_table import int8_layers
+
+        return int8_layers
     raise AttributeError(f"module 'keras_seg.export' has no attribute {name!r}.")

@@ -28,7 +28,7 @@ def simulated(model, pictures, momentum=0.99):
         ValueError: a layer cannot be simulated.
     """
     merged = eight_bit_graph.merged(model, pictures[:16])
-    ranges = _ranges(merged, pictures)
+    ranges = ranges_of(merged, pictures)
 
     pairs, quantizers = [], {}
 
@@ -52,8 +52,16 @@ def simulated(model, pictures, momentum=0.99):
     return found
 
 
-def _ranges(model, pictures):
-    """The smallest and the largest value of each map on the pictures, by name."""
+def ranges_of(model, pictures):
+    """The smallest and the largest value of each map on the pictures.
+
+    Args:
+        model: from `eight_bit_graph.merged`.
+        pictures: float32 (n, h, w, c).
+
+    Returns:
+        dict of (low, high) by the name that `eight_bit_graph.rounded` gives the map.
+    """
     measured = {}
 
     def quantizer(name, fixed):
