@@ -1,0 +1,193 @@
+"""Train networks with one budget of compute on CamVid; compare accuracy and latency.
+
+    python docs/budget.py train fast_scnn --root path/to/CamVid
+    python docs/budget.py table --root path/to/CamVid
+
+`train` trains one network with the recipe `small_data`, seed 0, for the epochs that half an hour of
+two cores allows (`EPOCHS`); called again, it continues. `table` scores and times
+all runs that are there, in turns, and writes docs/budget.csv, docs/budget.png and the table of
+docs/budget.md.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+import keras_seg  # noqa: E402
+import pipelines  # noqa: E402
+from keras_seg import analyse, export  # noqa: E402
+from keras_seg.export import LiteRTSegmenter  # noqa: E402
+from keras_seg.run_files import calibration_pictures  # noqa: E402
+
+TAG = "30min"
+# An epoch of 367 pictures and the validation on an otherwise idle AMD EPYC with two cores and AVX2:
+# 52, 58, 110, 200, 260, 345, 420 and 900 seconds.
+EPOCHS = {
+    "contextnet_cn14": 34,
+    "fast_scnn": 30,
+    "icnet": 16,
+    "enet": 9,
+    "erfnet": 7,
+    "deeplab_v3_plus": 5,
+    "unet": 4,
+    "segnet_basic": 2,
+}
+ENCODERS = {"deeplab_v3_plus": "mobilenet_v2", "unet": "mobilenet_v2"}
+GROUPS = {
+    "flat": ("road", "pavement"),
+    "construction": ("building", "fence"),
+    "nature": ("tree",),
+    "sky": ("sky",),
+    "vehicle": ("car",),
+    "human": ("pedestrian", "bicyclist"),
+    "object": ("pole", "sign"),
+}
+SIZE, ROUNDS = (360, 480), 15
+PAGE = Path(__file__).with_name("budget.md")
+BEGIN, END = "<!-- `python docs/budget.py table` writes this table -->\n", "<!-- end of budget -->"
+
+
+def folder_of(name):
+    """Folder of a network's run."""
+    words = filter(None, (name, ENCODERS.get(name), "camvid", TAG))
+    return ROOT / "saved_models" / "-".join(words)
+
+
+def train(name, data):
+    """Train one network."""
+    options = {"encoder": ENCODERS[name]} if name in ENCODERS else {}
+    keras_seg.fit(
+        name,
+        data,
+        "small_data",
+        seed=0,
+        tag=TAG,
+        folder=ROOT / "saved_models",
+        epochs=EPOCHS[name],
+        options=options,
+    )
+
+
+def table(data, made):
+    """Scores, costs and times of all runs that are there, by network; `made` is for their files."""
+    rows, timed = {}, {}
+    for name in EPOCHS:
+        if not folder_of(name).is_dir():
+            continue
+        run = keras_seg.Run(folder_of(name), data)
+        scores = run.evaluate("val")
+        iou = dict(zip(scores.class_names, scores.iou, strict=True))
+        files = {mode: made / f"{name}_{mode}.tflite" for mode in ("fp32", "int8")}
+        for mode, path in files.items():
+            # As it comes out: a run's own export refuses an 8-bit file that loses too much.
+            export.tflite(
+                run.model,
+                path,
+                mode,
+                size=SIZE,
+                calibration=calibration_pictures(data, 100),
+                min_agreement=0.0,
+            )
+        macs = analyse.summary(run.model, (*SIZE, 3)).loc["total", "macs"]
+        rows[name] = {
+            "encoder": ENCODERS.get(name, ""),
+            "epochs": EPOCHS[name],
+            "mean_iou": scores.mean_iou,
+            **{group: np.mean([iou[each] for each in names]) for group, names in GROUPS.items()},
+            "int8_mean_iou": keras_seg.evaluate(files["int8"], data).mean_iou,
+            "parameters": export.fold(run.model).count_params(),
+            "macs": int(macs),
+            "fp32_bytes": files["fp32"].stat().st_size,
+            "int8_bytes": files["int8"].stat().st_size,
+        }
+        timed |= {(name, mode): LiteRTSegmenter(path) for mode, path in files.items()}
+    for (name, mode), milliseconds in latencies(timed).items():
+        rows[name][f"{mode}_ms"] = milliseconds
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def latencies(segmenters):
+    """Least milliseconds from a picture to its labels, in rounds that take turns."""
+    picture = np.random.default_rng(0).integers(0, 256, (1, *SIZE, 3), "uint8")
+    times = dict.fromkeys(segmenters, np.inf)
+    for _ in range(ROUNDS):
+        for key, segmenter in segmenters.items():
+            start = time.perf_counter()
+            segmenter.labels(picture)
+            times[key] = min(times[key], 1000 * (time.perf_counter() - start))
+    return times
+
+
+def markdown(rows):
+    """The table of the page."""
+    titles = ("network", "epochs", "mean IoU", *GROUPS, "int8", "parameters", "multiply-adds",
+              "fp32", "int8", "fp32", "int8")  # fmt: skip
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    for name, row in rows.sort_values("mean_iou", ascending=False).iterrows():
+        percents = [100 * row[key] for key in ("mean_iou", *GROUPS, "int8_mean_iou")]
+        cells = (
+            f"`{name}`" + (f", {row['encoder']}" if row["encoder"] else ""),
+            row["epochs"],
+            *(f"{x:.1f}" for x in percents),
+            f"{row['parameters'] / 1e6:.2f} M",
+            f"{row['macs'] / 1e9:.3g} G",
+            *(f"{row[f'{mode}_bytes'] / 1e6:.2f} MB" for mode in ("fp32", "int8")),
+            *(f"{row[f'{mode}_ms']:.1f} ms" for mode in ("fp32", "int8")),
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def chart(rows, path):
+    """Accuracy against latency."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for mode, score, marker in (("fp32", "mean_iou", "o"), ("int8", "int8_mean_iou", "s")):
+        axes.plot(rows[f"{mode}_ms"], 100 * rows[score], marker, label=f"TFLite {mode}")
+    for name, row in rows.iterrows():
+        axes.annotate(
+            name, (row["fp32_ms"], 100 * row["mean_iou"]), (6, 4), textcoords="offset points"
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("ms from a picture of 360x480 to its labels, two cores")
+    axes.set_ylabel("mean IoU on CamVid's validation pictures, %")
+    axes.set_title("Half an hour of training on two cores")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("train", "table"))
+    parser.add_argument("name", nargs="?", choices=EPOCHS)
+    parser.add_argument("--root", required=True, help="folder of CamVid")
+    arguments = parser.parse_args()
+    data = pipelines.load("camvid", arguments.root)
+    if arguments.what == "train":
+        if arguments.name is None:
+            parser.error(f"train needs a name: one of {', '.join(EPOCHS)}")
+        train(arguments.name, data)
+        return
+    with tempfile.TemporaryDirectory() as made:
+        rows = table(data, Path(made))
+    rows.to_csv(PAGE.with_suffix(".csv"), float_format="%.5g")
+    chart(rows, PAGE.with_suffix(".png"))
+    before, rest = PAGE.read_text(encoding="utf8").split(BEGIN)
+    after = rest[rest.index(END) :]
+    PAGE.write_text(before + BEGIN + markdown(rows) + after, encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
