@@ -1,6 +1,7 @@
 """The command `demo-web`, which imports neither Keras nor TensorFlow."""
 
 import logging
+import signal
 from pathlib import Path
 
 log = logging.getLogger("keras_seg")
@@ -51,6 +52,8 @@ def demo_web_command(options):
     if options.install is not None:
         log.warning("LiteRT.js is in %s", install(options.install or None))
     if options.run:
+        # Shells start programs in the background with this signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         folder = find_run(options.run)
         file = Path(options.file) if options.file else find_file(folder)
         serve_page(file, folder.resolve().name, options.host, options.port)

@@ -127,7 +127,8 @@ def test_lovasz_softmax_of_certain_predictions_is_one_minus_iou():
 def test_perfect_predictions_cost_nothing(loss):
     labels = some_pixels()[0]
     perfect = 200 * np.eye(4, dtype="float32")[np.where(labels == 255, 0, labels)]
-    assert float(loss(4)(labels, perfect)) == 0
+    # On some processors the probabilities of TensorFlow's softmax end at 1 - 6e-8.
+    assert float(loss(4)(labels, perfect)) == pytest.approx(0, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("loss", REGION_LOSSES)
