@@ -94,6 +94,13 @@ class _Rounding:
             # Rounded again, which changes no value: without it, the converter gives the result the
             # range of a concatenation behind it, which its input does not have.
             return quantizer(self._called(step), measure=False), quantizer
+        if kind is own.AdaptiveAveragePooling2D:
+            for axis in (1, 2):
+                name = f"{layer.name}_{axis}"
+                range_of = getattr(quantizer, "name", None)
+                pool = own.RoundedPooling(layer.size, layer.enlarge, axis, range_of, name=name)
+                x = quantizer(pool(x), measure=False)
+            return x, quantizer
         if kind is layers.Concatenate:
             quantizer = self.quantizer(layer.name, None)
             maps = [self._unrounded(step, *pair) for pair in enumerate(found)]

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_seg.export import eight_bit_graph
-from keras_seg.layers import FakeQuantization, QuantizedKernel
+from keras_seg.layers import FakeQuantization, QuantizedKernel, RoundedPooling
 from keras_seg.layers.fake_quantization import rounded_kernel, whole_steps
 from keras_seg.models.cloning import clone, copied
 
@@ -118,6 +118,11 @@ def with_constants(model):
         if isinstance(layer, FakeQuantization):
             low, high = map(float, whole_steps(layer.low, layer.high))
             return FakeQuantization(low, high, 1, name=layer.name)
+        if isinstance(layer, RoundedPooling):
+            # The file has a mean for each cell, whose range the converter needs to know.
+            source = model.get_layer(layer.range_of)
+            bounds = tuple(map(float, whole_steps(source.low, source.high)))
+            return RoundedPooling.from_config({**layer.get_config(), "bounds": bounds})
         return copied(layer)
 
     found, pairs = clone(model, made)

@@ -4,7 +4,7 @@ from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.bilinear import Bilinear
 from keras_seg.layers.channels import LocalResponseNormalization, PadChannels, SelectChannels
-from keras_seg.layers.fake_quantization import FakeQuantization, QuantizedKernel
+from keras_seg.layers.fake_quantization import FakeQuantization, QuantizedKernel, RoundedPooling
 from keras_seg.layers.mirror import MirrorPadding2D
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
@@ -34,5 +34,6 @@ __all__ = [
     "RadialBasis",
     "Recompute",
     "ResizeLike",
+    "RoundedPooling",
     "SelectChannels",
 ]

@@ -51,8 +51,11 @@ class AdaptiveAveragePooling2D(layers.Layer):
         for cell in range(grid):
             begin, end = cell * side // grid, -(-(cell + 1) * side // grid)
             part = x[(slice(None),) * axis + (slice(begin, end),)]
-            parts.append(part if end - begin == 1 else ops.mean(part, axis, keepdims=True))
+            parts.append(part if end - begin == 1 else self._mean(part, axis))
         return ops.concatenate(parts, axis) if len(parts) > 1 else parts[0]
+
+    def _mean(self, part, axis):
+        return ops.mean(part, axis, keepdims=True)
 
     def _means(self, side):
         """Matrix (grid, side) whose rows average the pixels of one row of the grid."""

@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
+
 LEAST_RANGE = 1e-6  # of a map that is 0 everywhere
 
 
@@ -52,7 +54,9 @@ class FakeQuantization(layers.Layer):
             maps = keras.tree.flatten(inputs)
             self._move(self.low, ops.min, ops.minimum, maps)
             self._move(self.high, ops.max, ops.maximum, maps)
-        low, high = whole_steps(self.low, self.high)
+        # A fixed range as it is: the converter compares the scales of maps bit by bit.
+        fixed = self.momentum == 1
+        low, high = self.initial if fixed else whole_steps(self.low, self.high)
         return keras.tree.map_structure(
             lambda x: keras.quantizers.fake_quant_with_min_max_vars(x, low, high), inputs
         )
@@ -104,6 +108,56 @@ class QuantizedKernel(layers.Wrapper):
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
+
+
+@keras.saving.register_keras_serializable("keras_seg")
+class RoundedPooling(AdaptiveAveragePooling2D):
+    """One axis of an `AdaptiveAveragePooling2D`; two of them, each rounded, are what a file has.
+
+    Args:
+        size: see `AdaptiveAveragePooling2D`.
+        enlarge: see there.
+        axis: 1 for rows, 2 for columns.
+        range_of: name of the `FakeQuantization` to whose range the means are rounded.
+        bounds: that range, (low, high), to which every single mean is rounded; None while it may
+            still move, and the result is rounded as a whole.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float (b, h, w, c).
+
+    Returns:
+        Tensor (b, size, w, c) for rows; (b, h, size, c) for columns.
+
+    >>> x = keras.ops.reshape(keras.ops.arange(4.0), (1, 1, 4, 1))
+    >>> keras.ops.convert_to_numpy(RoundedPooling(2, axis=2)(x)).ravel().tolist()
+    [0.5, 2.5]
+    >>> rounded = RoundedPooling(2, axis=2, bounds=(0.0, 255.0))(x)
+    >>> keras.ops.convert_to_numpy(rounded).ravel().tolist()
+    [1.0, 3.0]
+    """
+
+    def __init__(self, size, enlarge=True, axis=1, range_of=None, bounds=None, **kwargs):
+        super().__init__(size, enlarge, **kwargs)
+        self.axis, self.range_of, self.bounds = axis, range_of, bounds
+
+    def call(self, inputs):
+        return self._pooled(inputs, self.axis, {1: "ih,bhwc->biwc", 2: "jw,biwc->bijc"}[self.axis])
+
+    def _mean(self, part, axis):
+        mean = super()._mean(part, axis)
+        if self.bounds is None:
+            return mean
+        return keras.quantizers.fake_quant_with_min_max_vars(mean, *self.bounds)
+
+    def compute_output_shape(self, input_shape):
+        shape = list(input_shape)
+        shape[self.axis] = self._grid(shape[self.axis])
+        return tuple(shape)
+
+    def get_config(self):
+        own = {"axis": self.axis, "range_of": self.range_of, "bounds": self.bounds}
+        return {**super().get_config(), **own}
 
 
 def whole_steps(low, high):

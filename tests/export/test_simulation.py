@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
 from keras_seg.export import exportable, flatbuffer, simulation, tflite
-from keras_seg.layers import FakeQuantization, ResizeLike
+from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, ResizeLike
 
 pytestmark = pytest.mark.export
 SIZE = (32, 48)
@@ -38,6 +38,19 @@ def usual():
     return keras.Model(image, ResizeLike(name="logits")([x, image]))
 
 
+def pyramid():
+    """Means over grids of cells, as in Fast-SCNN and PSPNet; 3 does not divide 8 or 12."""
+    image = keras.Input((*SIZE, 3), name="image")
+    x = layers.Conv2D(6, 3, 4, padding="same", activation="relu")(image)
+    parts = [x]
+    for size in (1, 3):
+        part = AdaptiveAveragePooling2D(size, enlarge=False)(x)
+        part = layers.Conv2D(4, 1, activation="relu")(part)
+        parts.append(ResizeLike(align_corners=True)([part, x]))
+    x = layers.Conv2D(3, 1)(layers.Concatenate()(parts))
+    return keras.Model(image, ResizeLike(name="logits")([x, image]))
+
+
 def scattered(model, seed=0):
     random = np.random.default_rng(seed)
     for weight in model.weights:
@@ -60,7 +73,7 @@ def values_of(path, images):
     return np.stack(found), *made["quantization"]
 
 
-@pytest.mark.parametrize(("build", "most"), [(lambda: network(0), 1), (usual, 2)])
+@pytest.mark.parametrize(("build", "most"), [(lambda: network(0), 1), (usual, 2), (pyramid, 1)])
 def test_the_file_equals_the_simulation_to_one_step(build, most, tmp_path):
     # `most`: LiteRT rounds halves otherwise than TensorFlow; a few such steps add up on their way.
     model = exportable.logits_model(scattered(build()))
