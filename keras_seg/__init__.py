@@ -47,7 +47,9 @@ _MODULES = {
 
 __all__ = [*_PUBLIC, *_MODULES]
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
+# Read when TensorFlow is imported. By default it uses oneDNN only on processors with AVX-512.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _require_own_pipelines() -> None:

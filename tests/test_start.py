@@ -52,13 +52,19 @@ def test_a_backend_that_is_not_installed_is_named(tmp_path):
     assert "pip install jax" in shown
 
 
-def test_tensorflows_log_is_quiet_unless_the_user_says_otherwise(tmp_path):
-    code = ["-c", "import keras_seg, os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"]
-    assert start(code, tmp_path, TF_CPP_MIN_LOG_LEVEL="0").strip() == "0"
-    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+@pytest.mark.parametrize(
+    ("variable", "ours"), [("TF_CPP_MIN_LOG_LEVEL", "2"), ("TF_ENABLE_ONEDNN_OPTS", "1")]
+)
+@pytest.mark.parametrize("package", ["keras_seg", "pipelines"])
+def test_tensorflows_settings_are_ours_unless_the_user_says_otherwise(
+    package, variable, ours, tmp_path
+):
+    code = ["-c", f"import {package}, os; print(os.environ['{variable}'])"]
+    assert start(code, tmp_path, **{variable: "0"}).strip() == "0"
+    environment = {key: value for key, value in os.environ.items() if key != variable}
     done = subprocess.run(
         [sys.executable, *code],
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip() == "2"
+    assert done.stdout.strip() == ours

@@ -5,8 +5,8 @@
 Prints one JSON line per way, each from a process of its own so that peak memory is its own, and
 last the ratios. "fit" is the time from the second epoch's begin to its end without the
 validation pass, which is a line of its own. "keras_plain" is the same network with Keras's own
-batch normalization. PyTorch runs where it is installed, with its default allocator and with
-glibc told to keep freed memory (MALLOC_TOP_PAD_ and the like).
+batch normalization; "step_eigen" is the step without oneDNN. PyTorch runs where it is installed,
+with its default allocator and with glibc told to keep freed memory (MALLOC_TOP_PAD_ and the like).
 """
 
 import argparse
@@ -21,9 +21,10 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NUM_CLASSES = 10
-WAYS = ("keras_plain", "step", "input", "fit", "torch", "torch_tuned")
+WAYS = ("keras_plain", "step", "step_eigen", "input", "fit", "torch", "torch_tuned")
 # glibc returns large freed blocks to the system at once, and then pays for every page again.
 TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": "0"}
+SETTINGS = {"torch_tuned": TUNED, "step_eigen": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
 
 
 def main():
@@ -34,7 +35,7 @@ def main():
         return
     results = {}
     for way in WAYS:
-        environment = {**os.environ, **(TUNED if way.endswith("_tuned") else {})}
+        environment = {**os.environ, **SETTINGS.get(way, {})}
         command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
         answer = subprocess.run(command, env=environment, capture_output=True, text=True)
         if answer.returncode:
