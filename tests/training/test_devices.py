@@ -72,6 +72,20 @@ np.testing.assert_allclose(remember.bias, -0.1 * gradient, rtol=1e-3, atol=1e-6)
 parts = [(-np.log((share * of_class).sum(1))).reshape(4, -1)[i][counts.reshape(4, -1)[i]].mean()
          for i in range(4)]
 assert abs(np.mean(parts) - loss) > 1e-3
+if keras.backend.backend() == "tensorflow":
+    # The same step in a strategy of the user's own.
+    from keras_seg.losses import SparseCrossEntropy
+    from keras_seg.training.shares import share_of_loss
+
+    with tf.distribute.MirroredStrategy([f"cpu:{i}" for i in range(4)]).scope():
+        model = keras.models.clone_model(model)
+        model.get_layer("logits").kernel.assign(kernel[None, None])
+        model.compile(keras.optimizers.SGD(0.1), share_of_loss(SparseCrossEntropy(3)))
+    batch = tf.data.Dataset.from_tensors((images.astype("float32"), labels))
+    found = model.fit(batch, verbose=0).history["loss"][0]
+    assert abs(found - loss) < 1e-4 * loss, (found, loss)
+    bias = model.get_layer("logits").bias.numpy()
+    np.testing.assert_allclose(bias, -0.1 * gradient, rtol=1e-3, atol=1e-6)
 """
 
 AS_ONE = """
