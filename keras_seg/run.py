@@ -377,7 +377,13 @@ class Run:
         }
 
     def export_tflite(
-        self, mode="fp32", size=None, num_calibration=100, outputs="scores", input_type=None
+        self,
+        mode="fp32",
+        size=None,
+        num_calibration=100,
+        outputs="scores",
+        input_type=None,
+        quantizer="tensorflow",
     ):
         """Export for phones, as `model_<mode>.tflite`, and compare it with the Keras model.
 
@@ -392,6 +398,9 @@ class Run:
             num_calibration: number of training pictures for the calibration of int8.
             outputs: "scores", "labels" or "both", see `keras_seg.export.tflite`.
             input_type: "float32" or "uint8"; None for that of the mode.
+            quantizer: of int8, what finds the ranges: "tensorflow", "ai-edge" (the package
+                ai-edge-quantizer), or "best" for the one with the higher mean IoU, or accuracy,
+                on the validation pictures; see `keras_seg.export.tflite`.
 
         Returns:
             `keras_seg.export.ExportReport`, with the mean IoU on the validation pictures where the
@@ -401,12 +410,13 @@ class Run:
         Raises:
             ValueError: if no data set is known for int8, or the export does not agree with the
                 Keras model; nothing is written.
+            ImportError: `quantizer` needs the extra `ai-edge`, which is not installed.
         """
         from keras_seg import export
         from keras_seg.export.phone import write_phone_page
 
         if isinstance(size, list) and size and isinstance(size[0], tuple | list):
-            rest = (num_calibration, outputs, input_type)
+            rest = (num_calibration, outputs, input_type, quantizer)
             return [self.export_tflite(mode, one, *rest) for one in size]
         calibration = None
         if mode == "int8" or (self.data is not None and "val" not in self.data.splits):
@@ -426,6 +436,7 @@ class Run:
             size=size,
             outputs=outputs,
             input_type=input_type,
+            quantizer=quantizer,
             calibration=calibration,
             **self._export_notes(),
         )

@@ -11,6 +11,7 @@ FORMATS = ("saved_model", "fp32", "fp16", "int8_weights", "int8", "onnx", "openv
 OUTPUTS = ("scores", "labels", "both")
 ENGINES = ("auto", "keras", "graph", "litert", "litert-int8", "openvino")  # without importing Keras
 INPUT_TYPES = ("float32", "uint8")
+QUANTIZERS = ("tensorflow", "ai-edge", "best")
 # The commands, and what each does.
 HELP = {
     "models": "List the architectures, or write the README's tables.",
@@ -118,26 +119,7 @@ def parser():
         commands,
         "export contextnet_cn14-camvid saved_model int8 --data camvid --root path/to/CamVid",
     )
-    export.add_argument("run", help="a run's name in saved_models, or its folder")
-    export.add_argument(
-        "formats", nargs="+", choices=FORMATS, help=f"one or more of {', '.join(FORMATS)}"
-    )
-    export.add_argument(
-        "--size", type=_size, nargs="+", help="input sizes of the TFLite files, such as 360x480"
-    )
-    export.add_argument(
-        "--outputs",
-        choices=OUTPUTS,
-        default="scores",
-        help="outputs of the TFLite files: %(choices)s (default: %(default)s)",
-    )
-    export.add_argument(
-        "--input-type",
-        choices=INPUT_TYPES,
-        help="pixels that the TFLite files take: %(choices)s (default: uint8 for int8, else "
-        "float32)",
-    )
-    _add_data(export)
+    _add_export(export)
 
     serving.add_arguments(_add(commands, "serve contextnet_cn14-camvid --single"))
     demo_web.add_arguments(_add(commands, "demo-web contextnet_cn14-camvid"))
@@ -195,6 +177,36 @@ def _add(commands, example):
     )
     added.set_defaults(command=name)
     return added
+
+
+def _add_export(export):
+    export.add_argument("run", help="a run's name in saved_models, or its folder")
+    export.add_argument(
+        "formats", nargs="+", choices=FORMATS, help=f"one or more of {', '.join(FORMATS)}"
+    )
+    export.add_argument(
+        "--size", type=_size, nargs="+", help="input sizes of the TFLite files, such as 360x480"
+    )
+    export.add_argument(
+        "--outputs",
+        choices=OUTPUTS,
+        default="scores",
+        help="outputs of the TFLite files: %(choices)s (default: %(default)s)",
+    )
+    export.add_argument(
+        "--input-type",
+        choices=INPUT_TYPES,
+        help="pixels that the TFLite files take: %(choices)s (default: uint8 for int8, else "
+        "float32)",
+    )
+    export.add_argument(
+        "--quantizer",
+        choices=QUANTIZERS,
+        default="tensorflow",
+        help="what finds the ranges of int8 files: %(choices)s, which keeps the file with the "
+        "higher score on the validation pictures (default: %(default)s)",
+    )
+    _add_data(export)
 
 
 def _add_fit(fit):

@@ -175,6 +175,8 @@ def export_command(options):
         else:
             for size in options.size or [None]:
                 kinds = {"outputs": options.outputs, "input_type": options.input_type}
+                if name == "int8" or "int8" not in options.formats:  # an error without int8
+                    kinds["quantizer"] = options.quantizer
                 print(run.export_tflite(name, size=size, **kinds))
 
 

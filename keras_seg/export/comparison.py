@@ -35,7 +35,6 @@ def _full_precision():
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-@_full_precision()
 def compare(reference, exported, batches, words, any_size=False):
     """Run the Keras model and the export on the same pictures.
 
@@ -51,36 +50,46 @@ def compare(reference, exported, batches, words, any_size=False):
     Returns:
         Comparison; mean IoU, or of classifiers accuracy, over the labeled batches only.
     """
-    num_pictures = num_same = num_pixels = 0
-    largest, tally = 0.0, _Tally()
+    return compare_each(reference, {"": exported}, batches, words, any_size)[""]
+
+
+@_full_precision()
+def compare_each(reference, exports, batches, words, any_size=False):
+    """Run the Keras model and several exports on the same pictures, which are read once.
+
+    Args:
+        reference: as of `compare`.
+        exports: {name: callable}, each as `exported` of `compare`.
+        batches: as of `compare`.
+        words: as of `compare`.
+        any_size: as of `compare`.
+
+    Returns:
+        {name: Comparison}.
+    """
+    tallies = {name: _Tally() for name in exports}
     for image, label, own in batches:
         scores = np.asarray(reference(image))
-        labels, exported_scores = exported(image)
         expected = labels_from_scores(scores)
-        _require_shape(expected, labels)
-        num_pictures += len(image)
-        num_pixels += expected.size
-        num_same += np.count_nonzero(expected == labels)
-        if exported_scores is not None:
-            # A difference of nan counts as infinite.
-            difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
-            largest = max(largest, float(difference.max()))
-        if label is None:
-            continue
-        if scores.ndim == 2:
-            tally.hit(len(label), keras_accuracy=expected == label, accuracy=labels == label)
-            continue
-        tally.add(scores.shape[-1], keras_mean_iou=(label, expected), mean_iou=(label, labels))
-        if any_size:
+        own_labels = None
+        if any_size and label is not None and scores.ndim > 2:
             again = own[0].shape == image.shape
-            found = expected if again else labels_from_scores(np.asarray(reference(own[0])))
-            tally.add(scores.shape[-1], keras_own_size_mean_iou=(own[1], found))
-            tally.differ |= not again
-    means = tally.means()
-    if not tally.differ:
-        means.pop("keras_own_size_mean_iou", None)
-    none = {"keras_mean_iou": None, "mean_iou": None}
-    return Comparison(f"{num_pictures} {words}", num_same / num_pixels, largest, **(none | means))
+            own_labels = expected if again else labels_from_scores(np.asarray(reference(own[0])))
+        for name, exported in exports.items():
+            labels, exported_scores = exported(image)
+            _require_shape(expected, labels)
+            tally = tallies[name]
+            tally.agree(scores, expected, labels, exported_scores)
+            if label is None:
+                continue
+            if scores.ndim == 2:
+                tally.hit(len(label), keras_accuracy=expected == label, accuracy=labels == label)
+                continue
+            tally.add(scores.shape[-1], keras_mean_iou=(label, expected), mean_iou=(label, labels))
+            if own_labels is not None:
+                tally.add(scores.shape[-1], keras_own_size_mean_iou=(own[1], own_labels))
+                tally.differ |= own_labels is not expected
+    return {name: tally.comparison(words) for name, tally in tallies.items()}
 
 
 def _require_shape(expected, labels):
@@ -94,12 +103,24 @@ def _require_shape(expected, labels):
 
 
 class _Tally:
-    """Confusion matrices by the name of their mean IoU; pictures of classifiers that are right."""
+    """Counts of an export: pixels as in Keras, confusion matrices, pictures that are right."""
 
     def __init__(self):
-        self.matrices = {}
-        self.hits, self.pictures = {}, 0
+        self.compared = self.same = self.pixels = 0
+        self.largest = 0.0  # difference of a score
+        self.matrices = {}  # by the name of their mean IoU
+        self.hits, self.pictures = {}, 0  # of classifiers
         self.differ = False  # whether the size of a picture differs from the export's
+
+    def agree(self, scores, expected, labels, exported_scores):
+        """Count the pixels with the labels of the Keras model."""
+        self.compared += len(scores)
+        self.pixels += expected.size
+        self.same += np.count_nonzero(expected == labels)
+        if exported_scores is not None:
+            # A difference of nan counts as infinite.
+            difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
+            self.largest = max(self.largest, float(difference.max()))
 
     def add(self, num_classes, **pairs):
         """Count (truth, found) for each name."""
@@ -115,12 +136,17 @@ class _Tally:
         for name, found in right.items():
             self.hits[name] = self.hits.get(name, 0) + int(np.sum(found))
 
-    def means(self):
-        """Mean IoU, or accuracy, by name."""
+    def comparison(self, words):
+        """What was found, as a `Comparison`."""
         from keras_seg.metrics import mean_iou
 
-        shares = {name: hits / self.pictures for name, hits in self.hits.items()}
-        return shares | {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
+        means = {"keras_mean_iou": None, "mean_iou": None}
+        means |= {name: hits / self.pictures for name, hits in self.hits.items()}
+        means |= {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
+        if not self.differ:
+            means.pop("keras_own_size_mean_iou", None)
+        agreement = self.same / self.pixels
+        return Comparison(f"{self.compared} {words}", agreement, self.largest, **means)
 
 
 def count_of(found):

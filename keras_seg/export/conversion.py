@@ -1,4 +1,7 @@
-"""From a Keras model to a .tflite file, in a separate process that runs `conversion_process.py`."""
+"""From a Keras model to a .tflite file, in a separate process.
+
+It runs `conversion_process.py`, and for ai-edge-quantizer then `ai_edge_process.py`.
+"""
 
 import os
 import subprocess
@@ -14,7 +17,7 @@ NUM_RANGES = 16  # pictures from which the ranges of concatenated maps are measu
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
 
 
-def convert(model, file, mode, shape, pictures):
+def convert(model, file, mode, shape, pictures, quantizer="tensorflow"):
     """Write a .tflite file.
 
     Args:
@@ -24,6 +27,8 @@ def convert(model, file, mode, shape, pictures):
         shape: (height, width, channels) of the input.
         pictures: calibration pictures, list of uint8 arrays of that shape, for "int8"; not used for
             a model from `simulation.simulated`, which has its ranges.
+        quantizer: what finds the ranges of "int8": "tensorflow", the converter itself, or
+            "ai-edge", the package ai-edge-quantizer, which changes a fp32 file.
 
     Raises:
         ValueError: if LiteRT lacks an operation; with the converter's own words.
@@ -50,16 +55,25 @@ def convert(model, file, mode, shape, pictures):
     def serve(image):
         return {"logits": logits(image)}
 
-    script = Path(__file__).with_name("conversion_process.py")
     with tempfile.TemporaryDirectory() as folder:
         exportable.save(f"{folder}/model", serve)
-        # -P: the script's folder contains modules whose names are not unique.
+        calibration = f"{folder}/calibration.npy"
+        if quantizer == "ai-edge":
+            _convert(model, [f"{folder}/model", f"{folder}/fp32.tflite", "fp32"])
+            np.save(calibration, np.stack(pictures))
+            _quantize(model, [f"{folder}/fp32.tflite", str(file), calibration], len(pictures))
+            return
         precision = "fp32" if mode == "int8_weights" else mode
-        command = [sys.executable, "-P", str(script), f"{folder}/model", str(file), precision]
+        words = [f"{folder}/model", str(file), precision]
         if mode == "int8":
-            np.save(f"{folder}/calibration.npy", _with_full_range(pictures))
-            command.append(f"{folder}/calibration.npy")
-        status, errors = run(command, len(pictures))
+            np.save(calibration, _with_full_range(pictures))
+            words.append(calibration)
+        _convert(model, words, len(pictures))
+
+
+def _convert(model, words, num_pictures=0):
+    """Run TensorFlow's converter."""
+    status, errors = run(_command("conversion_process.py", words), num_pictures)
     if status:
         raise ValueError(
             "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
@@ -67,6 +81,24 @@ def convert(model, file, mode, shape, pictures):
             f"{_complaint(errors)} (exit status {status})\n"
             "Replace the layers it names, or export a SavedModel instead."
         )
+
+
+def _quantize(model, words, num_pictures):
+    """Run ai-edge-quantizer."""
+    status, errors = run(_command("ai_edge_process.py", words), num_pictures)
+    if status:
+        raise ValueError(
+            "`tflite` needs a model that ai-edge-quantizer can quantize for quantizer='ai-edge'. "
+            f"Received: model={model.name!r}. The package reports:\n"
+            f"{_complaint(errors)} (exit status {status})\n"
+            "Use quantizer='tensorflow' instead."
+        )
+
+
+def _command(script, words):
+    """The command that runs a script beside this file."""
+    # -P: the script's folder contains modules whose names are not unique.
+    return [sys.executable, "-P", str(Path(__file__).with_name(script)), *words]
 
 
 def run(command, num_pictures):

@@ -23,15 +23,20 @@ class File:
     """The contents of a .tflite file, to be changed and written.
 
     Args:
-        path: the file, with one subgraph, as the converter writes it.
+        path: the file, with one subgraph, as TensorFlow's converter or ai-edge-quantizer writes it.
     """
 
     def __init__(self, path):
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema: Any = schema
-        content = schema.Model.GetRootAs(Path(path).read_bytes(), 0)
-        self.model: Any = schema.ModelT.InitFromObj(content)
+        content = Path(path).read_bytes()
+        self.model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        for buffer in self.model.buffers:
+            if buffer.offset > 1:  # the weights lie behind the schema's part of the file
+                end = buffer.offset + buffer.size
+                buffer.data = np.frombuffer(content[buffer.offset : end], np.uint8)
+                buffer.offset = buffer.size = 0
 
     @property
     def graph(self):
@@ -47,13 +52,20 @@ class File:
         Path(path).write_bytes(packed(self.model))
 
     def take_uint8(self):
-        """Take uint8 pixels instead of float32: a cast becomes the first operation."""
+        """Take uint8 pixels, of which a first operation makes the float32 or int8 of the input."""
         (pixels,) = self.graph.inputs
-        tensor = copy.copy(self.graph.tensors[pixels])
-        tensor.type, tensor.name = self.schema.TensorType.UINT8, b"image_uint8"
-        taken = self._add_tensor(self.graph, tensor)
-        types = (self.schema.TensorType.UINT8, self.schema.TensorType.FLOAT32)
-        self.graph.operators.insert(0, self._cast(taken, pixels, *types))
+        types = self.schema.TensorType
+        if self.graph.tensors[pixels].type == types.UINT8:
+            return
+        if self.graph.tensors[pixels].type == types.INT8:
+            taken = self._as_uint8(pixels)
+            self._insert("QUANTIZE", [taken], [pixels], 0, 2)
+        else:
+            tensor = copy.copy(self.graph.tensors[pixels])
+            tensor.type, tensor.name = types.UINT8, b"image_uint8"
+            taken = self._add_tensor(self.graph, tensor)
+            operator = self._cast(taken, pixels, types.UINT8, types.FLOAT32)
+            self.graph.operators.insert(0, operator)
         self.graph.inputs = [taken]
         self._signature().inputs[0].tensorIndex = taken
 

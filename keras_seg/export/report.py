@@ -29,6 +29,10 @@ class ExportReport:
         keras_accuracy: of classifiers, top-1 accuracy of the Keras model on the labeled pictures.
         accuracy: the same of the export.
         signatures: names of a SavedModel's signatures; the first is the one described.
+        quantizer: of int8 files with `quantizer` "ai-edge" or "best", the one that found the
+            ranges; else None.
+        quantizer_scores: {quantizer: score} of the files that were compared: mean IoU, accuracy,
+            or agreement where there are no labels; None for one that wrote no file.
 
     >>> report = ExportReport("model.tflite", "TFLite fp32", 3_600_000, {"CONV_2D": 23},
     ...     {"image": "float32 (1, 360, 480, 3)"}, {"logits": "float32 (1, 360, 480, 11)"},
@@ -56,6 +60,8 @@ class ExportReport:
     keras_accuracy: float | None = None
     accuracy: float | None = None
     signatures: tuple = ()
+    quantizer: str | None = None
+    quantizer_scores: dict = dataclasses.field(default_factory=dict)
 
     def row(self):
         """One row of a table: `pandas.DataFrame([report.row(), ...])`.
@@ -71,6 +77,7 @@ class ExportReport:
         row["operations"] = sum(self.operations.values())
         row["signatures"] = ", ".join(self.signatures)
         row["inputs"], row["outputs"] = _tensors(self.inputs), _tensors(self.outputs)
+        row["quantizer_scores"] = _scores(self.quantizer_scores)
         return row
 
     def _lines(self):
@@ -90,6 +97,11 @@ class ExportReport:
         ]
         if self.signatures:
             lines.insert(2, ("signatures", ", ".join(self.signatures)))
+        if self.quantizer:
+            unit = "agreement" if self.mean_iou is None else "mean IoU"
+            unit = unit if self.accuracy is None else "accuracy"
+            scores = _scores(self.quantizer_scores)
+            lines.append(("quantizer", f"{self.quantizer} ({unit}: {scores})"))
         if self.accuracy is not None:
             scores = f"{self.accuracy:.4f}, the Keras model has {self.keras_accuracy:.4f}"
             return [*lines, ("accuracy", scores)]
@@ -122,6 +134,18 @@ class ExportReport:
             for name, text in self._lines()
         )
         return f"<p>{escape(self._head())}</p><table>{rows}</table>"
+
+
+def _scores(by_quantizer):
+    """Words such as "tensorflow 0.5435, ai-edge 0.5861".
+
+    >>> _scores({"tensorflow": 0.5, "ai-edge": None})
+    'tensorflow 0.5000, ai-edge without a file'
+    """
+    return ", ".join(
+        f"{name} {'without a file' if score is None else format(score, '.4f')}"
+        for name, score in by_quantizer.items()
+    )
 
 
 def _tensors(by_name):

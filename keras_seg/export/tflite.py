@@ -1,5 +1,7 @@
 """TFLite files for phones and small computers, run by LiteRT."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from keras_seg.export import (
     metadata,
     picture_batches,
     publish,
+    quantizers,
 )
 from keras_seg.export.report import ExportReport
 from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
@@ -41,6 +44,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     input_spec=None,
     outputs="scores",
     input_type=None,
+    quantizer="tensorflow",
 ):
     """Write a .tflite file of one picture size, with operations built into LiteRT only.
 
@@ -88,6 +92,11 @@ def tflite(  # noqa: PLR0913 - all but two have a default
             "labels" on one set of weights, which MediaPipe refuses.
         input_type: dtype of the input, "float32" or "uint8". None for uint8 of "int8", which has
             no other, and else float32: GPU delegates do not support uint8.
+        quantizer: what finds the ranges of an int8 file. "tensorflow": its converter, from the
+            smallest and the largest value in any picture. "ai-edge": the package
+            ai-edge-quantizer, as a moving average over the pictures. "best": both write a file,
+            and the better one is kept, by mean IoU (classifiers: accuracy) on `data`, else by the
+            agreement with the Keras model; the report has both scores.
 
     Returns:
         ExportReport.
@@ -95,6 +104,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     Raises:
         ValueError: if an argument is wrong, the backend is not TensorFlow, LiteRT lacks an
             operation, or the export does not agree with the Keras model.
+        ImportError: if `quantizer` needs ai-edge-quantizer, which is not installed.
 
     >>> report = tflite(model, "model.tflite", size=(360, 480))  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
@@ -102,6 +112,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     _check.one_of("mode of `tflite`", "mode", mode, MIN_AGREEMENT)
     _check.one_of("outputs of `tflite`", "outputs", outputs, OUTPUTS)
     input_type = _input_type(mode, input_type)
+    names = quantizers.names_of(quantizer, mode)
     exportable.require_tensorflow("tflite")
     _check.share("tflite", "min_agreement", min_agreement or 0, below_one=False)
     exported = exportable.logits_model(model)
@@ -109,31 +120,45 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     notes["num_classes"] = exported.output_shape[-1]
-    simulated = _is_simulated(exported, mode)
+    simulated = _is_simulated(exported, mode, quantizer)
     pictures = _pictures(mode, calibration, shape, simulated)
-    with publish.published("tflite", _checked(path)) as draft:
-        conversion.convert(exported, draft, mode, shape, pictures[:NUM_CALIBRATION])
-        _require_integer(draft, mode)
-        _finish(draft, mode, outputs, input_type, notes)
-        operations = flatbuffer.require_builtin(draft)
-        flatbuffer.require_merged(draft)
-        publish.write_notes(draft, notes)
+    with (
+        publish.published("tflite", _checked(path)) as draft,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        files = {name: Path(folder, f"{name}.tflite") for name in names}
+
+        def write(name):
+            file = files[name]
+            conversion.convert(exported, file, mode, shape, pictures[:NUM_CALIBRATION], name)
+            _require_integer(file, mode, name)
+            _finish(file, mode, outputs, input_type, notes)
+            flatbuffer.require_builtin(file)
+            flatbuffer.require_merged(file)
+
+        made = quantizers.written(names, write)
         classes = len(exported.output_shape) == 2
-        segmenter = LiteRTClassifier(draft) if classes else LiteRTSegmenter(draft)
+        runner = LiteRTClassifier if classes else LiteRTSegmenter
+        segmenters = {name: runner(files[name]) for name in made}
         batches, words = _comparison_batches(shape, pictures[-NUM_COMPARED:], data, classes)
         functions = _functions(exported)
-        found = comparison.compare(
+        found = comparison.compare_each(
             lambda image: functions("logits", image),
-            segmenter.labels_and_scores,
+            {name: segmenter.labels_and_scores for name, segmenter in segmenters.items()},
             batches,
             words,
             any_size=None in exported.input_shape[1:3],
         )
-        limits = _limits(mode, data, min_agreement)
-        comparison.require("tflite", path, found, **limits)
+        best, choice = quantizers.choice(quantizer, names, found)
+        comparison.require("tflite", path, found[best], **_limits(mode, data, min_agreement))
+        shutil.copyfile(files[best], draft)
+        publish.write_notes(draft, notes | choice)
         num_bytes = draft.stat().st_size
-    parts = (operations, *segmenter.signature())
-    return ExportReport(Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(found))
+        operations = flatbuffer.operations(draft)
+    parts = (operations, *segmenters[best].signature())
+    return ExportReport(
+        Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(found[best]), **choice
+    )
 
 
 def _input_type(mode, input_type):
@@ -157,7 +182,7 @@ def _finish(file, mode, outputs, input_type, notes):
         content.quantize_weights()
     if mode == "int8":
         content.give_uint8_scores()
-    elif input_type == "uint8":
+    if input_type == "uint8":
         content.take_uint8()
     if outputs == "scores":
         content.name_scores()
@@ -212,7 +237,7 @@ def _input_shape(model, size):
     return (int(chosen[0]), int(chosen[1]), channels)
 
 
-def _is_simulated(model, mode):
+def _is_simulated(model, mode, quantizer):
     """Whether a model has the ranges of an int8 file already; it has no other files."""
     from keras_seg.export import simulation  # imports Keras
 
@@ -222,6 +247,12 @@ def _is_simulated(model, mode):
             "`tflite` writes a network from `finetune_int8` with mode='int8', for which it was "
             f"trained. Received: mode={mode!r} for {model.name!r}. Export the network from which "
             "the fine-tuning started."
+        )
+    if simulated and quantizer != "tensorflow":
+        raise ValueError(
+            "`tflite` takes the ranges of a network from `finetune_int8` as they were learned, and "
+            f"has no other quantizer for it. Received: quantizer={quantizer!r} for {model.name!r}. "
+            "Leave it out."
         )
     return simulated
 
@@ -241,17 +272,20 @@ def _pictures(mode, calibration, shape, simulated):
     return []
 
 
-def _require_integer(file, mode):
+def _require_integer(file, mode, quantizer="tensorflow"):
     """Raise if an int8 file still computes in floating point somewhere, or LiteRT cannot run it."""
     if mode != "int8":
         return
     floats = flatbuffer.float_operations(file)
     if floats:
         words = "; ".join(f"{name} of {_listed(outputs)}" for name, outputs in floats.items())
+        other = quantizer != "tensorflow"
+        advice = "quantizer='tensorflow' or " if other else ""
         raise ValueError(
-            "`tflite` needs a model whose every operation LiteRT has in 8 bits for mode='int8'. "
+            "`tflite` needs a model whose every operation "
+            f"{'ai-edge-quantizer' if other else 'LiteRT'} has in 8 bits for mode='int8'. "
             f"Received: operations that stay in floating point: {words}. "
-            "Use mode='fp16', or replace the layers named."
+            f"Use {advice}mode='fp16', or replace the layers named."
         )
     empty = flatbuffer.empty_maps(file)
     if empty:

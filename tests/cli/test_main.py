@@ -269,13 +269,27 @@ def test_arguments_of_export_reach_the_files(monkeypatch, capsys):
     command = ["export", "contextnet_cn14-camvid", "fp16", "--size", "64x96", "32x48"]
     assert main([*command, "--outputs", "both", "--input-type", "uint8"]) == 0
     assert main(["export", "contextnet_cn14-camvid", "fp32"]) == 0
-    rest = {"outputs": "both", "input_type": "uint8"}
+    rest = {"outputs": "both", "input_type": "uint8", "quantizer": "tensorflow"}
     plain = {"outputs": "scores", "input_type": None}
     assert calls == [
         ("fp16", {"size": (64, 96), **rest}),
         ("fp16", {"size": (32, 48), **rest}),
-        ("fp32", {"size": None, **plain}),
+        ("fp32", {"size": None, "quantizer": "tensorflow", **plain}),
     ]
+
+
+def test_the_quantizer_is_that_of_int8_files(monkeypatch, tmp_path, plots):
+    calls = []
+    monkeypatch.setattr(
+        "keras_seg.run.Run.export_tflite",
+        lambda run, mode, **rest: calls.append((mode, rest.get("quantizer"))),
+    )
+    monkeypatch.setattr("keras_seg.run.Run._data", lambda run, data, method: data)
+    command = ["export", "contextnet_cn14-camvid", "fp16", "int8", *data_words(plots)]
+    assert main([*command, "--quantizer", "best"]) == 0
+    assert main(["export", "contextnet_cn14-camvid", "fp16", "--quantizer", "best"]) == 0
+    # Without int8 the option arrives, too, so that `tflite` says that it has no effect.
+    assert calls == [("fp16", None), ("int8", "best"), ("fp16", "best")]
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ import pytest
 from _export import network
 
 from keras_seg.export import LiteRTSegmenter, edit, tflite
+from keras_seg.inference.headless import packed
 
 pytestmark = pytest.mark.export
 SIZE = (64, 80)
@@ -43,6 +44,24 @@ def test_a_written_file_is_the_same_with_its_weights_aligned(float_file, tmp_pat
     np.testing.assert_array_equal(LiteRTSegmenter(tmp_path / "again.tflite").scores(images), before)
     # schema.fbs: Buffer.data has force_align 16.
     assert {place % 16 for place in places(tmp_path / "again.tflite")} == {0}
+
+
+def test_weights_behind_the_schemas_part_are_read_and_written_into_it(float_file, tmp_path):
+    content = edit.File(float_file)
+    filled = [buffer for buffer in content.model.buffers if buffer.data is not None]
+    outside = max(filled, key=lambda buffer: len(buffer.data))
+    weights, outside.data = bytes(outside.data), None
+    outside.offset = outside.size = 2  # of the same length in the file as those below
+    end = len(packed(content.model))
+    outside.offset, outside.size = end, len(weights)
+    path = tmp_path / "outside.tflite"
+    path.write_bytes(packed(content.model) + weights)
+    images = pictures(1)
+    before = LiteRTSegmenter(float_file).scores(images)
+    np.testing.assert_array_equal(LiteRTSegmenter(path).scores(images), before)  # LiteRT reads it
+    edit.File(path).write(tmp_path / "again.tflite")
+    np.testing.assert_array_equal(LiteRTSegmenter(tmp_path / "again.tflite").scores(images), before)
+    assert len(places(tmp_path / "again.tflite")) == len(places(float_file))
 
 
 def test_kernels_in_8_bits_differ_by_at_most_half_a_step(float_file, tmp_path):

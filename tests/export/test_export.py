@@ -56,6 +56,20 @@ def test_report_names_the_score_at_the_pictures_own_size():
     assert "9 &lt;b&gt; pictures" in page
 
 
+@pytest.mark.parametrize(
+    ("numbers", "unit"),
+    [((None, None), "agreement"), ((0.6, 0.5), "mean IoU"), ((None, None, None, 0.6, 0.5), "accu")],
+)
+def test_report_names_the_quantizer_and_the_scores_of_each(numbers, unit):
+    report = ExportReport(
+        "a", "TFLite int8", 1, {}, {}, {}, "9 pictures", 0.9, 0.0, *numbers, quantizer="ai-edge",
+        quantizer_scores={"tensorflow": 0.5, "ai-edge": 0.75},
+    )  # fmt: skip
+    assert f"quantizer   ai-edge ({unit}" in str(report)
+    assert ": tensorflow 0.5000, ai-edge 0.7500)" in str(report)
+    assert report.row()["quantizer_scores"] == "tensorflow 0.5000, ai-edge 0.7500"
+
+
 def test_report_row_is_flat():
     report = ExportReport("a/b", "SavedModel", 1, {"A": 2, "B": 3}, {"x": "t"}, {}, "none", 1.0, 0)
     assert report.row()["operations"] == 5
@@ -165,6 +179,24 @@ def test_comparison_scores_keras_at_the_pictures_own_size_too():
     same = [(small, label[:, ::2, ::2], (small, label[:, ::2, ::2]))]
     result = comparison.compare(reference, exported, same, "such", any_size=True)
     assert result.keras_own_size_mean_iou is None
+
+
+def test_several_exports_are_compared_as_each_alone_and_pictures_are_read_once():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(1, 4, 4, 3))
+    labels = generator.integers(0, 3, (2, 1, 4, 4)).astype("uint8")
+    exports = {
+        name: (lambda image, found=found, shift=shift: (found, logits + shift))
+        for name, found, shift in (("a", labels[0], 0.5), ("b", labels[1], 0.25))
+    }
+    batch = (np.zeros((1, 4, 4, 1)), labels[0], None)
+    found = comparison.compare_each(lambda image: logits, exports, iter([batch, batch]), "such")
+    for name, exported in exports.items():
+        alone = comparison.compare(lambda image: logits, exported, [batch, batch], "such")
+        assert found[name] == alone
+    assert (found["a"].mean_iou, found["a"].max_difference) == (1.0, pytest.approx(0.5))
+    assert found["b"].mean_iou < 1
+    assert found["b"].max_difference == pytest.approx(0.25)
 
 
 def test_data_without_any_picture_is_an_error(tmp_path):
