@@ -38,7 +38,7 @@ def cases():
         row = (stored["ours"], stored["package"], stored["theirs"])
         found[row] = lambda case=case: _port_difference(case)
     for case, about in CASES.items():
-        found[about.name, "repository", about.source] = lambda case=case: difference(
+        found[about.name, about.package, about.source] = lambda case=case: difference(
             *compared(case)
         )
     for family, case in SECOND:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import _layouts
+import _mobilenet_layouts as mobilenet
 import keras
 import numpy as np
 from _weights import rule
@@ -26,11 +27,12 @@ class Case(NamedTuple):
 
     Attributes:
         name: our network.
-        source: repository whose code computed the logits.
+        source: repository or file whose code computed the logits, or name in the package.
         options: ours for its size; `port` or the layout choose the others.
         layer: the layer whose output the stored logits are.
         layout: names of its layers where `port` does not know them.
         epsilon: of its batch normalization where ours differs.
+        package: the package that it is from, or "second implementation".
     """
 
     name: str
@@ -39,12 +41,14 @@ class Case(NamedTuple):
     layer: str = "logits"
     layout: object = None
     epsilon: float | None = None
+    package: str = "repository"
 
 
 SMALL_VGG = {"encoder_options": {"width": 1 / 16}, "dense_units": 256}
 SMALL_UNET = {"filters": (4, 8, 16, 32, 64)}
 SMALL_HRNET = {"width": 6, "modules": (1, 2, 2), "blocks": 2, "first_blocks": 2, "first_width": 8}
 FCN, SEGNET = "shelhamer/fcn.berkeleyvision.org", "alexgkendall/SegNet-Tutorial"
+SECOND = "tests/reference/authors/mobilenet.py"
 BONLIME = "bonlime/keras-deeplab-v3-plus"
 CASES = {
     "hrnet": Case("hrnet_v2_w18", "HRNet/HRNet-Semantic-Segmentation", SMALL_HRNET, "logits_conv"),
@@ -77,6 +81,31 @@ CASES = {
     ),
     "unet": Case("unet", "meetshah1995/pytorch-semseg", SMALL_UNET),
     "unet_normalized": Case("unet", "milesial/Pytorch-UNet", SMALL_UNET),
+    "deeplab_mobilenet_v2": Case(
+        "deeplab_v3_plus", f"{BONLIME} (MobileNetV2)", layout=mobilenet.AUTHORS
+    ),
+    # MobileNetV2 is timm's.
+    "deeplab_v3_plus_mobilenet_v2": Case(
+        "deeplab_v3_plus",
+        "VainF/DeepLabV3Plus-Pytorch (MobileNetV2)",
+        layer="logits_conv",
+        layout=mobilenet.DEEPLAB_V3_PLUS,
+    ),
+    "pspnet_mobilenet_v2": Case(
+        "pspnet", "PSPNet (MobileNetV2)", layout=mobilenet.PSPNET, package="pytorchcv"
+    ),
+    "refinenet_mobilenet_v2": Case(
+        "refinenet",
+        "DrSleep/refinenet-pytorch (MobileNetV2)",
+        layer="logits_conv",
+        layout=mobilenet.REFINENET,
+    ),
+    "fcn8s_mobilenet_v2": Case(
+        "fcn8s", SECOND, layout=mobilenet.FCN8S, package="second implementation"
+    ),
+    "segnet_mobilenet_v2": Case(
+        "segnet", SECOND, layout=mobilenet.SEGNET, package="second implementation"
+    ),
 }
 
 

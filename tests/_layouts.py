@@ -202,7 +202,7 @@ FAST_SCNN = Layout(
 
 # bonlime/keras-deeplab-v3-plus, whose layers are those of the authors' code for TensorFlow.
 _NORMS = (("", ""), ("_BN", "_bn"))
-_HEAD = (
+KERAS_HEAD = (
     *(
         (f"{theirs}{x}", f"{ours}{y if y else '_conv'}")
         for x, y in _NORMS
@@ -232,7 +232,7 @@ XCEPTION65 = Layout(
             (rf"(entry|exit)_flow_block(\d)_shortcut{x}", rf"encoder_\1_block\2_shortcut{y}")
             for x, y in _NORMS
         ),
-        *_HEAD,
+        *KERAS_HEAD,
     ),
     {"align_corners": False},
 )

@@ -86,7 +86,9 @@ def fcn(image, num_classes, options):
     """FCN, any variant.
 
     The classifier's first two dense layers are those of VGG, as 7x7 and 1x1 convolutions. Other
-    encoders end in a single dense layer, which becomes the convolution of the scores.
+    encoders end in a single dense layer, which becomes the convolution of the scores. MobileNetV2
+    has a 1x1 convolution to 1280 channels before it, which the paper would keep:
+    `encoder_options={"last_convolution": True}`.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32 pixels, or None

@@ -10,7 +10,8 @@ normalization after the first convolution replaces it.
 
 With `encoder="resnet50"` or any other classifier, the decoder has the same form: each map is given
 the channels of the next finer one and unpooled to the positions of its maxima. The finer maps'
-values are not used. With "vgg16" these are the paper's poolings.
+values are not used. With "vgg16" these are the paper's poolings. Encoders without a map of the
+image's own size end at half of it: each value then goes to four pixels.
 
 With dropout, `dropout_rate=0.5`, it is Bayesian SegNet (A. Kendall et al., arXiv 1511.02680):
 after the poolings and the decoders of all levels but the first two.

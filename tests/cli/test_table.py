@@ -74,7 +74,7 @@ def test_every_comparison_has_its_row_and_is_close():
     for case in port_cases():
         stored = json.loads((PORTS / f"{case}.json").read_text())
         wanted.add((stored["ours"], stored["package"], stored["theirs"]))
-    wanted |= {(case.name, "repository", case.source) for case in CASES.values()}
+    wanted |= {(case.name, case.package, case.source) for case in CASES.values()}
     for family, case in SECOND:
         name = case if case.startswith(family) else f"{family}_{case}"
         if name in models.names():
@@ -100,4 +100,4 @@ def test_cells_of_a_classifier():
 
 def test_a_segmentation_network_names_what_it_was_compared_with():
     (line,) = [x for x in table.markdown_table("segmentation").splitlines() if "`segnet`" in x]
-    assert "| alexgkendall/SegNet-Tutorial, pytorchcv: " in line
+    assert "| alexgkendall/SegNet-Tutorial, pytorchcv, second implementation: " in line

@@ -206,3 +206,17 @@ def test_options_of_encoders_are_those_of_their_classifiers():
     for name in encoders.names():
         parameters = inspect.signature(getattr(models, name)).parameters
         assert set(models.facts(name).tiny) <= set(parameters)
+
+
+def test_last_convolution_of_mobilenet_v2_is_a_map_for_decoders_or_part_of_the_head():
+    options = {"input_shape": (64, 64, 3), "num_classes": 5, "width": 0.125}
+    within, head = (models.mobilenet_v2(**options, last_convolution=x) for x in (True, False))
+    image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("float32")
+    assert [x.name for x in within.layers] == [x.name for x in head.layers]
+    np.testing.assert_array_equal(with_weights_of(within, head)(image), head(image))
+    # 320 * 0.125 channels, and never less than 1280 (MobileNetV2, section 6.1).
+    for last, channels in ((False, 40), (True, 1280)):
+        maps = encoders.features(
+            "mobilenet_v2", keras.Input((64, 64, 3)), width=0.125, last_convolution=last
+        )
+        assert maps[32].shape == (None, 2, 2, channels)

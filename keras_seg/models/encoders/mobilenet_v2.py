@@ -39,6 +39,7 @@ class Options(NamedTuple):
     bn_epsilon: float = 1e-3
     input_range: str = "symmetric"
     output_stride: int = 32
+    last_convolution: bool = False
 
 
 VARIANTS = (
@@ -62,10 +63,15 @@ VARIANTS = (
 
 
 def _head(maps, num_classes, options):
+    x = maps[32] if options.last_convolution else _last_convolution(maps[32], "", options)
+    return pooled_head({32: x}, num_classes, options)
+
+
+def _last_convolution(x, name, options):
     """A 1x1 convolution to 1280 channels before the pooling; not less in thinner networks."""
     channels = divisible(1280 * max(1.0, options.width))
-    x = conv_bn(maps[32], channels, 1, "conv_last", style=style_of("mobilenet_v2", options))
-    return pooled_head({32: x}, num_classes, options)
+    style = style_of("mobilenet_v2", options)
+    return conv_bn(x, channels, 1, f"{name}conv_last", style=style)
 
 
 @encoder(
@@ -80,7 +86,7 @@ def mobilenet_v2(image, name, strides, options):
     """MobileNetV2.
 
     The coarsest feature map is that of the last inverted residual, as DeepLab's authors take it;
-    the 1x1 convolution to 1280 channels belongs to the classifier.
+    the 1x1 convolution to 1280 channels then belongs to the classifier.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
@@ -95,6 +101,8 @@ def mobilenet_v2(image, name, strides, options):
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
+        last_convolution: whether the coarsest feature map is that of the 1x1 convolution to 1280
+            channels, as in `segmentation_models_pytorch`; the classifier is the same.
 
     Returns:
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, num_classes).
@@ -124,4 +132,6 @@ def mobilenet_v2(image, name, strides, options):
             reduction *= block.stride
             x = inverted_residual(x, block, f"{name}block{number}", strides, style)
             maps[reduction] = x
+    if options.last_convolution:
+        maps[32] = _last_convolution(x, name, options)
     return maps

@@ -8,7 +8,7 @@ from keras_seg.models.registry import builders
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.state_dicts import arrays
 from keras_seg.models.weights.torch_names import layout_of
-from keras_seg.models.weights.torch_tables import LAYOUTS
+from keras_seg.models.weights.torch_tables import LAYOUTS, OTHERS
 from keras_seg.models.weights.units import Unit
 
 PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv", "segmentation_models_pytorch")
@@ -68,23 +68,15 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
 
 def _require_same_network(name, state, encoder, about):
     """Raise for networks that share a name, or the shapes of all weights, with ours."""
-    if name == "alexnet" and "features.stage1.unit1.conv.weight" in state:
+    for ours, beginning, theirs, instead in OTHERS:
+        if name == ours and any(key.startswith(beginning) for key in state):
+            raise ValueError(f"`{name}` is not {theirs}. Received: {about}. {instead}")
+    encoders = ("resnet", "resnext", "mobilenet_v2")
+    if name == "unet" and encoder is not None and not encoder.startswith(encoders):
         raise ValueError(
-            "`alexnet` is not pytorchcv's network of that name, which has no groups and a fifth of "
-            f"the response normalization's factor. Received: {about}. Port pytorchcv's `alexnetb` "
-            "to `alexnet_one_tower`."
-        )
-    if name == "fast_scnn":
-        raise ValueError(
-            "`fast_scnn` is not the network of public state dicts: pytorchcv's and Tramac's do not "
-            "pad the first convolution, and enlarge maps with aligned corners. Received: "
-            f"{about}. Train `fast_scnn` instead."
-        )
-    if name == "unet" and encoder is not None and not encoder.startswith(("resnet", "resnext")):
-        raise ValueError(
-            "`unet` takes the state dicts of segmentation_models_pytorch with ResNet or ResNeXt as "
-            f"encoder; with others its networks differ from ours. Received: encoder={encoder!r}, "
-            f"{about}. Choose one of these, or train the network."
+            "`unet` takes the state dicts of segmentation_models_pytorch with ResNet, ResNeXt or "
+            "MobileNetV2 as encoder; with others its networks differ from ours. Received: "
+            f"encoder={encoder!r}, {about}. Choose one of these, or train the network."
         )
 
 
@@ -171,6 +163,8 @@ def _options(name, package, units, encoder=None):
         "merged": not normalized,
         "bn_epsilon": epsilon,
         "count_padding": True,
+        # torchvision's MobileNetV2 as the encoder of segmentation_models_pytorch; timm's lacks it.
+        "last_convolution": any(unit.name == "encoder.features.18.0" for unit in units),
         **({"wide_kernel": 3, "last_pool": 2} if package == "torchvision" else {}),
         **({"padding": "same" if tensorflow else "symmetric"} if small else {}),
     }
@@ -180,11 +174,12 @@ def _options(name, package, units, encoder=None):
 def _taken(name, wanted, encoder):
     """Those of the wanted options that a network takes; those of its encoder as one option."""
     known = inspect.signature(builders()[name]).parameters
-    found = {key: value for key, value in wanted.items() if key in known}
     encoder = encoder or (known["encoder"].default if "encoder" in known else None)
-    if encoder in builders():
-        inside = inspect.signature(builders()[encoder]).parameters
-        found["encoder_options"] = {key: value for key, value in wanted.items() if key in inside}
+    inside = inspect.signature(builders()[encoder]).parameters if encoder in builders() else {}
+    # A network's own padding has the name of its encoder's.
+    found = {key: x for key, x in wanted.items() if key in known and key not in inside}
+    if inside:
+        found["encoder_options"] = {key: x for key, x in wanted.items() if key in inside}
     return found
 
 

@@ -212,3 +212,42 @@ LAYOUTS = (
     # meetshah1995/pytorch-semseg without batch normalization
     Layout("unet", _UNET_VALID),
 )
+# Networks that are not ours: our name, the beginning of a layer's name in theirs, whose network it
+# is and how it differs, and what to do instead.
+OTHERS = (
+    (
+        "alexnet",
+        "features.stage1.unit1.conv.weight",
+        "pytorchcv's network of that name, which has no groups and a fifth of the response "
+        "normalization's factor",
+        "Port pytorchcv's `alexnetb` to `alexnet_one_tower`.",
+    ),
+    (
+        "fast_scnn",
+        "",
+        "the network of public state dicts: pytorchcv's and Tramac's do not pad the first "
+        "convolution, and enlarge maps with aligned corners",
+        "Train `fast_scnn` instead.",
+    ),
+    (
+        "deeplab_v3_plus",
+        "backbone.low_level_features.",
+        "VainF's network with MobileNetV2, whose first convolution is not padded and whose blocks "
+        "pad the map before the expansion",
+        "Port the one with ResNet, or train `deeplab_v3_plus`.",
+    ),
+    (
+        "deeplab_v3_plus",
+        "decoder.aspp.0.",
+        "segmentation_models_pytorch's network, which has no normalization between depthwise and "
+        "1x1 convolutions, one more of them behind the branches and one less in the decoder",
+        "Port VainF's network with ResNet, or train `deeplab_v3_plus`.",
+    ),
+    (
+        "pspnet",
+        "decoder.psp.",
+        "segmentation_models_pytorch's network, which pools the encoder's map of reduction 8 and "
+        "does not normalize the 1x1 grid",
+        "Port pytorchcv's network, or train `pspnet`.",
+    ),
+)

@@ -56,8 +56,32 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"weights": {}}, r"whole network. Received: the state dict without a convolution"),
         ({"weights": ["fc.weight"]}, r"dict of tensors.*Received: the state dict, a list"),
         ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
-        ({"name": "unet", "encoder": "densenet121"}, r"with ResNet or ResNeXt .*'densenet121'"),
+        (
+            {"name": "unet", "encoder": "densenet121"},
+            r"ResNet, ResNeXt or MobileNetV2 .*'densenet121'",
+        ),
         ({"name": "fast_scnn"}, r"not the network of public state dicts.*the state dict"),
+        (
+            {
+                "name": "deeplab_v3_plus",
+                "weights": {"backbone.low_level_features.0.0.weight": (32, 3, 3, 3)},
+            },
+            r"not VainF's network with MobileNetV2.*Received: the state dict. Port the one with",
+        ),
+        (
+            {
+                "name": "deeplab_v3_plus",
+                "weights": {"decoder.aspp.0.convs.0.0.weight": (256, 512, 1, 1)},
+            },
+            r"not segmentation_models_pytorch's network, which has no norm.*Port VainF's network",
+        ),
+        (
+            {
+                "name": "pspnet",
+                "weights": {"decoder.psp.blocks.0.pool.1.0.weight": (32, 128, 1, 1)},
+            },
+            r"`pspnet` is not segmentation_models_pytorch's network.*Port pytorchcv's network",
+        ),
         (
             {
                 "name": "fcn8s",

@@ -1,11 +1,12 @@
 """Write the shapes and logits of networks in their authors' code: `python make.py FOLDER`.
 
-Needs torch, for ENet lupa, and clones in FOLDER of the repositories that the functions below name.
-Some are the authors' own, as Python, Caffe's text (run by caffe.py) or Lua (by lua.py); others are
-ports that have the authors' weights, or that are widely used. Where the code differs from the
-paper, and ours follows the paper, the function says what is changed. The tests need none of them.
-The weights follow from the rule of ../ports. The logits are those of the networks' own size, before
-they are enlarged to the image's, or every few pixels of the image's.
+Needs torch, for ENet lupa, for MobileNetV2 timm and pytorchcv, and clones in FOLDER of the
+repositories that the functions below name. Some are the authors' own, as Python, Caffe's text (run
+by caffe.py) or Lua (by lua.py); others are ports that have the authors' weights, or that are widely
+used. Where the code differs from the paper, and ours follows the paper, the function says what is
+changed. The tests need none of them. The weights follow from the rule of ../ports. The logits are
+those of the networks' own size, before they are enlarged to the image's, or every few pixels of the
+image's.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import caffe
 import lua
+import mobilenet
 import numpy as np
 import torch
 
@@ -88,6 +90,32 @@ def deeplab_v3_plus(folder):
 def caffe_network(path, width, heads):
     """A network of a Caffe file."""
     return caffe.Network(path.read_text(), width, CLASSES, heads)
+
+
+def deeplab_v3_plus_mobilenet_v2(folder):
+    """See mobilenet.py."""
+    return mobilenet.deeplab_v3_plus(module(folder / "DeepLabV3Plus-Pytorch/network", "_deeplab"))
+
+
+def pspnet_mobilenet_v2(folder):
+    """See mobilenet.py."""
+    return mobilenet.pspnet()
+
+
+def refinenet_mobilenet_v2(folder):
+    """See mobilenet.py."""
+    sys.path.insert(0, str(folder / "refinenet-pytorch"))
+    return mobilenet.refinenet(module(folder / "refinenet-pytorch/models", "resnet"))
+
+
+def fcn8s_mobilenet_v2(folder):
+    """See mobilenet.py."""
+    return mobilenet.FCN8s()
+
+
+def segnet_mobilenet_v2(folder):
+    """See mobilenet.py."""
+    return mobilenet.SegNet()
 
 
 def fcn(folder, name):
@@ -250,6 +278,12 @@ CASES = {
     erfnet: How("unit", 64, 4, 0.7),
     fast_scnn: How("symmetric", 161, 8, 0.7),
     unet: How("symmetric", 100, 5, 1.0),
+    # 9 pixels remain of 129, so that kernels of rate 6 read more than one.
+    deeplab_v3_plus_mobilenet_v2: How(side=129, step=2, scale=0.8),
+    pspnet_mobilenet_v2: How(side=41, step=4, scale=1.0),
+    refinenet_mobilenet_v2: How(scale=1.0),
+    fcn8s_mobilenet_v2: How(side=64, step=4, scale=1.0),
+    segnet_mobilenet_v2: How(step=4, scale=0.8),
     unet_normalized: How("unit", 64, 4, 1.0),
 }
 

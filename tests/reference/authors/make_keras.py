@@ -17,7 +17,10 @@ import tensorflow as tf
 sys.path.insert(0, str(Path(__file__).parents[1] / "ports"))
 import rule
 
-SIDE, CLASSES, STEP, SCALE = 65, 3, 4, 0.5
+SIDE, CLASSES, STEP = 65, 3, 4
+# Ours, theirs, and the scale of batch normalization: with less, ReLU6 would leave the logits of
+# MobileNetV2 without the image; with more, Xception's sums grow.
+CASES = (("xception65", "xception", 0.5), ("deeplab_mobilenet_v2", "mobilenetv2", 0.8))
 AXES = {"Conv2D": (3, 2, 0, 1), "DepthwiseConv2D": (2, 3, 0, 1)}
 PARTS = ("weight", "bias", "running_mean", "running_var")
 
@@ -51,24 +54,25 @@ def variables(model):
                 yield f"{layer.name}.{part}", weight, order
 
 
-def case(model):
+def case(model, scale):
     """Names and shapes in order, and logits."""
     found = list(variables(model))
     shapes = {
         name: [weight.shape[i] for i in axes or range(len(weight.shape))]
         for name, weight, axes in found
     }
-    weights = rule.weights(shapes, SCALE)
+    weights = rule.weights(shapes, scale)
     for name, weight, axes in found:
         value = weights[name]
         weight.assign(value if axes is None else value.transpose(np.argsort(axes)))
     logits = np.array(model(rule.image(SIDE) / 127.5 - 1.0))[:, ::STEP, ::STEP]
     logits = np.reshape([float(f"{x:.7g}") for x in logits.ravel()], logits.shape).tolist()
-    return {"shapes": shapes, "scale": SCALE, "side": SIDE, "step": STEP, "logits": logits}
+    return {"shapes": shapes, "scale": scale, "side": SIDE, "step": STEP, "logits": logits}
 
 
 if __name__ == "__main__":
-    found = case(network(Path(sys.argv[1]), "xception"))
-    path = Path(__file__).parent / "xception65.json"
-    path.write_text(json.dumps(found, separators=(",", ":")))
-    print(path.name, np.shape(found["logits"]), np.ptp(found["logits"]))
+    for ours, theirs, scale in CASES:
+        found = case(network(Path(sys.argv[1]), theirs), scale)
+        path = Path(__file__).parent / f"{ours}.json"
+        path.write_text(json.dumps(found, separators=(",", ":")))
+        print(path.name, np.shape(found["logits"]), np.ptp(found["logits"]))

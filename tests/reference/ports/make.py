@@ -1,8 +1,8 @@
 """Write the shapes and logits of public PyTorch networks: `python make.py`, with torch installed.
 
-Needs torch, torchvision, timm and pytorchcv in an environment of their own; the tests need none of
-them. A case holds the state dict's names and shapes and the logits for one image. The weights
-themselves follow from `rule.py`.
+Needs torch, torchvision, timm, pytorchcv and segmentation_models_pytorch in an environment of their
+own; the tests need none of them. A case holds the state dict's names and shapes and the logits for
+one image. The weights themselves follow from `rule.py`.
 """
 
 import argparse
@@ -83,7 +83,11 @@ CASES = (
     ("segnet", "pytorchcv", "segnet_cityscapes"),
     ("erfnet", "pytorchcv", "erfnet_cityscapes"),
     ("unet", "segmentation_models_pytorch", "resnet34"),
+    ("unet", "segmentation_models_pytorch", "mobilenet_v2"),
+    ("unet", "segmentation_models_pytorch", "tu-mobilenetv2_100"),
 )
+# Our names of encoders, where they are others.
+ENCODERS = {"tu-mobilenetv2_100": "mobilenet_v2"}
 # Of networks whose logits are as many as the image's pixels: the image's side, and every which
 # pixel is stored.
 MAPS = {"pspnet": (41, 1), "segnet": (64, 4), "erfnet": (64, 4), "unet": (64, 4)}
@@ -150,12 +154,12 @@ def case(package, theirs, side, step):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("only", nargs="*", help="our names; all if none are given")
+    parser.add_argument("only", nargs="*", help="our or their names; all if none are given")
     only = parser.parse_args().only
     folder = Path(__file__).parent
     for ours, package, theirs in CASES:
         theirs = theirs or ours
-        if only and ours not in only:
+        if only and ours not in only and theirs not in only:
             continue
         # pytorchcv pools a map of 7x7 pixels in the end.
         large = ours.startswith(("inception_v3", "inception_v4", "inception_resnet"))
@@ -165,7 +169,7 @@ if __name__ == "__main__":
         side, step = MAPS.get(ours, (side, 1))
         found = {"ours": ours, "package": package, "theirs": theirs}
         if ours == "unet":
-            found["options"] = {"encoder": theirs}
+            found["options"] = {"encoder": ENCODERS.get(theirs, theirs)}
         found |= case(package, theirs, side, step)
         path = folder / f"{package}-{theirs}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
