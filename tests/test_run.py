@@ -205,6 +205,19 @@ def test_files_of_two_sizes_have_two_names(run, exports):
     ]
 
 
+def test_the_quantizer_is_that_of_each_size(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        keras_seg.export,
+        "tflite",
+        lambda model, path, size, quantizer, **_: asked.append((path.name, quantizer)),
+    )
+    run.export_tflite("int8", [(64, 96), (32, 48)], num_calibration=1, quantizer="best")
+    assert asked == [("model_int8_64x96.tflite", "best"), ("model_int8.tflite", "best")]
+    run.export_tflite("int8", num_calibration=1)
+    assert asked[2] == ("model_int8.tflite", "tensorflow")
+
+
 def test_files_of_other_kinds_have_other_names_and_sizes_may_be_several(run, exports):
     change_settings(run, picture_size=[64, 96])
     again = Run(run.folder)

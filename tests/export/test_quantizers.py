@@ -102,6 +102,7 @@ def test_a_file_that_keeps_floats_names_the_other_quantizer(monkeypatch):
         require("model.tflite", "int8", "ai-edge")
 
 
+@pytest.mark.long
 def test_files_keep_the_contract(installed, model, tmp_path):
     """Dark pictures have ranges of 0..63: brighter ones must not be clipped."""
     path = tmp_path / "model.tflite"
