@@ -23,6 +23,10 @@ _SKIPS = re.compile(r"^(.*?)\.(skip|skipbn|identity_conv)\b")
 # and heads for training, which our networks do not have.
 _AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
 
+# Encoders of segmentation_models_pytorch whose maps are those of ours, its own and timm's.
+_SAME = ("resnet", "resnext", "mobilenet_v2")
+_SAME_OF_TIMM = ("resnet", "resnext", "mobilenet", "efficientnet", "repvgg")
+
 
 def torch_donor(name, state_dict, package=None, about="the state dict", encoder=None):
     """Weights of PyTorch, and the options with which our network is the same function.
@@ -62,7 +66,9 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
         options = dict(layout.options)
         return Donor(about, units, options, layout.blue_first, channels_first=True, layout=layout)
     units = _in_order(units, name)
-    options = _options(name, package or _package(state), units, encoder)
+    if package in (None, "segmentation_models_pytorch"):
+        package = _package(state)  # that of the encoder
+    options = _options(name, package, units, encoder)
     return Donor(about, units, options, channels_first=True)
 
 
@@ -71,17 +77,25 @@ def _require_same_network(name, state, encoder, about):
     for ours, beginning, theirs, instead in OTHERS:
         if name == ours and any(key.startswith(beginning) for key in state):
             raise ValueError(f"`{name}` is not {theirs}. Received: {about}. {instead}")
-    encoders = ("resnet", "resnext", "mobilenet_v2")
-    if name == "unet" and encoder is not None and not encoder.startswith(encoders):
+    same = _SAME_OF_TIMM if _of_timm(state) else _SAME
+    if name == "unet" and encoder is not None and not encoder.startswith(same):
         raise ValueError(
-            "`unet` takes the state dicts of segmentation_models_pytorch with ResNet, ResNeXt or "
-            "MobileNetV2 as encoder; with others its networks differ from ours. Received: "
+            "`unet` takes the state dicts of segmentation_models_pytorch with ResNet, ResNeXt and "
+            'MobileNetV2 as encoder, and with timm\'s ("tu-...") that are one of these, another '
+            "MobileNet, EfficientNet or RepVGG; its others differ from ours. Received: "
             f"encoder={encoder!r}, {about}. Choose one of these, or train the network."
         )
 
 
+def _of_timm(state):
+    """Whether a network of segmentation_models_pytorch has one of timm's as encoder."""
+    return any(key.startswith("encoder.model.") for key in state)
+
+
 def _package(state):
     """Infer the package from the names."""
+    if _of_timm(state):
+        return "timm"
     if any(key.startswith("features.init_block") for key in state):
         return "pytorchcv"
     return "timm" if "conv_stem.weight" in state else "torchvision"

@@ -58,7 +58,15 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
         (
             {"name": "unet", "encoder": "densenet121"},
-            r"ResNet, ResNeXt or MobileNetV2 .*'densenet121'",
+            r"ResNet, ResNeXt and MobileNetV2 .*'densenet121'",
+        ),
+        (
+            {
+                "name": "unet",
+                "encoder": "densenet121",
+                "weights": {"encoder.model.features_conv0.weight": (64, 3, 7, 7)},
+            },
+            r"and with timm's .*its others differ from ours. Received: encoder='densenet121', the",
         ),
         ({"name": "fast_scnn"}, r"not the network of public state dicts.*the state dict"),
         (

@@ -85,9 +85,18 @@ CASES = (
     ("unet", "segmentation_models_pytorch", "resnet34"),
     ("unet", "segmentation_models_pytorch", "mobilenet_v2"),
     ("unet", "segmentation_models_pytorch", "tu-mobilenetv2_100"),
+    ("unet", "segmentation_models_pytorch", "tu-resnet18"),
+    ("unet", "segmentation_models_pytorch", "tu-mobilenetv1_100"),
+    ("unet", "segmentation_models_pytorch", "tu-mobilenetv3_large_100"),
+    ("unet", "segmentation_models_pytorch", "tu-efficientnet_b0"),
+    ("unet", "segmentation_models_pytorch", "tu-repvgg_a0"),
 )
 # Our names of encoders, where they are others.
-ENCODERS = {"tu-mobilenetv2_100": "mobilenet_v2"}
+ENCODERS = {
+    "tu-mobilenetv1_100": "mobilenet_v1",
+    "tu-mobilenetv2_100": "mobilenet_v2",
+    "tu-mobilenetv3_large_100": "mobilenet_v3_large",
+}
 # Of networks whose logits are as many as the image's pixels: the image's side, and every which
 # pixel is stored.
 MAPS = {"pspnet": (41, 1), "segnet": (64, 4), "erfnet": (64, 4), "unet": (64, 4)}
@@ -97,7 +106,7 @@ SYMMETRIC = ("googlenet", "inception", "xception", "legacy_xception")
 # With scales of 1, gates of squeeze-and-excite turn rounding into a difference of a hundredth and
 # more, in PyTorch as well; with much smaller ones, the logits no longer depend on the image.
 # Xception's values grow beyond the -30,000 with which our centered poolings fill the border.
-SCALES = {"seresnet": 0.5, "xception": 0.5, "efficientnet_b": 0.9}
+SCALES = {"seresnet": 0.5, "xception": 0.5, "efficientnet_b": 0.9, "tu-mobilenetv3": 0.9}
 SCALES |= {"efficientnet_b5": 0.85, "efficientnet_b6": 0.85, "efficientnet_b7": 0.8}
 SCALES = dict(sorted(SCALES.items(), reverse=True))
 
@@ -169,7 +178,7 @@ if __name__ == "__main__":
         side, step = MAPS.get(ours, (side, 1))
         found = {"ours": ours, "package": package, "theirs": theirs}
         if ours == "unet":
-            found["options"] = {"encoder": ENCODERS.get(theirs, theirs)}
+            found["options"] = {"encoder": ENCODERS.get(theirs, theirs.removeprefix("tu-"))}
         found |= case(package, theirs, side, step)
         path = folder / f"{package}-{theirs}.json"
         path.write_text(json.dumps(found, separators=(",", ":")))
