@@ -158,6 +158,37 @@ def require_builtin(path):
     return found
 
 
+def require_integer(path, quantizer="tensorflow"):
+    """Raise if an int8 file still computes in floating point somewhere, or LiteRT cannot run it.
+
+    Args:
+        path: .tflite file.
+        quantizer: "tensorflow" or "ai-edge", which wrote it.
+
+    Raises:
+        ValueError: with the operations in floating point, or the maps that are always 0.
+    """
+    floats = float_operations(path)
+    if floats:
+        words = "; ".join(f"{name} of {_listed(outputs)}" for name, outputs in floats.items())
+        other = quantizer != "tensorflow"
+        advice = "quantizer='tensorflow' or " if other else ""
+        raise ValueError(
+            "`tflite` needs a model whose every operation "
+            f"{'ai-edge-quantizer' if other else 'LiteRT'} has in 8 bits for mode='int8'. "
+            f"Received: operations that stay in floating point: {words}. "
+            f"Use {advice}mode='fp16', or replace the layers named."
+        )
+    empty = empty_maps(path)
+    if empty:
+        raise ValueError(
+            "`tflite` needs maps with a range of values for mode='int8'. "
+            f"Received: maps that are 0 for all calibration pictures: {_listed(empty)}. "
+            "Train the model first, pass more and other pictures as calibration, or use "
+            "mode='fp16'."
+        )
+
+
 def require_merged(path):
     """Raise if a .tflite file has batches of space left, into which dilation was split.
 
@@ -203,3 +234,8 @@ def unfolded(path):
             if names[kind] in ("MUL", "ADD", "SUB") and constant and of_convolution:
                 found.append(subgraph.Tensors(operator.Outputs(0)).Name().decode())
     return found
+
+
+def _listed(names):
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(repr, names[:3])) + more

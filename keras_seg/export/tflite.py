@@ -4,8 +4,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from keras_seg import _check
 from keras_seg.export import (
     comparison,
@@ -14,20 +12,12 @@ from keras_seg.export import (
     exportable,
     flatbuffer,
     metadata,
-    picture_batches,
     publish,
     quantizers,
 )
+from keras_seg.export import tflite_arguments as given
 from keras_seg.export.report import ExportReport
 from keras_seg.inference.litert import LiteRTClassifier, LiteRTSegmenter
-
-NUM_CALIBRATION = 100
-NUM_COMPARED = 16
-MAX_IOU_DROP = 0.015
-# Agreement of correct conversions; int8 differs where two classes have nearly the same score.
-MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8_weights": 0.98, "int8": 0.95}
-OUTPUTS = ("scores", "labels", "both")
-INPUT_TYPES = ("float32", "uint8")
 
 
 def tflite(  # noqa: PLR0913 - all but two have a default
@@ -109,29 +99,30 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     >>> report = tflite(model, "model.tflite", size=(360, 480))  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
     """
-    _check.one_of("mode of `tflite`", "mode", mode, MIN_AGREEMENT)
-    _check.one_of("outputs of `tflite`", "outputs", outputs, OUTPUTS)
-    input_type = _input_type(mode, input_type)
+    _check.one_of("mode of `tflite`", "mode", mode, given.MIN_AGREEMENT)
+    _check.one_of("outputs of `tflite`", "outputs", outputs, given.OUTPUTS)
+    input_type = given.completed_input_type(mode, input_type)
     names = quantizers.names_of(quantizer, mode)
     exportable.require_tensorflow("tflite")
     _check.share("tflite", "min_agreement", min_agreement or 0, below_one=False)
     exported = exportable.logits_model(model)
-    shape = _input_shape(exported, size)
+    shape = given.input_shape(exported, size)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     notes["num_classes"] = exported.output_shape[-1]
-    simulated = _is_simulated(exported, mode, quantizer)
-    pictures = _pictures(mode, calibration, shape, simulated)
+    simulated = given.is_simulated(exported, mode, quantizer)
+    pictures = given.pictures_of(mode, calibration, shape, simulated)
     with (
-        publish.published("tflite", _checked(path)) as draft,
+        publish.published("tflite", given.checked_path(path)) as draft,
         tempfile.TemporaryDirectory() as folder,
     ):
         files = {name: Path(folder, f"{name}.tflite") for name in names}
 
         def write(name):
             file = files[name]
-            conversion.convert(exported, file, mode, shape, pictures[:NUM_CALIBRATION], name)
-            _require_integer(file, mode, name)
+            conversion.convert(exported, file, mode, shape, pictures[: given.NUM_CALIBRATION], name)
+            if mode == "int8":
+                flatbuffer.require_integer(file, name)
             _finish(file, mode, outputs, input_type, notes)
             flatbuffer.require_builtin(file)
             flatbuffer.require_merged(file)
@@ -140,7 +131,9 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         classes = len(exported.output_shape) == 2
         runner = LiteRTClassifier if classes else LiteRTSegmenter
         segmenters = {name: runner(files[name]) for name in made}
-        batches, words = _comparison_batches(shape, pictures[-NUM_COMPARED:], data, classes)
+        batches, words = given.comparison_batches(
+            shape, pictures[-given.NUM_COMPARED :], data, classes
+        )
         functions = _functions(exported)
         found = comparison.compare_each(
             lambda image: functions("logits", image),
@@ -150,7 +143,7 @@ def tflite(  # noqa: PLR0913 - all but two have a default
             any_size=None in exported.input_shape[1:3],
         )
         best, choice = quantizers.choice(quantizer, names, found)
-        comparison.require("tflite", path, found[best], **_limits(mode, data, min_agreement))
+        comparison.require("tflite", path, found[best], **given.limits(mode, data, min_agreement))
         shutil.copyfile(files[best], draft)
         publish.write_notes(draft, notes | choice)
         num_bytes = draft.stat().st_size
@@ -159,20 +152,6 @@ def tflite(  # noqa: PLR0913 - all but two have a default
     return ExportReport(
         Path(path), f"TFLite {mode}", num_bytes, *parts, **vars(found[best]), **choice
     )
-
-
-def _input_type(mode, input_type):
-    """The dtype of the file's input."""
-    if input_type is None:
-        return "uint8" if mode == "int8" else "float32"
-    _check.one_of("input_type of `tflite`", "input_type", input_type, INPUT_TYPES)
-    if mode == "int8" and input_type != "uint8":
-        raise ValueError(
-            "`tflite` writes int8 files that take uint8 pixels. "
-            f"Received: input_type={input_type!r} with mode='int8'. Leave it out, or use "
-            "mode='int8_weights'."
-        )
-    return input_type
 
 
 def _finish(file, mode, outputs, input_type, notes):
@@ -203,119 +182,3 @@ def _functions(model):
     from keras_seg.inference.compiled import CompiledFunctions  # imports Keras
 
     return CompiledFunctions(model, freeze=True)
-
-
-def _checked(path):
-    if Path(path).suffix != ".tflite":
-        raise ValueError(
-            "`tflite` writes a file that ends in .tflite. "
-            f"Received: path={str(path)!r}. For example, use 'model.tflite'."
-        )
-    return path
-
-
-def _input_shape(model, size):
-    """(height, width, channels) of the file's input."""
-    if len(model.input_shape) != 4:
-        raise ValueError(
-            "`tflite` exports models of pictures (b, h, w, c): LiteRT has no pooling of volumes. "
-            f"Received: model={model.name!r} for volumes, input={model.input_shape}. "
-            "Export a SavedModel instead."
-        )
-    height, width, channels = model.input_shape[1:]
-    fixed = (height, width)
-    listed = isinstance(size, tuple | list)
-    chosen: tuple = fixed if size is None else tuple(size) if listed else ()
-    smallest = 32 if len(model.output_shape) > 2 else 1
-    whole = len(chosen) == 2 and all(hasattr(n, "__index__") and n >= smallest for n in chosen)
-    if not whole or any(n is not None and n != m for n, m in zip(fixed, chosen, strict=True)):
-        raise ValueError(
-            f"`tflite` needs size=(height, width) of at least {smallest} pixels, equal to that "
-            f"of the model if it is fixed. Received: size={size}, model "
-            f"input={model.input_shape[1:]}. For example, pass size=(360, 480)."
-        )
-    return (int(chosen[0]), int(chosen[1]), channels)
-
-
-def _is_simulated(model, mode, quantizer):
-    """Whether a model has the ranges of an int8 file already; it has no other files."""
-    from keras_seg.export import simulation  # imports Keras
-
-    simulated = simulation.is_simulated(model)
-    if simulated and mode != "int8":
-        raise ValueError(
-            "`tflite` writes a network from `finetune_int8` with mode='int8', for which it was "
-            f"trained. Received: mode={mode!r} for {model.name!r}. Export the network from which "
-            "the fine-tuning started."
-        )
-    if simulated and quantizer != "tensorflow":
-        raise ValueError(
-            "`tflite` takes the ranges of a network from `finetune_int8` as they were learned, and "
-            f"has no other quantizer for it. Received: quantizer={quantizer!r} for {model.name!r}. "
-            "Leave it out."
-        )
-    return simulated
-
-
-def _pictures(mode, calibration, shape, simulated):
-    """Pictures for calibration; the last ones are for the comparison."""
-    if calibration is not None:
-        return picture_batches.take_pictures(
-            "tflite", calibration, NUM_CALIBRATION + NUM_COMPARED, shape
-        )
-    if mode == "int8" and not simulated:
-        raise ValueError(
-            "`tflite` needs training pictures to find the ranges of an int8 file. "
-            "Received: calibration=None. Pass about 100 of them, for example "
-            "calibration=data.train_batches(4)."
-        )
-    return []
-
-
-def _require_integer(file, mode, quantizer="tensorflow"):
-    """Raise if an int8 file still computes in floating point somewhere, or LiteRT cannot run it."""
-    if mode != "int8":
-        return
-    floats = flatbuffer.float_operations(file)
-    if floats:
-        words = "; ".join(f"{name} of {_listed(outputs)}" for name, outputs in floats.items())
-        other = quantizer != "tensorflow"
-        advice = "quantizer='tensorflow' or " if other else ""
-        raise ValueError(
-            "`tflite` needs a model whose every operation "
-            f"{'ai-edge-quantizer' if other else 'LiteRT'} has in 8 bits for mode='int8'. "
-            f"Received: operations that stay in floating point: {words}. "
-            f"Use {advice}mode='fp16', or replace the layers named."
-        )
-    empty = flatbuffer.empty_maps(file)
-    if empty:
-        raise ValueError(
-            "`tflite` needs maps with a range of values for mode='int8'. "
-            f"Received: maps that are 0 for all calibration pictures: {_listed(empty)}. "
-            "Train the model first, pass more and other pictures as calibration, or use "
-            "mode='fp16'."
-        )
-
-
-def _listed(names):
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(repr, names[:3])) + more
-
-
-def _comparison_batches(shape, pictures, data, classes):
-    """Batches for the comparison, and their description."""
-    if data is not None:
-        batches = picture_batches.labeled_batches("tflite", data, shape, shape[:2], classes)
-        return batches, "labeled pictures"
-    words = "calibration pictures" if pictures else "noise pictures"
-    return [
-        (picture[np.newaxis], None, None) for picture in pictures or picture_batches.noise(4, shape)
-    ], words
-
-
-def _limits(mode, data, min_agreement):
-    """The limits for the comparison."""
-    by_iou = mode == "int8" and data is not None
-    if min_agreement is None and not by_iou:
-        min_agreement = MIN_AGREEMENT[mode]
-    return {"min_agreement": min_agreement, "max_iou_drop": MAX_IOU_DROP if by_iou else None}

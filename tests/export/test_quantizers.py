@@ -97,9 +97,8 @@ def test_learned_ranges_have_no_other_quantizer(model, tmp_path, monkeypatch):
 
 def test_a_file_that_keeps_floats_names_the_other_quantizer(monkeypatch):
     monkeypatch.setattr(flatbuffer, "float_operations", lambda file: {"LEAKY_RELU": ["leaky"]})
-    require = importlib.import_module("keras_seg.export.tflite")._require_integer
     with pytest.raises(ValueError, match=r"ai-edge-quantizer has in 8 bits.*LEAKY_.*'tensorflow'"):
-        require("model.tflite", "int8", "ai-edge")
+        flatbuffer.require_integer("model.tflite", "ai-edge")
 
 
 @pytest.mark.long

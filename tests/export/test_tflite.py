@@ -13,7 +13,7 @@ import tensorflow as tf
 from _export import NAMES, PALETTE, network, recomputed
 from keras import layers
 
-from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite
+from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite, tflite_arguments
 
 pytestmark = pytest.mark.export
 SIZE = (64, 80)
@@ -96,14 +96,13 @@ def test_types_are_those_of_the_mode(exported):
 
 def test_int8_file_that_keeps_floats_is_refused(exported):
     mode, path, _ = exported
-    part = importlib.import_module("keras_seg.export.tflite")
     if mode == "int8":
-        part._require_integer(path, "int8")
+        flatbuffer.require_integer(path)
         return
     with pytest.raises(
         ValueError, match=r"LiteRT has in 8 bits.*stay in floating point: .*CONV_2D"
     ):
-        part._require_integer(path, "int8")
+        flatbuffer.require_integer(path)
 
 
 @pytest.mark.long
@@ -327,11 +326,10 @@ def test_path_needs_its_ending(model, tmp_path):
 
 
 def test_size_must_be_that_of_the_model():
-    part = importlib.import_module("keras_seg.export.tflite")
     fixed = keras.Sequential([keras.Input((64, 80, 3)), layers.Conv2D(2, 1)])
-    assert part._input_shape(fixed, None) == (64, 80, 3)
+    assert tflite_arguments.input_shape(fixed, None) == (64, 80, 3)
     with pytest.raises(ValueError, match=r"equal to that of the model.*size=\(32, 80\)"):
-        part._input_shape(fixed, (32, 80))
+        tflite_arguments.input_shape(fixed, (32, 80))
 
 
 def one_operation(shape, name="RELU"):
