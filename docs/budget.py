@@ -31,8 +31,8 @@ from keras_seg.export import LiteRTSegmenter  # noqa: E402
 from keras_seg.run_files import calibration_pictures  # noqa: E402
 
 TAG = "15min"
-# What a quarter of an hour allows: 45 steps of an epoch took 35, 31, 79, 92, 122, 220, 261 and 900
-# seconds on an otherwise idle AMD EPYC with two cores and AVX2, the validation 4 to 20 seconds.
+# What a quarter of an hour allows: the 45 steps of an epoch took 35, 31, 79, 92, 122, 220, 261 and
+# more than 1100 seconds on an otherwise idle AMD EPYC with two cores and AVX2.
 EPOCHS = {
     "contextnet_cn14": 23,
     "fast_scnn": 24,
@@ -82,7 +82,7 @@ def train(name, data):
 def table(data, made):
     """Scores, costs and times of all runs that are there, by network; `made` is for their files."""
     there = [name for name in EPOCHS if not EPOCHS[name] or folder_of(name).is_dir()]
-    rows = {name: row(name, data, made) for name in there}
+    rows = {name: measured(name, data, made) for name in there}
     timed = {(n, m): LiteRTSegmenter(path) for n in rows for m, path in files(n, made).items()}
     for (name, mode), milliseconds in latencies(timed).items():
         rows[name][f"{mode}_ms"] = milliseconds
@@ -94,13 +94,13 @@ def files(name, made):
     return {mode: made / f"{name}_{mode}.tflite" for mode in ("fp32", "int8")}
 
 
-def row(name, data, made):
+def measured(name, data, made):
     """Scores and costs of a network."""
     run = keras_seg.Run(folder_of(name), data) if EPOCHS[name] else None
     model = run.model if run else models.build(name, num_classes=data.num_classes)
+    pictures = calibration_pictures(data, 100)
     for mode, path in files(name, made).items():
         # As it comes out: a run's own export refuses an 8-bit file that loses too much.
-        pictures = calibration_pictures(data, 100)
         export.tflite(model, path, mode, size=SIZE, calibration=pictures, min_agreement=0.0)
     sizes = {f"{mode}_bytes": path.stat().st_size for mode, path in files(name, made).items()}
     return {
@@ -163,13 +163,9 @@ def chart(rows, path):
     for mode, score, marker in (("fp32", "mean_iou", "o"), ("int8", "int8_mean_iou", "s")):
         axes.plot(rows[f"{mode}_ms"], 100 * rows[score], marker, label=f"TFLite {mode}")
     for name, row in rows.iterrows():
-        times, scores = (
-            list(row[["fp32_ms", "int8_ms"]]),
-            list(100 * row[["mean_iou", "int8_mean_iou"]]),
-        )
-        axes.plot(times, scores, color="gray", linewidth=0.8, zorder=0)
-        place = min(zip(times, scores, strict=True))
-        axes.annotate(name, place, (0, -15), textcoords="offset points", ha="center")
+        ends = [(row.fp32_ms, 100 * row.mean_iou), (row.int8_ms, 100 * row.int8_mean_iou)]
+        axes.plot(*zip(*ends, strict=True), color="gray", linewidth=0.8, zorder=0)
+        axes.annotate(name, min(ends), (0, -15), textcoords="offset points", ha="center")
     axes.set_xscale("log")
     axes.set_xticks((10, 20, 50, 100))
     axes.xaxis.set_major_formatter("{x:g}")

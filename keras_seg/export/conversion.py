@@ -15,6 +15,20 @@ from keras_seg.export import exportable, picture_batches
 
 NUM_RANGES = 16  # pictures from which the ranges of concatenated maps are measured
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
+CONVERTER, AI_EDGE = "conversion_process.py", "ai_edge_process.py"
+# What each needs of a model, and what to do where it fails.
+_SCRIPTS = {
+    CONVERTER: (
+        "TensorFlow can convert to operations built into LiteRT",
+        "The converter",
+        "Replace the layers it names, or export a SavedModel instead.",
+    ),
+    AI_EDGE: (
+        "ai-edge-quantizer can quantize for quantizer='ai-edge'",
+        "The package",
+        "Use quantizer='tensorflow' instead.",
+    ),
+}
 
 
 def convert(model, file, mode, shape, pictures, quantizer="tensorflow"):
@@ -59,39 +73,27 @@ def convert(model, file, mode, shape, pictures, quantizer="tensorflow"):
         exportable.save(f"{folder}/model", serve)
         calibration = f"{folder}/calibration.npy"
         if quantizer == "ai-edge":
-            _convert(model, [f"{folder}/model", f"{folder}/fp32.tflite", "fp32"])
+            _run_script(CONVERTER, model, [f"{folder}/model", f"{folder}/fp32.tflite", "fp32"])
             np.save(calibration, np.stack(pictures))
-            _quantize(model, [f"{folder}/fp32.tflite", str(file), calibration], len(pictures))
+            words = [f"{folder}/fp32.tflite", str(file), calibration]
+            _run_script(AI_EDGE, model, words, len(pictures))
             return
         precision = "fp32" if mode == "int8_weights" else mode
         words = [f"{folder}/model", str(file), precision]
         if mode == "int8":
             np.save(calibration, _with_full_range(pictures))
             words.append(calibration)
-        _convert(model, words, len(pictures))
+        _run_script(CONVERTER, model, words, len(pictures))
 
 
-def _convert(model, words, num_pictures=0):
-    """Run TensorFlow's converter."""
-    status, errors = run(_command("conversion_process.py", words), num_pictures)
+def _run_script(script, model, words, num_pictures=0):
+    """Run one of `_SCRIPTS`."""
+    status, errors = run(_command(script, words), num_pictures)
     if status:
+        rule, program, advice = _SCRIPTS[script]
         raise ValueError(
-            "`tflite` needs a model that TensorFlow can convert to operations built into LiteRT. "
-            f"Received: model={model.name!r}. The converter reports:\n"
-            f"{_complaint(errors)} (exit status {status})\n"
-            "Replace the layers it names, or export a SavedModel instead."
-        )
-
-
-def _quantize(model, words, num_pictures):
-    """Run ai-edge-quantizer."""
-    status, errors = run(_command("ai_edge_process.py", words), num_pictures)
-    if status:
-        raise ValueError(
-            "`tflite` needs a model that ai-edge-quantizer can quantize for quantizer='ai-edge'. "
-            f"Received: model={model.name!r}. The package reports:\n"
-            f"{_complaint(errors)} (exit status {status})\n"
-            "Use quantizer='tensorflow' instead."
+            f"`tflite` needs a model that {rule}. Received: model={model.name!r}. {program} "
+            f"reports:\n{_complaint(errors)} (exit status {status})\n{advice}"
         )
 
 
