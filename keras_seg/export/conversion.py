@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_seg.export import exportable, picture_batches
 
 NUM_RANGES = 16  # pictures from which the ranges of concatenated maps are measured
+SAVED_MODEL = "saved_model"
 CALIBRATED = "calibrated\n"  # what the converter prints after each picture
 CONVERTER, AI_EDGE = "conversion_process.py", "ai_edge_process.py"
 # What each needs of a model, and what to do where it fails.
@@ -31,21 +33,35 @@ _SCRIPTS = {
 }
 
 
-def convert(model, file, mode, shape, pictures, quantizer="tensorflow"):
-    """Write a .tflite file.
+class Source(NamedTuple):
+    """A SavedModel from which .tflite files are converted.
+
+    Attributes:
+        folder: folder that holds it, and the other files of the conversions.
+        name: the model's name, for errors.
+        mode: mode of `tflite`, or "int8_ranges" for a model that states its ranges.
+        pictures: calibration pictures.
+    """
+
+    folder: Path
+    name: str
+    mode: str
+    pictures: list
+
+
+def source(model, folder, mode, shape, pictures):
+    """Write the SavedModel from which `convert` makes a file with each quantizer.
 
     Args:
         model: from `exportable.logits_model`.
-        file: where to write.
+        folder: an existing folder, for this and for the files of the conversions.
         mode: "fp32", "fp16", "int8_weights", whose kernels are quantized later, or "int8".
         shape: (height, width, channels) of the input.
         pictures: calibration pictures, list of uint8 arrays of that shape, for "int8"; not used for
             a model from `simulation.simulated`, which has its ranges.
-        quantizer: what finds the ranges of "int8": "tensorflow", the converter itself, or
-            "ai-edge", the package ai-edge-quantizer, which changes a fp32 file.
 
-    Raises:
-        ValueError: if LiteRT lacks an operation; with the converter's own words.
+    Returns:
+        Source.
     """
     import tensorflow as tf
 
@@ -69,30 +85,43 @@ def convert(model, file, mode, shape, pictures, quantizer="tensorflow"):
     def serve(image):
         return {"logits": logits(image)}
 
-    with tempfile.TemporaryDirectory() as folder:
-        exportable.save(f"{folder}/model", serve)
-        calibration = f"{folder}/calibration.npy"
-        if quantizer == "ai-edge":
-            _run_script(CONVERTER, model, [f"{folder}/model", f"{folder}/fp32.tflite", "fp32"])
-            np.save(calibration, np.stack(pictures))
-            words = [f"{folder}/fp32.tflite", str(file), calibration]
-            _run_script(AI_EDGE, model, words, len(pictures))
-            return
-        precision = "fp32" if mode == "int8_weights" else mode
-        words = [f"{folder}/model", str(file), precision]
-        if mode == "int8":
-            np.save(calibration, _with_full_range(pictures))
-            words.append(calibration)
-        _run_script(CONVERTER, model, words, len(pictures))
+    exportable.save(f"{folder}/{SAVED_MODEL}", serve)
+    return Source(Path(folder), model.name, mode, pictures)
 
 
-def _run_script(script, model, words, num_pictures=0):
+def convert(source, file, quantizer="tensorflow"):
+    """Write a .tflite file.
+
+    Args:
+        source: from `source`.
+        file: where to write.
+        quantizer: what finds the ranges of "int8": "tensorflow", the converter itself, or
+            "ai-edge", the package ai-edge-quantizer, which changes a fp32 file.
+
+    Raises:
+        ValueError: if LiteRT lacks an operation; with the converter's own words.
+    """
+    saved, calibration = str(source.folder / SAVED_MODEL), str(source.folder / "calibration.npy")
+    if quantizer == "ai-edge":
+        floats = str(source.folder / "fp32.tflite")
+        _run_script(CONVERTER, source.name, [saved, floats, "fp32"])
+        np.save(calibration, np.stack(source.pictures))
+        _run_script(AI_EDGE, source.name, [floats, str(file), calibration], len(source.pictures))
+        return
+    words = [saved, str(file), "fp32" if source.mode == "int8_weights" else source.mode]
+    if source.mode == "int8":
+        np.save(calibration, _with_full_range(source.pictures))
+        words.append(calibration)
+    _run_script(CONVERTER, source.name, words, len(source.pictures))
+
+
+def _run_script(script, name, words, num_pictures=0):
     """Run one of `_SCRIPTS`."""
     status, errors = run(_command(script, words), num_pictures)
     if status:
         rule, program, advice = _SCRIPTS[script]
         raise ValueError(
-            f"`tflite` needs a model that {rule}. Received: model={model.name!r}. {program} "
+            f"`tflite` needs a model that {rule}. Received: model={name!r}. {program} "
             f"reports:\n{_complaint(errors)} (exit status {status})\n{advice}"
         )
 

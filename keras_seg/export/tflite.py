@@ -117,10 +117,12 @@ def tflite(  # noqa: PLR0913 - all but two have a default
         tempfile.TemporaryDirectory() as folder,
     ):
         files = {name: Path(folder, f"{name}.tflite") for name in names}
+        calibrating = pictures[: given.NUM_CALIBRATION]
+        source = conversion.source(exported, folder, mode, shape, calibrating)
 
         def write(name):
             file = files[name]
-            conversion.convert(exported, file, mode, shape, pictures[: given.NUM_CALIBRATION], name)
+            conversion.convert(source, file, name)
             if mode == "int8":
                 flatbuffer.require_integer(file, name)
             _finish(file, mode, outputs, input_type, notes)

@@ -10,7 +10,15 @@ import pytest
 from _export import NAMES, PALETTE, network
 from keras import layers
 
-from keras_seg.export import LiteRTSegmenter, comparison, flatbuffer, quantizers, simulation, tflite
+from keras_seg.export import (
+    LiteRTSegmenter,
+    comparison,
+    exportable,
+    flatbuffer,
+    quantizers,
+    simulation,
+    tflite,
+)
 from keras_seg.inference.export_notes import read_notes
 
 pytestmark = pytest.mark.export
@@ -126,8 +134,15 @@ def test_files_keep_the_contract(installed, model, tmp_path):
 
 
 @pytest.mark.long
-def test_the_better_file_is_kept(installed, model, tmp_path):
+def test_the_better_file_is_kept(installed, model, tmp_path, monkeypatch):
     """Its scores are those of `tflite` with each quantizer alone, and of the file itself."""
+    saved, save = [], exportable.save
+
+    def counted_save(folder, signatures):
+        saved.append(folder)
+        save(folder, signatures)
+
+    monkeypatch.setattr(exportable, "save", counted_save)
     images = pictures(3, seed=9)
     # Any labels: with those of Keras itself, noise on random weights would lose too much.
     truth = np.random.default_rng(4).integers(0, 3, images.shape[:3]).astype("uint8")
@@ -137,8 +152,10 @@ def test_the_better_file_is_kept(installed, model, tmp_path):
         name: tflite(model, tmp_path / f"{name}.tflite", quantizer=name, data=data, **given)
         for name in ("tensorflow", "ai-edge")
     }
+    assert len(saved) == 2
     path = tmp_path / "best.tflite"
     best = tflite(model, path, quantizer="best", data=iter(data), **given)
+    assert len(saved) == 3, "both quantizers take the same SavedModel"
     assert best.quantizer_scores == {name: report.mean_iou for name, report in alone.items()}
     assert best.mean_iou == max(best.quantizer_scores.values())
     files = [LiteRTSegmenter(file) for file in (path, tmp_path / f"{best.quantizer}.tflite")]
