@@ -1,10 +1,7 @@
 """Layers that several decoders share: convolutions of ResNets, and the last layers."""
 
-from collections.abc import Mapping
-
 from keras import layers
 
-from keras_seg import _check
 from keras_seg.layers import ResizeLike
 from keras_seg.models.encoders.blocks import batch_norm, conv
 
@@ -106,23 +103,3 @@ def auxiliary_classifier(x, num_classes, name):
     (None, 4, 4, 5)
     """
     return layers.Conv2D(num_classes, 1, dtype="float32", name=name)(x)
-
-
-def check_encoder_options(subject, options):
-    """Raise unless the options of an encoder are a dict, and the dropout rate is in its range.
-
-    Args:
-        subject: the network's name.
-        options: the network's options.
-
-    Raises:
-        ValueError: they are not.
-    """
-    if options.encoder_options is not None and not isinstance(options.encoder_options, Mapping):
-        raise ValueError(
-            f"`{subject}` needs encoder_options to be a dict of the encoder's own options, or "
-            f"None. Received: encoder_options={options.encoder_options!r}. For example, pass "
-            '{"width": 0.5}.'
-        )
-    if hasattr(options, "dropout_rate"):
-        _check.share(subject, "dropout_rate", options.dropout_rate)

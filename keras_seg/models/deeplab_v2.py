@@ -20,7 +20,6 @@ from keras import initializers, layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options
 from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.registry import Count, architecture
 
@@ -90,7 +89,6 @@ def deeplab_v2(image, num_classes, options):
     >>> models.deeplab_v2((64, 96, 3), num_classes=11, encoder="resnet18").output_shape
     (None, 64, 96, 11)
     """
-    check_encoder_options("deeplab_v2", options)
     rates = options.atrous_rates
     example = (6, 12, 18, 24)
     _check.stage_counts(

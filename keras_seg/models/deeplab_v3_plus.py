@@ -21,7 +21,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options, classifier, conv_bn
+from keras_seg.models.decoding import classifier, conv_bn
 from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.xception_aligned import separable_conv
 from keras_seg.models.registry import Count, architecture
@@ -167,7 +167,7 @@ def _convolution(x, name, dilation, options):
 
 def _check_options(options):
     name = "deeplab_v3_plus"
-    check_encoder_options(name, options)
+    _check.share(name, "dropout_rate", options.dropout_rate)
     for option in ("filters", "low_level_filters", "decoder_convolutions"):
         _check.positive_integer(name, option, getattr(options, option))
     rates = options.atrous_rates

@@ -105,12 +105,17 @@ def enet(image, num_classes, options):
     first, second, third = (4 * max(1, round(options.width * c / 4)) for c in (16, 64, 128))
     regular, rounds, up_quarter, up_half = options.blocks
     x = normalized(image, options.input_range, "")
-    half = x = initial(x, max(first, image.shape[-1] + 1))
-    x, half_indices = shrinking(x, second, "bottleneck1_0", options.first_dropout_rate)
+    # No map has fewer channels than the one before: images of many need more than the paper's.
+    half = x = initial(x, max(first, x.shape[-1] + 1))
+    x, half_indices = shrinking(
+        x, max(second, x.shape[-1]), "bottleneck1_0", options.first_dropout_rate
+    )
     for number in range(1, regular + 1):
         x = bottleneck(x, "regular", f"bottleneck1_{number}", options.first_dropout_rate)
     quarter = x
-    x, quarter_indices = shrinking(x, third, "bottleneck2_0", options.dropout_rate)
+    x, quarter_indices = shrinking(
+        x, max(third, x.shape[-1]), "bottleneck2_0", options.dropout_rate
+    )
     for section in range(2, rounds + 2):
         for number, kind in enumerate(SECTION, start=1):
             x = bottleneck(x, kind, f"bottleneck{section}_{number}", options.dropout_rate)

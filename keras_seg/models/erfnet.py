@@ -102,12 +102,13 @@ def erfnet(image, num_classes, options):
     quarter, rounds, up_quarter, up_half = options.blocks
     epsilon = options.bn_epsilon
     x = normalized(image, options.input_range, "")
-    half = x = downsampler(x, max(first, image.shape[-1] + 1), "down1", epsilon)
-    x = downsampler(x, max(second, first + 1), "down2", epsilon)
+    # A downsampler keeps its input's channels: images of many channels need more than the paper's.
+    half = x = downsampler(x, max(first, x.shape[-1] + 1), "down1", epsilon)
+    x = downsampler(x, max(second, x.shape[-1] + 1), "down2", epsilon)
     for number in range(1, quarter + 1):
         x = factorized_block(x, f"block2_{number}", 1, options.first_dropout_rate, epsilon)
     fine = x
-    x = downsampler(x, max(third, second + 1), "down3", epsilon)
+    x = downsampler(x, max(third, x.shape[-1] + 1), "down3", epsilon)
     for number in range(1, rounds + 1):
         for dilation in options.dilations:
             name = f"block3_{number}_dilation{dilation}"

@@ -122,7 +122,7 @@ def fcn(image, num_classes, options):
     _check_options(options)
     if options.padding == "image":
         return on_padded_image(image, num_classes, options)
-    vgg = options.encoder.startswith("vgg")
+    vgg = _is_vgg(options)
     finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
     whole = MirrorPadding2D(multiple=32, name="pad")(image)
     maps = encoder_maps(f"fcn{options.finest}s", whole, options, _needed(vgg, finer))
@@ -243,7 +243,7 @@ def deconvolution(x, stride, name, options, dtype=None):
 
 def _finer_scores(maps, reduction, num_classes, options):
     """Scores of a finer map. VGG's is pooled first: it is taken before a pooling, not after it."""
-    vgg = options.encoder.startswith("vgg")
+    vgg = _is_vgg(options)
     skip = maps[reduction // 2 if vgg else reduction]
     if vgg:
         step = 2 if reduction <= options.output_stride else 1
@@ -255,6 +255,10 @@ def _finer_scores(maps, reduction, num_classes, options):
 
 def _scores(x, num_classes, name, kernel_initializer):
     return layers.Conv2D(num_classes, 1, kernel_initializer=kernel_initializer, name=name)(x)
+
+
+def _is_vgg(options):
+    return str(options.encoder).startswith("vgg")
 
 
 def _needed(vgg, finer):
@@ -273,8 +277,7 @@ def _check_options(options):
     _check.share(name, "dropout_rate", options.dropout_rate)
     _check.positive_integer(name, "dense_units", options.dense_units)
     _check.one_of(f"padding of `{name}`", "padding", options.padding, ("maps", "image"))
-    vgg = str(options.encoder).startswith("vgg")
-    if options.padding == "image" and not (vgg and options.output_stride == 32):
+    if options.padding == "image" and not (_is_vgg(options) and options.output_stride == 32):
         raise ValueError(
             f"`{name}` needs VGG with output stride 32 for padding='image', the authors' 100 zeros "
             f"around the image. Received: encoder={options.encoder!r}, "

@@ -25,7 +25,6 @@ from keras_seg import _check
 from keras_seg.layers import AdaptiveAveragePooling2D, ResizeLike
 from keras_seg.models.decoding import (
     auxiliary_classifier,
-    check_encoder_options,
     classifier,
     conv_bn,
 )
@@ -155,7 +154,7 @@ def pyramid_pooling(x, bins, align_corners=True):
 
 
 def _check_options(options):
-    check_encoder_options("pspnet", options)
+    _check.share("pspnet", "dropout_rate", options.dropout_rate)
     _check.positive_integer("pspnet", "filters", options.filters)
     bins = options.bins
     whole = isinstance(bins, tuple | list) and all(hasattr(x, "__index__") for x in bins)

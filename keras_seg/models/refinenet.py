@@ -8,7 +8,8 @@ The layers are those of the public port with the authors' weights
 places:
 - The channels of each map are first reduced by a 3x3 convolution, to 512 channels for the coarsest,
   256 for others.
-- Chained residual pooling has four stages; figure 3 draws two and says that there may be more.
+- Chained residual pooling has four stages; figure 3 draws two and says that there may be more, and
+  the authors' files for training have two.
 - Of the two convolutions of a residual convolution unit only the first one has a bias.
 - There are three residual convolution units after each block, not one.
 - The coarsest block has no fusion, as it has one input.
@@ -25,7 +26,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import ResizeLike
-from keras_seg.models.decoding import check_encoder_options, classifier
+from keras_seg.models.decoding import classifier
 from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.encoders.blocks import conv
 from keras_seg.models.registry import Count, architecture
@@ -103,7 +104,7 @@ def refinenet(image, num_classes, options):
     >>> models.refinenet((64, 96, 3), num_classes=11, **options).output_shape
     (None, 64, 96, 11)
     """
-    check_encoder_options("refinenet", options)
+    _check.share("refinenet", "dropout_rate", options.dropout_rate)
     for option in ("filters", "pooling_stages"):
         _check.positive_integer("refinenet", option, getattr(options, option))
     maps = encoder_maps("refinenet", image, options, sorted(REDUCTIONS))

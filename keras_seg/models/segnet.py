@@ -4,9 +4,10 @@ V. Badrinarayanan, A. Kendall, R. Cipolla: SegNet: A Deep Convolutional Encoder-
 for Image Segmentation, TPAMI 2017, arXiv 1511.00561.
 
 The layers follow the authors' Caffe files (github.com/alexgkendall/SegNet-Tutorial): all
-convolutions have biases and batch normalization; poolings round sizes up; SegNet-Basic's decoder
-has no ReLU. Not included: the local normalization of SegNet-Basic's pixels; the batch
-normalization after the first convolution replaces it.
+convolutions have biases and batch normalization, although the paper's section 3.1 says that SegNet-
+Basic has no biases; poolings round sizes up; SegNet-Basic's decoder has no ReLU. Not included: the
+local normalization of SegNet-Basic's pixels; the batch normalization after the first convolution
+replaces it.
 
 With `encoder="resnet50"` or any other classifier, the decoder has the same form: each map is given
 the channels of the next finer one and unpooled to the positions of its maxima. The finer maps'
@@ -25,7 +26,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import MaxPoolingIndices2D, MaxUnpooling2D, ResizeLike
-from keras_seg.models.encoder_maps import encoder_maps
+from keras_seg.models.encoder_maps import encoder_maps, refuse_without_encoder
 from keras_seg.models.encoders.blocks import batch_norm, conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.registry import Count, Variant, architecture
@@ -69,6 +70,7 @@ VARIANTS = (
                 Count(19, trainable=29_453_971),
             ),
             "printed": "29.46 M",
+            # CamVid: trained with pictures of other data sets, too, some 3,500 in all.
             "scores": (("CamVid", "test", 60.1), ("Cityscapes", "test", 56.1)),
         },
     ),
@@ -124,7 +126,7 @@ def segnet(image, num_classes, options):
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or options of an encoder are given without one.
 
     >>> from keras_seg import models
     >>> options = {"blocks": (1, 1), "filters": (8, 16)}
@@ -135,6 +137,7 @@ def segnet(image, num_classes, options):
     if options.encoder is not None:
         maps = encoder_maps("segnet", image, options)
         return on_encoder(maps, image, num_classes, options)
+    refuse_without_encoder("segnet", options)
     x = normalized(image, options.input_range, "")
     poolings = []
     for level, (count, filters) in enumerate(

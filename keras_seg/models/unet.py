@@ -21,7 +21,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import CropLike, MirrorPadding2D, ResizeLike
-from keras_seg.models.encoder_maps import encoder_maps
+from keras_seg.models.encoder_maps import encoder_maps, refuse_without_encoder
 from keras_seg.models.encoders.blocks import batch_norm, conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.registry import Count, Variant, architecture
@@ -113,7 +113,7 @@ def unet(image, num_classes, options):
         `keras.Model`: pixels 0..255 (b, h, w, channels) to float32 logits (b, h, w, num_classes).
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or options of an encoder are given without one.
 
     >>> from keras_seg import models
     >>> models.build("unet", (64, 96, 1), num_classes=2, filters=(8, 16, 32)).output_shape
@@ -126,6 +126,7 @@ def unet(image, num_classes, options):
     if options.encoder is not None:
         maps = encoder_maps("unet", image, options)
         return on_encoder(maps, image, num_classes, options)
+    refuse_without_encoder("unet", options)
     x = normalized(image, options.input_range, "")
     if options.padding == "mirror":
         x = mirrored(x, len(options.filters) - 1)

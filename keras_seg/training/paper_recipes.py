@@ -156,8 +156,9 @@ PAPERS = (
         **_POLY,
     ),
     # Zhao et al. 2017, section 5.1, and the authors' configuration for Cityscapes (semseg,
-    # config/cityscapes/cityscapes_pspnet101.yaml). Layers behind the encoder have ten times the
-    # rate (semseg, tool/train.py).
+    # config/cityscapes/cityscapes_pspnet101.yaml), which has 200 epochs; the paper's 90,000
+    # iterations of 2,975 pictures would be 484. Layers behind the encoder have ten times the rate
+    # (semseg, tool/train.py).
     Recipe(
         "pspnet",
         epochs=200,
@@ -176,10 +177,10 @@ PAPERS = (
         **_SGD,
         **_POLY,
     ),
-    # Zhao et al. 2018: 30,000 iterations (the authors' README) of 16 of Cityscapes' 2,975 pictures
-    # are 161 epochs. The authors' code has no solver: rate, momentum and decay are those of PSPNet,
-    # whose authors they are. Public code weighs the heads of the cascade with 0.16 (the smallest)
-    # and 0.4; a recipe has one weight for all of them.
+    # Zhao et al. 2018, implementation details: all numbers, and 30,000 iterations of 16 of
+    # Cityscapes' 2,975 pictures, which are 161 epochs. Both coarser heads of the cascade have the
+    # weight 0.4 and the finest one 1; some public code has 0.16 for the coarsest. The paper
+    # compares the finest one with labels at a quarter of the size, here they have the image's.
     Recipe(
         "icnet",
         epochs=161,
@@ -192,7 +193,9 @@ PAPERS = (
         **_POLY,
     ),
     # Wang et al. 2019, the authors' configuration (HRNet-Semantic-Segmentation, experiments/
-    # cityscapes/seg_hrnet_w48_train_512x1024_sgd_lr1e-2_wd5e-4_bs_12_epoch484.yaml).
+    # cityscapes/seg_hrnet_w48_train_512x1024_sgd_lr1e-2_wd5e-4_bs_12_epoch484.yaml). Its loss has
+    # fixed weights of Cityscapes' classes from 0.84 to 1.15 (lib/datasets/cityscapes.py), which are
+    # of no use elsewhere: pass them as class_weights.
     Recipe(
         "hrnet",
         epochs=484,
@@ -209,7 +212,8 @@ PAPERS = (
     # Lin et al. 2017, the authors' code (refinenet, main/demo_refinenet_train.m and
     # gen_net_opts_model_type1.m): a rate of 5e-4 until the score is stable, then 5e-5, of batches
     # of one crop, with the encoder's batch statistics fixed. When to go on is left to the eye there
-    # (its example does at epoch 70); here each of the two ends without a better score in 20 epochs.
+    # (its example does at epoch 70, where an epoch is 1,000 to 2,000 crops of drawn pictures); here
+    # each of the two ends without a better score in 20 epochs.
     # The encoder has a tenth of the rate (input_featnet_lr_multiplier).
     Recipe(
         "refinenet",

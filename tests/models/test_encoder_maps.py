@@ -60,3 +60,45 @@ def test_every_decoder_takes_every_encoder_that_has_its_maps(decoder, encoder):
     logits = np.array(model(x))
     assert logits.shape == (1, height, width, 3)
     assert np.isfinite(logits).all()
+
+
+SMALL = {"encoder": "resnet18", "encoder_options": {"width": 0.125}}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        (
+            "unet",
+            {"encoder_weights": "imagenet"},
+            r"`unet` has encoder_weights with an encoder only.*'imagenet' and encoder=None\. Pass",
+        ),
+        ("unet", {"encoder_options": {"width": 0.5}}, r"has encoder_options with an encoder only"),
+        ("segnet", {"output_stride": 8}, r"`segnet` has output_stride with .*leave output_stride"),
+        (
+            "unet",
+            {**SMALL, "encoder_options": "width"},
+            r"`unet` needs encoder_options to be a dict",
+        ),
+        (
+            "fcn8s",
+            {**SMALL, "encoder_options": 3},
+            r"needs encoder_options to be a dict.*options=3",
+        ),
+        ("fcn8s", {"encoder": None}, r"Unknown encoder of `fcn8s`\. Received: encoder=None"),
+        (
+            "pspnet",
+            {**SMALL, "encoder_options": {"output_stride": 8}},
+            r"`pspnet` has output_stride among its own options.*Pass output_stride=8 beside",
+        ),
+        (
+            "segnet",
+            {**SMALL, "encoder_options": {"prefix": ""}},
+            r"Unknown option of `resnet18`.*option='prefix'",
+        ),
+    ],
+    ids=str,
+)
+def test_options_of_an_encoder_that_would_be_ignored_or_misread_are_refused(name, options, words):
+    with pytest.raises(ValueError, match=words):
+        models.build(name, (64, 64, 3), 2, **options)

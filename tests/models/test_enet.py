@@ -104,3 +104,12 @@ def test_decoder_puts_values_where_the_encoder_found_its_maxima():
 def test_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         models.enet((64, 64, 3), **options)
+
+
+def test_images_of_many_channels_keep_them_all():
+    with without_values():
+        model = models.enet((64, 96, 70))
+    # 70 pooled channels and one new one; neither 16 nor 64 of the paper's channels hold them.
+    sizes = {"initial_concat": (32, 48, 71), "bottleneck1_0_add": (16, 24, 71)}
+    sizes |= {"bottleneck2_0_add": (8, 12, 128), "up2_0_add": (32, 48, 71)}
+    assert {x: model.get_layer(x).output.shape[1:] for x in sizes} == sizes

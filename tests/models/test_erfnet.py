@@ -76,3 +76,12 @@ def test_dropout_is_weaker_at_a_quarter_of_the_size_and_not_in_the_decoder(netwo
 def test_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         models.erfnet((64, 64, 3), **options)
+
+
+def test_images_of_many_channels_keep_them_all():
+    with without_values():
+        model = models.erfnet((64, 96, 70))
+    # Each downsampler adds a new channel at least: 71 and 72 in place of 16 and 64.
+    sizes = {"down1_concat": (32, 48, 71), "down2_concat": (16, 24, 72)}
+    sizes |= {"down3_concat": (8, 12, 128), "up2_bn": (32, 48, 16)}
+    assert {layer: size(model, layer) for layer in sizes} == sizes
