@@ -37,7 +37,7 @@ def train_batches(
         indices, copies = tf.gather(indices, places // repeats), places % repeats
         # With weights a picture may recur, so its position is the number.
         numbers = indices + copies * count if store.weights is None else places
-        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, kept), indices, numbers))
+        return tf.fill([kept], epoch), indices, numbers
 
     def example(epoch, index, number):
         example_seed = fold_in(fold_in([seed, _AUGMENT], epoch), number)
@@ -55,16 +55,16 @@ def train_batches(
         mixed = apply_ops({**batch, "seed": batch["seed"][0]}, together, start=len(single))
         return {**batch, **mixed}
 
-    graph = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    # `unbatch` knows the number of examples. Asserting it would stop each worker of a tf.data
+    # service that runs a share of the epochs.
+    graph = tf.data.Dataset.range(epochs.start, epochs.stop).map(order).unbatch()
     graph = graph.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     _check_one_size(graph, batch_size)
     graph = graph.batch(batch_size, drop_remainder=True)
     if together:
         graph = graph.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     label = "label" if store.class_ids is None else "class_id"
-    graph = graph.map(lambda batch: (batch["image"], batch[label]))
-    steps = count // batch_size * len(epochs)
-    return graph.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    return graph.map(lambda batch: (batch["image"], batch[label])).prefetch(tf.data.AUTOTUNE)
 
 
 def draw(seed, count: int, weights: np.ndarray | None) -> tf.Tensor:
