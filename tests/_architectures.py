@@ -4,6 +4,7 @@ import contextlib
 import inspect
 
 import keras
+import numpy as np
 import pytest
 from keras.src.backend.common import global_state
 
@@ -49,6 +50,18 @@ def each(names):
         params.append(pytest.param(name, marks=pytest.mark.slow if family in families else first))
         families.add(family)
     return pytest.mark.parametrize("name", params)
+
+
+def filled(model):
+    """The model with drawn kernels where they start as zeros, which hide what is before them.
+
+    Those are FCN's scores.
+    """
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        if len(weight.shape) == 4 and not np.any(keras.ops.convert_to_numpy(weight)):
+            weight.assign(random.normal(0, 0.1, weight.shape))
+    return model
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from _architectures import sides
+from _architectures import filled, sides
 
 from keras_seg import models
 
@@ -26,7 +26,7 @@ def scattered(model):
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
         elif "mean" in kind or kind in ("beta", "bias"):
             weight.assign(random.normal(0, 0.1, weight.shape))
-    return model
+    return filled(model)
 
 
 def pixels(name, height=40, width=40):

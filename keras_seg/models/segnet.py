@@ -4,10 +4,10 @@ V. Badrinarayanan, A. Kendall, R. Cipolla: SegNet: A Deep Convolutional Encoder-
 for Image Segmentation, TPAMI 2017, arXiv 1511.00561.
 
 The layers follow the authors' Caffe files (github.com/alexgkendall/SegNet-Tutorial): all
-convolutions have biases and batch normalization, although the paper's section 3.1 says that SegNet-
-Basic has no biases; poolings round sizes up; SegNet-Basic's decoder has no ReLU. Not included: the
-local normalization of SegNet-Basic's pixels; the batch normalization after the first convolution
-replaces it.
+convolutions have biases and batch normalization, although the paper's section 3.1 says that
+SegNet-Basic has no biases; poolings round sizes up; SegNet-Basic's decoder has no ReLU. Not
+included: the local normalization of SegNet-Basic's pixels; the batch normalization after the first
+convolution replaces it.
 
 With `encoder="resnet50"` or any other classifier, the decoder has the same form: each map is given
 the channels of the next finer one and unpooled to the positions of its maxima. The finer maps'

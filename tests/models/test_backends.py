@@ -38,6 +38,9 @@ for name in names:
             if isinstance(layer, layers.BatchNormalization):
                 layer.momentum = 0.0
         model(x, training=True)
+        for weight in model.weights:  # FCN's scores start as zeros.
+            if len(weight.shape) == 4 and not np.any(ops.convert_to_numpy(weight)):
+                weight.assign(np.random.default_rng(3).normal(0, 0.1, weight.shape))
         model.save_weights(path)
     else:
         model.load_weights(path)

@@ -6,6 +6,7 @@ import pytest
 from _architectures import without_values
 
 from keras_seg import models
+from keras_seg.losses import SparseCrossEntropy
 
 TINY = models.facts("fcn8s").tiny
 NAMES = ("fcn32s", "fcn16s", "fcn8s")
@@ -70,10 +71,25 @@ def test_scores_lie_over_the_middle_of_their_own_pixels():
     assert (enlarged.sum(0) * rows).sum() / enlarged.sum() == pytest.approx(47.5)
 
 
-def test_finer_scores_begin_at_zero_and_are_added():
-    model = models.build("fcn8s", (64, 64, 3), 3, **TINY)
-    for name in ("score16", "score8"):
+@pytest.mark.parametrize("padding", ["maps", "image"])
+def test_all_scores_begin_at_zero(padding):
+    # Long et al., section 4.3: "We zero-initialize the class scoring layer".
+    model = models.build("fcn8s", (64, 64, 3), 3, **TINY, padding=padding)
+    for name in ("score32", "score16", "score8"):
         assert not np.any(np.array(model.get_layer(name).kernel))
+    assert np.any(np.array(model.get_layer("fc7").kernel))
+
+
+def test_scores_of_zeros_learn_and_pass_gradients_from_the_second_step_on():
+    keras.utils.set_random_seed(0)
+    model = models.build("fcn8s", (64, 64, 3), 3, **TINY)
+    model.compile(keras.optimizers.SGD(0.01), SparseCrossEntropy(3))
+    random = np.random.default_rng(0)
+    batch = random.integers(0, 256, (2, 64, 64, 3)), random.integers(0, 3, (2, 64, 64))
+    before = np.array(model.get_layer("fc7").kernel)
+    for changed in (False, True):
+        model.train_on_batch(*batch)
+        assert np.any(np.array(model.get_layer("fc7").kernel) != before) == changed
     assert np.any(np.array(model.get_layer("score32").kernel))
 
 
