@@ -91,7 +91,7 @@ def deeplab_v3_plus(image, num_classes, options):
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 16 as published
             for training, 8 for inference, or 32.
         atrous_rates: dilation rates of the branches for output stride 16; twice as large for 8,

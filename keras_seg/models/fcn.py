@@ -99,7 +99,7 @@ def fcn(image, num_classes, options):
         encoder_weights: None for random ones, "imagenet", or the path of a file.
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
         dense_units: channels of the two hidden layers after VGG.
         dropout_rate: share of their values dropped while training, 0..1.

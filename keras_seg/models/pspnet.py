@@ -89,7 +89,7 @@ def pspnet(image, num_classes, options):
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 8 as published, 16
             or 32.
         bins: sides of the grids that the map is averaged to.

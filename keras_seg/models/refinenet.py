@@ -84,7 +84,7 @@ def refinenet(image, num_classes, options):
             path of a file, see `keras_seg.models.build`.
         encoder_options: dict of the encoder's own options, or None for its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: pixels of input per pixel of the encoder's coarsest map: 32 as published, or
             16 or 8.
         filters: channels of the blocks; twice as many in the coarsest one.

@@ -10,6 +10,7 @@ import keras
 from keras_seg import _check
 
 TASKS = ("segmentation", "classification")
+PARTS_TO_FREEZE = ("encoder", "encoder_batch_norm")
 ENCODER_PREFIX = "encoder_"  # of the names of an encoder's layers in segmentation networks
 
 
@@ -172,11 +173,18 @@ def _builder(function, facts, options, changes):
 
 
 def _freeze(model, part):
-    """Keep the weights and the batch statistics of a network's encoder as they are."""
-    _check.one_of(f"part of `{model.name}` to freeze", "freeze", part, ("encoder",))
+    """Keep the weights and the batch statistics of a network's encoder as they are, or a part."""
+    _check.one_of(f"part of `{model.name}` to freeze", "freeze", part, PARTS_TO_FREEZE)
     encoder = [layer for layer in model.layers if layer.name.startswith(ENCODER_PREFIX)]
     if not encoder:
         _refuse_to_freeze(model.name, part)
+    if part == "encoder_batch_norm":
+        encoder = [x for x in encoder if isinstance(x, keras.layers.BatchNormalization)]
+        if not encoder:
+            raise ValueError(
+                f"`{model.name}` has no batch normalization in its encoder. Received: "
+                f"freeze={part!r}. Leave it out, or pass freeze='encoder' to freeze all of it."
+            )
     for layer in encoder:
         layer.trainable = False
 

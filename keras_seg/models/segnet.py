@@ -119,7 +119,7 @@ def segnet(image, num_classes, options):
         encoder_weights: None for random ones, "imagenet", or the path of a file.
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
 
     Returns:

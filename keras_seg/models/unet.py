@@ -17,7 +17,7 @@ Three forms:
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from keras import layers
+from keras import initializers, layers
 
 from keras_seg import _check
 from keras_seg.layers import CropLike, MirrorPadding2D, ResizeLike
@@ -104,7 +104,7 @@ def unet(image, num_classes, options):
         encoder_weights: None for random ones, "imagenet", or the path of a file.
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
-            training, or None.
+            training, "encoder_batch_norm" to keep its batch normalization alone, or None.
         output_stride: 32; 16 or 8 replace the encoder's last strides by dilation.
         decoder_filters: channels of the decoder of an encoder, at 1/16, 1/8, 1/4, 1/2 of the
             size and at the image's own.
@@ -145,7 +145,9 @@ def unet(image, num_classes, options):
         border = 2 * border + (4 if not border else 8)
         x = joined(x, skips.pop(), f"up{level}", border, options)
         x = two_convolutions(x, filters, f"up{level}", options)
-    x = layers.Conv2D(num_classes, 1, dtype="float32", name="logits_conv")(x)
+    x = layers.Conv2D(
+        num_classes, 1, kernel_initializer="he_normal", dtype="float32", name="logits_conv"
+    )(x)
     return CropLike(name="logits", dtype="float32")([x, image])
 
 
@@ -224,7 +226,12 @@ def joined(x, skip, name, border, options):
     (None, 56, 56, 1024)
     """
     x = layers.Conv2DTranspose(
-        skip.shape[-1], 2, 2, kernel_initializer="he_normal", name=f"{name}_transposed"
+        skip.shape[-1],
+        2,
+        2,
+        # Two by incoming values: one pixel's channels. Keras counts four pixels.
+        kernel_initializer=initializers.VarianceScaling(4 * 2.0, "fan_out"),
+        name=f"{name}_transposed",
     )(x)
     if options.padding == "mirror":
         skip = layers.Cropping2D(border, name=f"{name}_skip")(skip)

@@ -125,7 +125,8 @@ PAPERS = (
     ),
     # Chen et al. 2018 (DeepLab-v2), section 4.1, with the numbers of the authors' Caffe solver as
     # deeplab-pytorch has them (configs/voc12.yaml): 20,000 iterations of 10 of 10,582 pictures are
-    # 19 epochs. The classifiers have ten times the rate, their biases twice that.
+    # 19 epochs. The classifiers have ten times the rate, their biases twice that. The authors keep
+    # the batch normalization of their encoder from ImageNet: pass freeze="encoder_batch_norm".
     Recipe(
         "deeplab_v2",
         epochs=19,
@@ -211,7 +212,8 @@ PAPERS = (
     ),
     # Lin et al. 2017, the authors' code (refinenet, main/demo_refinenet_train.m and
     # gen_net_opts_model_type1.m): a rate of 5e-4 until the score is stable, then 5e-5, of batches
-    # of one crop, with the encoder's batch statistics fixed. When to go on is left to the eye there
+    # of one crop, with the encoder's batch statistics fixed ('global' moments): with weights of
+    # ImageNet, pass freeze="encoder_batch_norm". When to go on is left to the eye there
     # (its example does at epoch 70, where an epoch is 1,000 to 2,000 crops of drawn pictures); here
     # each of the two ends without a better score in 20 epochs.
     # The encoder has a tenth of the rate (input_featnet_lr_multiplier).

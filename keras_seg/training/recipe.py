@@ -71,9 +71,10 @@ class Recipe:
         patience: stop after this many measurements without a better mean IoU; None to never stop
             early.
         options: arguments of the architecture's builder.
-        freeze: "encoder" to keep the encoder's weights and batch statistics fixed, for networks
-            with an encoder that are given by name; None to train all. With before={"freeze":
-            "encoder"} only the decoder is trained first.
+        freeze: "encoder" to keep the encoder's weights and batch statistics fixed,
+            "encoder_batch_norm" for its batch normalization alone (scales, offsets, statistics),
+            for networks with an encoder that are given by name; None to train all. With
+            before={"freeze": "encoder"} only the decoder is trained first.
         before: changed fields of a preceding training that is otherwise the same, such as
             {"crop_size": (224, 224), "learning_rate": 1e-3}. The main training starts from its best
             weights.

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_seg import _check, losses
+from keras_seg.models.registry import PARTS_TO_FREEZE
 
 OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
@@ -72,7 +73,7 @@ def check(recipe):
         _check.one_of("optimizer", "optimizer", recipe.optimizer, OPTIMIZERS)
         _check.one_of("schedule", "schedule", recipe.schedule, SCHEDULES)
     if recipe.freeze is not None:
-        _check.one_of(f"part to freeze in {subject}", "freeze", recipe.freeze, ("encoder",))
+        _check.one_of(f"part to freeze in {subject}", "freeze", recipe.freeze, PARTS_TO_FREEZE)
     _check.one_of("precision", "precision", recipe.precision, PRECISIONS)
     if recipe.prune_from is not None:
         _check.number(subject, "prune_from", recipe.prune_from, above=1)

@@ -114,9 +114,36 @@ def test_a_saved_network_stays_frozen(tmp_path):
     assert len(again.trainable_variables) == len(model.trainable_variables)
 
 
+def test_the_batch_normalization_of_an_encoder_is_frozen_alone():
+    keras.utils.set_random_seed(0)
+    known = {**options("unet"), "freeze": "encoder_batch_norm"}
+    model = models.build("unet", (32, 32, 3), 3, **known)
+    model.compile(keras.optimizers.SGD(0.1), keras_seg.losses.SparseCrossEntropy(3))
+    values = {x.path: np.array(x) for x in model.weights}
+    model.train_on_batch(*squares(2, 0))
+    changed = {x.path for x in model.weights if np.any(np.array(x) != values[x.path])}
+    norms = {y.path for x in encoder_layers(model) if "bn" in x.name for y in x.weights}
+    # Scales, offsets, means and variances of each of them; all else learns.
+    assert len(norms) == 4 * sum("bn" in x.name for x in encoder_layers(model)) > 0
+    assert not changed & norms
+    assert any(path.startswith("encoder_") for path in changed)
+    free = models.build("unet", (32, 32, 3), 3, **options("unet"))
+    learned = {x.path for x in model.trainable_variables}
+    assert learned == {x.path for x in free.trainable_variables} - norms
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
+        (
+            "unet",
+            {
+                "encoder": "vgg16",
+                "encoder_options": models.facts("vgg16").tiny,
+                "freeze": "encoder_batch_norm",
+            },
+            r"`unet` has no batch normalization in its encoder\. .*or pass freeze='encoder' to",
+        ),
         ("enet", {}, r"`enet` is built without an encoder .*Received: freeze='encoder'\. Leave"),
         (
             "resnet18",

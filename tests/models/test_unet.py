@@ -1,5 +1,6 @@
 """U-Net against figure 1 of its paper, and on other encoders."""
 
+import keras
 import numpy as np
 import pytest
 from _architectures import sides, without_values
@@ -147,3 +148,16 @@ def test_encoders_maps_may_stay_larger():
 def test_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         models.unet((32, 64, 3), **options)
+
+
+def test_all_kernels_begin_with_the_variance_of_the_paper():
+    # Section 3: a standard deviation of sqrt(2 / N), e.g. N = 9 * 64 for a 3x3 kernel of 64
+    # channels; an output pixel of a 2x2 transposed convolution with stride 2 has one tap.
+    keras.utils.set_random_seed(0)
+    model = models.build("unet", (64, 64, 3), 40, filters=(48, 96, 128))
+    incoming = {"down2_conv1": 9 * 48, "up2_transposed": 128, "up1_transposed": 96}
+    incoming |= {"up2_conv1": 9 * 2 * 96, "logits_conv": 48}
+    for name, count in incoming.items():
+        deviation = np.array(model.get_layer(name).kernel).std()
+        # 1,920 values or more: its own error is 1.6 % or less.
+        assert deviation == pytest.approx((2 / count) ** 0.5, rel=0.06), name
