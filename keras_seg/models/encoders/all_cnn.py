@@ -36,7 +36,7 @@ def head(maps, num_classes, options):
     """A 1x1 convolution to the classes, a ReLU, and global average pooling.
 
     Args:
-        maps: feature maps by reduction.
+        maps: feature maps by reduction, and as "last" the coarsest one without zeros around it.
         num_classes: number of classes.
         options: the family's options.
 
@@ -50,7 +50,7 @@ def head(maps, num_classes, options):
         dtype="float32",
         kernel_initializer="he_normal",
         name="predictions",
-    )(maps[max(maps)])
+    )(maps["last"])
     return layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
 
 
@@ -72,13 +72,15 @@ def head(maps, num_classes, options):
     output_stride=4,
     smallest=9,
     image_size=32,
-    printed="1.3 M",
+    printed="1.4 M",
     tiny={"width": 0.125},
 )
 def all_cnn(image, name, strides, options):
     """All-CNN-C, the form of the paper's tables 1 and 2 that replaces pooling by convolution.
 
-    The seventh convolution has no zero padding: the last map of 32 x 32 pixels is 6 x 6.
+    The seventh convolution has no zero padding: the last map of 32 x 32 pixels is 6 x 6. The
+    feature map of reduction 4 is padded with zeros for the removed pixels, to be aligned with the
+    image; the classifier averages without them.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 9, or None.
@@ -111,7 +113,8 @@ def all_cnn(image, name, strides, options):
     x = _conv(x, wide, 3, f"{name}conv6", strides.step())
     x = _dropped(x, options.dropout_rate, f"{name}conv6")
     x = _conv(x, wide, 3, f"{name}conv7", padded=False)
-    maps[4] = _conv(x, wide, 1, f"{name}conv8")
+    x = maps["last"] = _conv(x, wide, 1, f"{name}conv8")
+    maps[4] = layers.ZeroPadding2D(1, name=f"{name}full4")(x)
     return maps
 
 
@@ -123,6 +126,7 @@ class ImageNetOptions(NamedTuple):
     """
 
     width: float = 1.0
+    padding: int = 2
     dropout_rate: float = 0.5
     output_stride: int = 32
 
@@ -141,7 +145,7 @@ _LAYERS = (
     (
         Variant(
             "all_cnn_imagenet",
-            "All-CNN for ImageNet: twelve convolutions, for 224 or 227 pixels.",
+            "All-CNN for ImageNet: twelve convolutions, for 224 x 224 pixels.",
             {},
             # Each class has a 1x1 kernel of the last convolution: 1024 weights and a bias.
             {"counts": tuple(Count(n, total=8_347_840 + 1025 * n) for n in (1000, 100, 10))},
@@ -157,12 +161,16 @@ _LAYERS = (
 def all_cnn_imagenet(image, name, strides, options):
     """All-CNN for ImageNet, the paper's appendix B.
 
-    Strided convolutions have no zero padding, as AlexNet's first one and poolings.
+    Strided convolutions have no zero padding, as AlexNet's first one and poolings. The paper
+    averages a map of 6 x 6 for 224 pixels, which takes two pixels of zeros around the image;
+    without them, 227 pixels give that map. The feature maps are padded with zeros for the pixels
+    that valid kernels removed, to be aligned with the image; the classifier averages without them.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 67, or None.
         num_classes: number of classes.
         width: factor of all numbers of channels.
+        padding: pixels of zeros around the image: 2 for 224 pixels, 0 for 227.
         dropout_rate: share of values dropped after the last strided convolution, 0..1.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
@@ -177,8 +185,11 @@ def all_cnn_imagenet(image, name, strides, options):
     (None, 10)
     """
     _check_options("all_cnn_imagenet", options)
+    _check.positive_integer("all_cnn_imagenet", "padding", options.padding, at_least=0)
     maps, dilation, reduction = {}, {}, 1
     x = normalized(image, "torch", name)
+    if options.padding:
+        x = layers.ZeroPadding2D(options.padding, name=f"{name}pad")(x)
     for number, (kernel_size, stride, channels) in enumerate(_LAYERS, start=1):
         layer, filters = f"{name}conv{number}", _scaled(channels, options)
         if stride == 1:
@@ -189,9 +200,11 @@ def all_cnn_imagenet(image, name, strides, options):
         if number == 9:
             x = _dropped(x, options.dropout_rate, layer)
         maps[reduction], dilation[reduction] = x, strides.dilation
-    # Padded by half of what valid kernels remove, so that maps are aligned with the image.
-    for reduction in (4, 8, 16):
-        full = layers.ZeroPadding2D(dilation[reduction], name=f"{name}full{reduction}")
+    maps["last"] = x
+    for reduction in (4, 8, 16, 32):
+        # Half of what valid kernels removed, less the zeros around the image.
+        zeros = max(0, dilation[reduction] - options.padding // 2)
+        full = layers.ZeroPadding2D(zeros, name=f"{name}full{reduction}")
         maps[reduction] = full(maps[reduction])
     return maps
 

@@ -197,3 +197,21 @@ def dense_layers(x, grid, names, num_classes, options):
         if options.dropout_rate:
             x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
     return layers.Dense(num_classes, dtype="float32", name="predictions")(x)
+
+
+def check_kernels(name, options):
+    """Raise unless large kernels and the small one beside them have their middle in common.
+
+    Args:
+        name: the family's name.
+        options: has `kernels`, the sides of the large ones, and `small_kernel`.
+
+    Raises:
+        ValueError: a side is even, or the small kernel is larger than another one.
+    """
+    sides, small = options.kernels, options.small_kernel
+    if any(side % 2 == 0 for side in (*sides, small)) or min(sides) < small:
+        raise ValueError(
+            f"`{name}` needs odd kernels, none smaller than the small kernel. Received: "
+            f"kernels={sides}, small_kernel={small}. For example, pass (31, 29, 27, 13) and 5."
+        )

@@ -108,7 +108,7 @@ def convnext(image, name, strides, options):
         num_classes: number of classes.
         blocks: number of blocks in each of the four stages.
         filters: channels of each of the four stages.
-        layer_scale: initial value of the factors at the end of each block.
+        layer_scale: initial value of the factors at the end of each block, above 0.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
@@ -223,7 +223,7 @@ def check_options(name, options):
 
     Args:
         name: the family's name.
-        options: blocks, filters and drop_path_rate.
+        options: blocks, filters, drop_path_rate and layer_scale.
 
     Raises:
         ValueError: one of them is out of its range.
@@ -233,3 +233,4 @@ def check_options(name, options):
     for option in ("blocks", "filters"):
         _check.stage_counts(name, option, getattr(options, option), 4)
     _check.share(name, "drop_path_rate", options.drop_path_rate)
+    _check.number(name, "layer_scale", options.layer_scale, above=0)

@@ -149,8 +149,8 @@ def efficientnet(image, name, strides, options):
         width: factor of all numbers of channels, which are rounded to multiples of 8.
         depth: factor of the numbers of blocks, which are rounded up.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
-        drop_connect_rate: share of training images for which the last block with a shortcut is
-            left out, 0..1; earlier blocks in proportion to their number.
+        drop_connect_rate: share of training images for which a block with a shortcut is left out,
+            0..1; block i of n, counted from 0, has i / n times this share.
         padding: "same", or "symmetric" as in PyTorch's ports, which pad with zeros equally on both
             sides.
         bn_epsilon: epsilon of batch normalization, added to the variance; 1e-5 in PyTorch's ports.

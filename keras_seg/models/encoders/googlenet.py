@@ -15,6 +15,7 @@ from keras_seg.models.encoders.inception_blocks import (
     Conv,
     Pool,
     auxiliary_pool,
+    check_modules,
     convolved,
     module,
     style_of,
@@ -122,7 +123,8 @@ def googlenet(image, name, strides, options):
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
-        blocks: number of modules in each of the three stages, counted from the first.
+        blocks: number of modules in each of the three stages, counted from the first; up to
+            (2, 5, 2).
         width: factor of the numbers of channels.
         wide_kernel: side of the third branch's kernels: 5, or 3.
         last_pool: side of the last pooling's windows: 3, or 2.
@@ -193,6 +195,7 @@ def _response(x, name, options):
 def _check_options(options):
     name = "googlenet"
     _check.stage_counts(name, "blocks", options.blocks, 3, example=(2, 5, 2))
+    check_modules(name, options.blocks, (2, 5, 2))
     _check.number(name, "width", options.width, above=0)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.positive_integer(name, "dense_units", options.dense_units)

@@ -197,6 +197,27 @@ def auxiliary_pool(x, grid, name):
     return layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)
 
 
+def check_modules(name, blocks, most):
+    """Raise unless a network has as many modules of each kind as were published, or fewer.
+
+    Args:
+        name: the family's name.
+        blocks: number of modules of each kind.
+        most: those of the published network; None for any number.
+
+    Raises:
+        ValueError: there are more, whose numbers of channels are not known.
+
+    >>> check_modules("googlenet", (1, 2, 1), (2, 5, 2))
+    """
+    if any(limit is not None and count > limit for count, limit in zip(blocks, most, strict=True)):
+        known = ", ".join("any" if limit is None else str(limit) for limit in most)
+        raise ValueError(
+            f"`{name}` has numbers of channels for up to ({known}) modules. Received: "
+            f"blocks={blocks}. Pass these numbers or smaller ones."
+        )
+
+
 def _branch(x, rows, name, style, step):
     """The maps at the end of a branch: one, or those of its fork."""
     for number, row in enumerate(rows, start=1):

@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from keras_seg import _check
 from keras_seg.models.encoders.blocks import pool
-from keras_seg.models.encoders.inception_blocks import Conv, Pool, convolved, module, style_of
+from keras_seg.models.encoders.inception_blocks import (
+    Conv,
+    Pool,
+    check_modules,
+    convolved,
+    module,
+    style_of,
+)
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -80,7 +87,7 @@ def inception_v2(image, name, strides, options):
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
         blocks: number of modules in each of the three stages, counted from the first, without those
-            that halve the map.
+            that halve the map; up to (2, 4, 2).
         width: factor of the numbers of channels.
         pool_filters: channels of the pooling's projection in the modules 4c and 4d: 128, or 96.
         use_bias: whether the convolutions have biases, as in pytorchcv.
@@ -146,6 +153,7 @@ def _reduction(row):
 def _check_options(options):
     name = "inception_v2"
     _check.stage_counts(name, "blocks", options.blocks, 3, example=(2, 4, 2))
+    check_modules(name, options.blocks, (2, 4, 2))
     _check.number(name, "width", options.width, above=0)
     _check.positive_integer(name, "pool_filters", options.pool_filters)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)

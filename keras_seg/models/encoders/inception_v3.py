@@ -16,6 +16,7 @@ from keras_seg.models.encoders.inception_blocks import (
     Fork,
     Pool,
     auxiliary_pool,
+    check_modules,
     convolved,
     cropped_head,
     full,
@@ -116,7 +117,7 @@ def inception_v3(image, name, strides, options):
         input_shape: (height, width, channels); height and width are at least 75, or None.
         num_classes: number of classes.
         blocks: number of modules of each of the three kinds, counted from the first, without those
-            that halve the map.
+            that halve the map; up to 3, 4 and any number.
         width: factor of the numbers of channels.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a scale (gamma), which is redundant before a ReLU
@@ -219,6 +220,7 @@ _SECOND_REDUCTION = (
 def _check_options(options):
     name = "inception_v3"
     _check.stage_counts(name, "blocks", options.blocks, 3, example=(3, 4, 2))
+    check_modules(name, options.blocks, (3, 4, None))
     _check.number(name, "width", options.width, above=0)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)

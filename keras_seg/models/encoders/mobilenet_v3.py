@@ -17,7 +17,7 @@ from keras_seg.models.encoders.mobile_blocks import (
     style_of,
 )
 from keras_seg.models.encoders.registry import dense_counts, encoder
-from keras_seg.models.registry import Variant
+from keras_seg.models.registry import Count, Variant
 
 PAPER = "Howard, Sandler, Chu et al.: Searching for MobileNetV3. ICCV 2019. arXiv:1905.02244"
 _RE, _HS = "relu", "hard_silu"  # hard swish is Keras's "hard_silu"
@@ -62,7 +62,11 @@ VARIANTS = (
         {},
         {
             "printed": "5.4 M",
-            "counts": dense_counts(5_483_032, 24_400, 1280),
+            # At 0.75 as in `keras.applications`; the authors' table says 4.0 million.
+            "counts": (
+                *dense_counts(5_483_032, 24_400, 1280),
+                Count(1000, trainable=3_993_528, total=4_012_616, options={"width": 0.75}),
+            ),
             "scores": (("ImageNet", "val", 75.2),),
             "imagenet": "MobileNetV3Large",
         },
@@ -73,7 +77,10 @@ VARIANTS = (
         {"size": "small"},
         {
             "printed": "2.5 M",
-            "counts": dense_counts(2_542_856, 12_112, 1024),
+            "counts": (
+                *dense_counts(2_542_856, 12_112, 1024),
+                Count(1000, trainable=2_041_872, total=2_051_552, options={"width": 0.75}),
+            ),
             "scores": (("ImageNet", "val", 67.4),),
             "imagenet": "MobileNetV3Small",
         },
@@ -111,7 +118,10 @@ def mobilenet_v3(image, name, strides, options):
         input_shape: (height, width, channels); height and width are at least 32, or None.
         num_classes: number of classes.
         size: "large" or "small": which of the paper's two tables.
-        width: factor of all numbers of channels, which are rounded to multiples of 8.
+        width: factor of all numbers of channels, which are rounded to multiples of 8; the paper
+            has 0.35 to 1.25. Expanded channels are multiples of the rounded ones, as in the
+            authors' code; torchvision rounds both separately. The last 1x1 convolution, after the
+            pooling, does not become thinner.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         padding: "same", or "symmetric" as in PyTorch's ports, which pad with zeros equally on both
             sides.
@@ -138,12 +148,12 @@ def mobilenet_v3(image, name, strides, options):
     maps, reduction = {}, 2
     x = normalized(image, options.input_range, name)
     x = conv_bn(x, divisible(16 * options.width), 3, f"{name}conv1", strides.step(), _HS, style)
-    maps[reduction] = x
+    maps[reduction], before = x, 16
     for number, (kernel, expanded, filters, squeeze, activation, stride) in enumerate(
         _ROWS[options.size], 1
     ):
-        expanded = divisible(expanded * options.width)
-        filters = divisible(filters * options.width)
+        expanded = divisible(expanded / before * x.shape[-1])
+        before, filters = filters, divisible(filters * options.width)
         squeezed = divisible(expanded / 4) if squeeze else 0
         block = Inverted(kernel, expanded, filters, stride, activation, squeezed)
         reduction *= stride

@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.blocks import depthwise_he_normal
-from keras_seg.models.encoders.blocks import batch_norm, conv
+from keras_seg.models.encoders.blocks import batch_norm, check_kernels, conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
 from keras_seg.models.registry import Count, Variant
@@ -57,7 +57,8 @@ VARIANTS = (
     Variant(
         "replknet31l",
         "RepLKNet-31L.",
-        {"filters": (192, 384, 768, 1536)},
+        # In the authors' command for training on ImageNet.
+        {"filters": (192, 384, 768, 1536), "drop_path_rate": 0.3},
         {"printed": "172 M", "counts": _counts((172_671_016,), 172_165_672)},
     ),
 )
@@ -202,9 +203,4 @@ def _check_options(options):
     for option in ("small_kernel", "expansion"):
         _check.positive_integer("replknet", option, getattr(options, option))
     _check.share("replknet", "drop_path_rate", options.drop_path_rate)
-    if any(side % 2 == 0 or side < options.small_kernel for side in options.kernels):
-        raise ValueError(
-            "`replknet` needs odd kernels, none smaller than the small kernel. Received: "
-            f"kernels={options.kernels}, small_kernel={options.small_kernel}. "
-            "For example, pass (31, 29, 27, 13) and 5."
-        )
+    check_kernels("replknet", options)

@@ -97,7 +97,8 @@ def repvgg(image, name, strides, options):
         blocks: number of blocks in each of the four stages after the first block.
         width: factor of the channels of the first three stages, 64, 128 and 256.
         last_width: factor of the 512 channels of the last stage.
-        groups: groups of the convolutions of every other block.
+        groups: groups of the convolutions of every other block; they divide all numbers of
+            channels.
         merged: whether each block is merged into one convolution, for inference.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
@@ -114,12 +115,12 @@ def repvgg(image, name, strides, options):
     """
     _check_options(options)
     factors = (options.width,) * 3 + (options.last_width,)
-    first = min(64, int(64 * options.width))
+    first = min(64, _scaled(64, options.width))
     x = normalized(image, "torch", name)
     x = _block(x, first, f"{name}stem", strides.step(), options)
     maps, number = {2: x}, 0
     for stage, (count, factor) in enumerate(zip(options.blocks, factors, strict=True)):
-        filters = int(64 * 2**stage * factor)
+        filters = _scaled(64 * 2**stage, factor)
         step = strides.step()
         for index in range(1, count + 1):
             number += 1
@@ -150,9 +151,21 @@ def _keeps(x, filters, name):
     return x.shape[-1] == filters and not name.endswith(("stem", "block1"))
 
 
+def _scaled(channels, factor):
+    return max(1, int(channels * factor))
+
+
 def _check_options(options):
     _check.stage_counts("repvgg", "blocks", options.blocks, 4)
     for option in ("width", "last_width"):
         _check.number("repvgg", option, getattr(options, option), above=0)
     _check.positive_integer("repvgg", "groups", options.groups)
     _check.share("repvgg", "dropout_rate", options.dropout_rate)
+    widths = (options.width,) * 3 + (options.last_width,)
+    filters = [_scaled(64 * 2**stage, factor) for stage, factor in enumerate(widths)]
+    if any(count % options.groups for count in filters):
+        raise ValueError(
+            f"`repvgg` needs channels that its groups divide. Received: groups={options.groups}, "
+            f"width={options.width}, last_width={options.last_width}, which give {filters} "
+            "channels. Pass groups=1, or other widths."
+        )

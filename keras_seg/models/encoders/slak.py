@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.models.encoders.blocks import batch_norm
+from keras_seg.models.encoders.blocks import batch_norm, check_kernels
 from keras_seg.models.encoders.convnext import (
     check_options,
     patch_stages,
@@ -102,7 +102,7 @@ def slak(image, name, strides, options):
         width: factor of all numbers of channels.
         kernels: long side of the stripes of each stage in pixels, odd.
         small_kernel: short side of the stripes, and side of the small square, in pixels, odd.
-        layer_scale: initial value of the factors at the end of each block.
+        layer_scale: initial value of the factors at the end of each block, above 0.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
@@ -121,6 +121,7 @@ def slak(image, name, strides, options):
     check_options("slak", options)
     _check.stage_counts("slak", "kernels", options.kernels, 4)
     _check.positive_integer("slak", "small_kernel", options.small_kernel)
+    check_kernels("slak", options)
     _check.number("slak", "width", options.width, above=0)
     filters = tuple(max(1, int(options.width * count)) for count in options.filters)
 

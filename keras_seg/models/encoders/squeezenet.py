@@ -85,7 +85,9 @@ def squeezenet(image, name, strides, options):
     """SqueezeNet, both versions.
 
     As in the authors' files, the first convolution has no zero padding, and poolings
-    round sizes as Caffe does: floor(n / 2). torchvision does the same.
+    round sizes as Caffe does: floor(n / 2). torchvision does the same. The authors' file of version
+    1.0 also has a pixel of zeros around the last 1x1 convolution; the paper's table, their file of
+    version 1.1, torchvision and ours do not.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 32, or None.

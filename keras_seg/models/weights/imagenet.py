@@ -20,7 +20,7 @@ def imagenet_donor(name, options, top=True, source=None):
     Args:
         name: one of `keras_seg.models.names("classification")`.
         options: the options that the network is built with; `width` chooses among the weights of
-            MobileNet v1 and v2.
+            the MobileNets.
         top: whether the classifier's own layers are needed; files without them are smaller.
         source: model of `keras.applications` to copy from; None to let it download the weights.
 
@@ -54,7 +54,7 @@ def imagenet_donor(name, options, top=True, source=None):
 def _downloaded(name, width, top):
     """The model of `keras.applications` with its weights."""
     theirs = facts(name).imagenet
-    arguments = {"alpha": width} if width != 1.0 and theirs in ("MobileNet", "MobileNetV2") else {}
+    arguments = {"alpha": width} if width != 1.0 and theirs.startswith("MobileNet") else {}
     try:
         return getattr(keras.applications, theirs)(weights="imagenet", include_top=top, **arguments)
     except Exception as error:  # keras.utils.get_file raises nothing narrower.

@@ -76,6 +76,14 @@ def test_widths_have_files_of_their_own_and_saved_networks_need_none(monkeypatch
     assert len(asked) == 1
 
 
+def test_a_thin_mobilenet_v3_is_that_of_keras_applications(monkeypatch):
+    source = random_source("MobileNetV3Small", 64, alpha=0.75)
+    asked = given(monkeypatch, "MobileNetV3Small", source)
+    model = models.build("mobilenet_v3_small", (64, 64, 3), 1000, weights="imagenet", width=0.75)
+    assert asked == [{"weights": "imagenet", "include_top": True, "alpha": 0.75}]
+    assert_same(model(pixels(64)), source(pixels(64)))
+
+
 def test_options_are_those_of_keras_applications_unless_they_are_given(monkeypatch):
     monkeypatch.setattr("keras_seg.models.fill", lambda units, donor: None)
     given(monkeypatch, "DenseNet121", keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
