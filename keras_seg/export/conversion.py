@@ -79,13 +79,14 @@ def source(model, folder, mode, shape, pictures):
     if mode == "int8":
         model = rescaling.convolved(eight_bits.computable(model))
         model = concatenation.apart(model, np.stack(pictures[:NUM_RANGES]).astype("float32"))
-    logits = exportable.frozen(model, (1, *shape), "float32")
 
-    @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")])
+    # Not `exportable.frozen`: the converter makes constants itself, and those of a network of 170
+    # million parameters took 11 GB here.
+    @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, "image")], autograph=False)
     def serve(image):
-        return {"logits": logits(image)}
+        return {"logits": model(image, training=False)}
 
-    exportable.save(f"{folder}/{SAVED_MODEL}", serve)
+    exportable.save(f"{folder}/{SAVED_MODEL}", serve, variables=model.variables)
     return Source(Path(folder), model.name, mode, pictures)
 
 
