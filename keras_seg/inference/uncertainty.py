@@ -83,11 +83,14 @@ class Uncertainty(NamedTuple):
         entropy: float32 (h, w) of that mean, 0..1: the total uncertainty.
         mutual_information: float32 (h, w), 0..1 on the same scale: the part of the entropy due to
             disagreement between samples, which more training data could reduce.
+        variance: float32 (h, w), 0..0.25: mean over the classes of the variance of their
+            probabilities, the measure of Bayesian SegNet (A. Kendall et al., arXiv 1511.02680).
     """
 
     probabilities: np.ndarray
     entropy: np.ndarray
     mutual_information: np.ndarray
+    variance: np.ndarray
 
 
 def mc_dropout(segmenter, samples=20, seed=0):
@@ -151,10 +154,10 @@ class MonteCarlo(Predictor):
             )
 
     def _probabilities(self, batch):
-        return self._mean_and_entropy(batch)[0]
+        return self._means(batch)[0]
 
     def uncertainty(self, picture) -> Uncertainty:
-        """Return mean probabilities, their entropy and the mutual information of a picture.
+        """Return mean probabilities of a picture, their entropy, mutual information and variance.
 
         Args:
             picture: path or array, as in `__call__`.
@@ -163,16 +166,17 @@ class MonteCarlo(Predictor):
             `Uncertainty`.
         """
         batch = self.read(picture)[None]
-        mean, entropies = self._mean_and_entropy(batch)
+        mean, entropies, squares = self._means(batch)
         of_mean = entropy(mean)
         # Never below 0 (Jensen's inequality) but for rounding.
         mutual_information = np.maximum(of_mean - entropies, 0)
-        return Uncertainty(mean[0], of_mean[0], mutual_information[0])
+        variance = np.maximum(squares - (mean**2).mean(axis=-1), 0)
+        return Uncertainty(mean[0], of_mean[0], mutual_information[0], variance[0])
 
-    def _mean_and_entropy(self, batch):
-        """Mean of the samples' probabilities, and mean of their entropies."""
+    def _means(self, batch):
+        """Means over the samples: probabilities, their entropies, and squares over the classes."""
         mean = np.zeros((*batch.shape[:-1], self.num_classes), np.float32)
-        entropies = np.zeros(batch.shape[:-1], np.float32)
+        entropies, squares = np.zeros((2, *batch.shape[:-1]), np.float32)
         for sample in range(self.samples):
             for index, generator in enumerate(self._generators):
                 # Not left to the layer: JAX's compiled functions do not keep what they change,
@@ -182,7 +186,8 @@ class MonteCarlo(Predictor):
             found = self.sampler.probabilities(batch)
             mean += found
             entropies += entropy(found)
-        return mean / self.samples, entropies / self.samples
+            squares += np.square(found).mean(axis=-1)
+        return mean / self.samples, entropies / self.samples, squares / self.samples
 
 
 class AlwaysDropout(layers.Layer):

@@ -13,7 +13,7 @@ What differs from the authors' Caffe files (github.com/shelhamer/fcn.berkeleyvis
   trains them.
 
 All scores are initially zero, as in the paper. Staged training: train `fcn32s`, build
-`fcn16s(weights=...)` of it, and so on: each network starts with the output of the last one.
+`fcn16s(weights=...)` of it, and so on: each network starts with about the output of the last one.
 `at_once=True` scales the finer maps instead.
 """
 

@@ -16,7 +16,7 @@ image's own size end at half of it: each value then goes to four pixels.
 
 With dropout, `dropout_rate=0.5`, it is Bayesian SegNet (A. Kendall et al., arXiv 1511.02680):
 after the poolings and the decoders of all levels but the first two.
-`keras_seg.Segmenter` draws samples from it to estimate the uncertainty.
+`keras_seg.inference.mc_dropout` draws samples from it to estimate the uncertainty.
 """
 
 from collections.abc import Mapping

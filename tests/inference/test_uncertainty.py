@@ -63,6 +63,7 @@ def test_only_dropout_is_as_in_training(nested):
     found = sampled.uncertainty(image)
     np.testing.assert_allclose(found.probabilities, segmenter.probabilities(image), atol=1e-5)
     np.testing.assert_allclose(found.mutual_information, 0, atol=1e-5)
+    np.testing.assert_allclose(found.variance, 0, atol=1e-6)
 
 
 def test_sampling_leaves_the_network_as_it_was():
@@ -94,6 +95,8 @@ def test_dropout_gives_a_mean_of_different_samples():
     assert found.mutual_information.min() >= 0
     # H(0.75) - 0.5 = 0.8113 - 0.5, in bits.
     assert abs(found.mutual_information.mean() - 0.3113) < 0.02
+    # Both classes' probabilities are 0.25 off their mean: 1/16, of 64 samples 63/64 of it.
+    assert abs(found.variance.mean() - 63 / 64 / 16) < 0.002
 
 
 def test_the_same_seed_gives_the_same_numbers():
