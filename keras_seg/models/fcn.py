@@ -20,12 +20,16 @@ All scores are initially zero, as in the paper. Staged training: train `fcn32s`,
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import keras
+import numpy as np
 from keras import layers
 
 from keras_seg import _check
 from keras_seg.layers import Bilinear, CropLike, MirrorPadding2D, ResizeLike
+from keras_seg.models import encoders
 from keras_seg.models.encoder_maps import encoder_maps
 from keras_seg.models.registry import Count, Variant, architecture
+from keras_seg.models.weights import donor_of, fill, units_of
 
 PAPER = (
     "Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015. "
@@ -85,9 +89,10 @@ VARIANTS = (
 def fcn(image, num_classes, options):
     """FCN, any variant.
 
-    The classifier's first two dense layers are those of VGG, as 7x7 and 1x1 convolutions. Other
-    encoders end in a single dense layer, which becomes the convolution of the scores. MobileNetV2
-    has a 1x1 convolution to 1280 channels before it, which the paper would keep:
+    The classifier's first two dense layers are those of VGG, as 7x7 and 1x1 convolutions; they
+    start with the weights that `encoder_weights` has for them, as in the paper. Other encoders end
+    in a single dense layer, which becomes the convolution of the scores. MobileNetV2 has a 1x1
+    convolution to 1280 channels before it, which the paper would keep:
     `encoder_options={"last_convolution": True}`.
 
     Args:
@@ -96,7 +101,8 @@ def fcn(image, num_classes, options):
         num_classes: number of classes, not counting the ignored one.
         finest: 32, 16 or 8: reduction of the finest map that has scores of its own.
         encoder: name of a classifier; see `keras_seg.models.names("classification")`.
-        encoder_weights: None for random ones, "imagenet", or the path of a file.
+        encoder_weights: None for random ones, "imagenet" (with VGG's dense layers 550 MB), or the
+            path of a file.
         encoder_options: options of the encoder in place of its defaults.
         freeze: "encoder" to keep the encoder's weights and batch statistics as they are while
             training, "encoder_batch_norm" to keep its batch normalization alone, or None.
@@ -123,10 +129,12 @@ def fcn(image, num_classes, options):
     if options.padding == "image":
         return on_padded_image(image, num_classes, options)
     vgg = _is_vgg(options)
+    donor, options = _donor(options)
     finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
     whole = MirrorPadding2D(multiple=32, name="pad")(image)
     maps = encoder_maps(f"fcn{options.finest}s", whole, options, _needed(vgg, finer))
     x = dense_convolutions(maps[32], options) if vgg else maps[32]
+    _take_dense_layers(donor, image, maps[32], x)
     x = _scores(x, num_classes, "score32")
     reached = min(32, options.output_stride)
     for reduction in finer:
@@ -164,10 +172,13 @@ def on_padded_image(image, num_classes, options):
     (None, 33, 64, 5)
     """
     finer = [reduction for reduction in (16, 8) if reduction >= options.finest]
+    donor, options = _donor(options)
     inside = {**(options.encoder_options or {}), "first_padding": 100}
     options = options._replace(encoder_options=inside)
     maps = encoder_maps(f"fcn{options.finest}s", image, options, _needed(True, finer))
-    x = _scores(dense_convolutions(maps[32], options), num_classes, "score32")
+    x = dense_convolutions(maps[32], options)
+    _take_dense_layers(donor, image, maps[32], x)
+    x = _scores(x, num_classes, "score32")
     for reduction in finer:
         x = deconvolution(x, 2, f"enlarge{reduction}", options)
         skip = _finer_scores(maps, reduction, num_classes, options)
@@ -207,6 +218,31 @@ def dense_convolutions(x, options):
         if options.dropout_rate:
             x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
     return x
+
+
+def _donor(options):
+    """VGG's weights with its dense layers, and the options to build it for them; None without."""
+    weights, inside = options.encoder_weights, options.encoder_options or {}
+    known = _is_vgg(options) and options.encoder in encoders.names()
+    if weights is None or not known or not isinstance(inside, Mapping):
+        return None, options  # `encoder_maps` says what is wrong.
+    whole = options.dense_units == Options().dense_units  # ImageNet's file has these.
+    donor = donor_of(options.encoder, weights, inside, top=whole)
+    inside = {**donor.options, **inside}
+    return donor, options._replace(encoder_weights=None, encoder_options=inside)
+
+
+def _take_dense_layers(donor, image, pooled, x):
+    """Fill VGG, and its dense layers as convolutions where the donor has them of the same size."""
+    if donor is None:
+        return
+    encoder, whole = (units_of(keras.Model(image, y)) for y in (pooled, x))
+    theirs = [unit for unit in donor.units if unit.kind == "kernel"]
+    first = sum(unit.kind == "kernel" for unit in encoder)
+    dense = [unit for unit in whole if unit.kind == "kernel"][first:]
+    given = theirs[first : first + len(dense)]
+    fits = [np.prod(unit.shape) for unit in dense] == [np.prod(unit.shape) for unit in given]
+    fill(whole if fits else encoder, donor, part=True)
 
 
 def deconvolution(x, stride, name, options, dtype=None):

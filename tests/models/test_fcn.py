@@ -93,6 +93,46 @@ def test_scores_of_zeros_learn_and_pass_gradients_from_the_second_step_on():
     assert np.any(np.array(model.get_layer("score32").kernel))
 
 
+@pytest.mark.parametrize("padding", ["maps", "image"])
+def test_dense_layers_of_vgg_are_taken_as_convolutions(padding, tmp_path):
+    small = {"width": 0.125, "blocks": (1, 1, 1, 1, 1)}
+    classifier = models.vgg16((224, 224, 3), 10, dense_units=12, **small)
+    classifier.save(tmp_path / "vgg.keras")
+    # The paper's figure 2: a classifier whose dense layers are convolutions gives its own values
+    # where the 7x7 kernel covers the map of 224x224 pixels, here at the middle of the maps.
+    model = models.fcn8s(
+        (224, 224, 3),
+        3,
+        encoder_options=small,
+        encoder_weights=tmp_path / "vgg.keras",
+        dense_units=12,
+        padding=padding,
+    )
+    taken = [np.array(model.get_layer(x).kernel) for x in ("fc6", "fc7")]
+    np.testing.assert_array_equal(
+        taken[0], np.reshape(classifier.get_layer("fc1").kernel, (7, 7, 64, 12))
+    )
+    np.testing.assert_array_equal(taken[1][0, 0], classifier.get_layer("fc2").kernel)
+    if padding == "image":
+        return  # There, no window of fc6 covers the same pixels.
+    x = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype("float32")
+    outputs = (
+        keras.Model(y.input, y.get_layer(z).output)
+        for y, z in ((model, "fc7"), (classifier, "fc2"))
+    )
+    found, expected = (np.array(y(x)) for y in outputs)
+    assert expected.any()
+    np.testing.assert_allclose(found[:, 3, 3], expected, atol=1e-4 * expected.max())
+
+
+def test_dense_layers_of_another_size_stay_random(tmp_path):
+    small = {"width": 0.125, "blocks": (1, 1, 1, 1, 1)}
+    models.vgg16((64, 64, 3), 10, dense_units=12, **small).save(tmp_path / "vgg.keras")
+    known = {"encoder_options": small, "encoder_weights": tmp_path / "vgg.keras"}
+    model = models.fcn32s((64, 64, 3), 3, dense_units=16, **known)
+    assert model.get_layer("fc6").kernel.shape == (7, 7, 64, 16)
+
+
 def test_training_at_once_scales_the_finer_maps():
     model = models.build("fcn8s", (64, 64, 3), 3, **TINY, at_once=True)
     assert model.get_layer("scale16").scale == 0.01

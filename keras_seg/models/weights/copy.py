@@ -119,14 +119,14 @@ def _pairs(units, donor, part):
 
 
 def _fits(unit, given, first):
-    """Same shape, or a dense layer over a flattened map, or other channels of the image."""
+    """Same shape, or one is a dense layer over a flattened map, or other channels of images."""
     if unit.kind != "kernel" or unit.shape == given.shape:
         return unit.shape == given.shape
-    height, width, channels, filters = unit.shape
+    height, width, _, filters = unit.shape
     if first and given.shape == (height, width, 3, filters):
         return True
-    rows = int(np.prod(given.shape[:3]))
-    return (height, width, channels, filters) == (1, 1, rows, given.shape[3])
+    ours, theirs = ((1, 1, int(np.prod(x.shape[:3])), x.shape[3]) for x in (unit, given))
+    return ours == theirs and ours in (unit.shape, given.shape)
 
 
 def _channels(kernel, unit, first, donor):
@@ -142,7 +142,12 @@ def _channels(kernel, unit, first, donor):
 
 def _rows(kernel, unit, before, donor):
     """The rows of a dense layer over a map that was flattened channel by channel, in our order."""
-    if not (donor.channels_first and unit.flattened) or kernel.shape[:2] != (1, 1):
+    if not donor.channels_first or kernel.shape[:2] != (1, 1):
+        return kernel
+    height, width, channels, filters = unit.shape
+    if height * width > 1:  # A dense layer as a convolution.
+        return kernel.reshape(channels, height, width, filters).transpose(1, 2, 0, 3)
+    if not unit.flattened:
         return kernel
     channels = before.shape[3]
     side = math.isqrt(kernel.shape[2] // channels)

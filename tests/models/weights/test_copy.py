@@ -161,3 +161,16 @@ def test_layers_that_are_not_known_are_refused():
     model = keras.Sequential([keras.Input((6, 4)), layers.LSTM(2)])
     with pytest.raises(TypeError, match=r"Received: layer 'lstm\w*' of class LSTM.*set_weights"):
         units_of(model)
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_a_dense_layer_over_a_map_can_become_a_convolution(channels_first):
+    target = network(layers.Conv2D(5, 6, name="conv"))
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(size=(6 * 6 * 3, 5)).astype("float32"), np.arange(5.0)
+    unit = Unit("fc", "kernel", (1, 1, 6 * 6 * 3, 5), {"kernel": kernel, "bias": bias})
+    fill(units_of(target), Donor("the other", [unit], channels_first=channels_first))
+    x = pixels()
+    flat = x.transpose(0, 3, 1, 2) if channels_first else x
+    expected = flat.reshape(2, -1) @ kernel + bias
+    np.testing.assert_allclose(np.array(target(x))[:, 0, 0], expected, rtol=1e-4, atol=1e-4)
