@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from _architectures import without_values
 
 from keras_seg import models
 from keras_seg.models import encoders
@@ -88,6 +89,11 @@ def test_response_normalization_stands_behind_the_first_two_convolutions():
         ("squeezenet1_0", {"pool_after": (1, 4, 10)}, "three different modules from 1 to 9"),
         ("resnet50", {"blocks": (3, 4, 6)}, r"`resnet` needs blocks to be 4 whole.*\(3, 4, 6, 3\)"),
         ("resnet50", {"bn_epsilon": 0}, "`resnet` needs bn_epsilon to be a finite number above 0"),
+        (
+            "densenet_cifar_40_12",
+            {"block_dropout_rate": 1},
+            "needs block_dropout_rate from 0 below",
+        ),
         ("repvgg_b1g2", {"width": 0.3}, r"channels that its groups divide.*groups=2.*\[19, 38,"),
         ("replknet31b", {"small_kernel": 4}, "`replknet` needs odd kernels.*small_kernel=4"),
         ("replknet31b", {"kernels": (31, 29, 27, 3)}, "none smaller than the small kernel"),
@@ -125,6 +131,19 @@ def test_rates_of_dropped_blocks_are_those_of_the_authors():
     # Sixteen blocks; those with a shortcut are the third, fifth, seventh, eighth, and so on.
     rates = [16 / 0.2 * x.rate for x in model.layers if x.name.endswith("_drop")]
     np.testing.assert_allclose(rates, [2, 4, 6, 7, 9, 10, 12, 13, 14])
+
+
+def test_dropout_of_densenet_follows_every_convolution_but_the_first():
+    # Section 3.4: 3 * 2 convolutions and 2 of transitions; with bottlenecks 2 * 3 * 2 and 2.
+    for name, convolutions in (("densenet_cifar_40_12", 8), ("densenet_cifar_bc_100_12", 14)):
+        with without_values():
+            model = models.build(name, blocks=(2, 2, 2), block_dropout_rate=0.2)
+        dropped = [x for x in model.layers if isinstance(x, keras.layers.Dropout)]
+        assert len(dropped) == convolutions
+        assert {x.rate for x in dropped} == {0.2}
+        before = {x.input._keras_history.operation.name for x in dropped}
+        kernels = [x.name for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+        assert set(kernels) - before == {"conv1_conv"}
 
 
 @pytest.mark.long

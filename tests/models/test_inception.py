@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from _architectures import without_values
 
 from keras_seg import models
 
@@ -104,6 +105,17 @@ def test_the_papers_inception_resnet_v1_has_no_embedding():
     assert not {"embedding", "embedding_bn"} & {x.name for x in plain.layers}
 
 
+@pytest.mark.parametrize(("name", "ends"), [("v1", (256, 896, 1792)), ("v2", (320, 1088, 2080))])
+def test_squeeze_and_excite_ends_each_residual_module_of_inception_resnet(name, ends):
+    build = getattr(models, f"inception_resnet_{name}")
+    with without_values():
+        plain, model = (build((96, 96, 3), 5, blocks=(1, 1, 1), squeeze_ratio=r) for r in (0, 16))
+    # SE's paper: c -> c / 16 -> c with biases in each module A, B and C.
+    more = sum(2 * c * (c // 16) + c // 16 + c for c in ends)
+    assert model.count_params() == plain.count_params() + more
+    assert model.get_layer("a1_scale").input is model.get_layer("a1_se_excite").output
+
+
 def test_averages_at_the_border_count_zeros_only_where_asked():
     for count, expected in ((False, 1.0), (True, 4 / 9)):
         model = models.inception_v2((64, 64, 3), 5, **SMALL, count_padding=count)
@@ -142,6 +154,8 @@ def test_poolings_of_xception_are_centered_where_asked():
         ("inception_v2", {"pool_filters": 0}, "needs pool_filters to be a whole number"),
         ("inception_v3", {"width": 0}, "`inception_v3` needs width to be a finite number above 0"),
         ("inception_v4", {"bn_epsilon": 0}, "needs bn_epsilon to be a finite number above 0"),
+        ("inception_resnet_v1", {"squeeze_ratio": -1}, "needs squeeze_ratio to be a whole number"),
+        ("inception_resnet_v2", {"squeeze_ratio": 0.5}, "needs squeeze_ratio to be a whole number"),
         ("inception_resnet_v1", {"embedding": -1}, "needs embedding to be a whole number"),
         ("inception_resnet_v2", {"blocks": 3}, r"needs blocks to be 3 whole.*\(10, 20, 10\)"),
         ("xception", {"blocks": 0}, "`xception` needs blocks to be a whole number"),

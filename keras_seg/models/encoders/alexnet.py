@@ -92,7 +92,8 @@ def alexnet(image, name, strides, options):
 
     The second, fourth and fifth convolution have two groups, one per graphics card in the paper.
     Response normalization precedes the pooling, as in the paper; in Caffe's variant it follows. The
-    paper states 224 pixels, but its layer sizes require 227.
+    paper states 224 pixels, but its layer sizes require 227. Dropout follows the two hidden dense
+    layers, as in the paper; in torchvision it precedes them.
 
     Args:
         input_shape: (height, width, channels); height and width are at least 39, or None.

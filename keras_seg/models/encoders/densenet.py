@@ -136,6 +136,7 @@ class CifarOptions(NamedTuple):
     bottleneck: int = 0
     compression: float = 1.0
     bn_epsilon: float = 1e-5
+    block_dropout_rate: float = 0.0
     dropout_rate: float = 0.0
 
 
@@ -185,6 +186,8 @@ def densenet_cifar(image, name, strides, options):
         bottleneck: channels of the 1x1 convolution in each layer, in growth rates; 0 for none.
         compression: share of channels that a transition keeps, above 0 and up to 1.
         bn_epsilon: epsilon of batch normalization, added to the variance.
+        block_dropout_rate: share of values dropped after each convolution but the first while
+            training, 0..1; the paper has 0.2 for images without augmentation.
         dropout_rate: share of values dropped before the classifier while training, 0..1.
 
     Returns:
@@ -213,16 +216,14 @@ def densenet_cifar(image, name, strides, options):
 
 def _dense_block(x, count, name, options, dilation):
     """Layers that each add `growth_rate` channels to their input."""
-    bias = getattr(options, "use_bias", False)
     for index in range(1, count + 1):
         layer = f"{name}_block{index}"
         new = batch_norm(x, f"{layer}_0", epsilon=options.bn_epsilon)
         if options.bottleneck:
             filters = options.bottleneck * options.growth_rate
-            new = conv(new, filters, 1, f"{layer}_1_conv", use_bias=bias)
+            new = _convolved(new, filters, 1, f"{layer}_1", options)
             new = batch_norm(new, f"{layer}_1", epsilon=options.bn_epsilon)
-        step = (1, dilation)
-        new = conv(new, options.growth_rate, 3, f"{layer}_2_conv", step, use_bias=bias)
+        new = _convolved(new, options.growth_rate, 3, f"{layer}_2", options, dilation)
         x = layers.Concatenate(name=f"{layer}_concat")([x, new])
     return x
 
@@ -230,8 +231,15 @@ def _dense_block(x, count, name, options, dilation):
 def _transition(x, name, options, step):
     """1x1 convolution to fewer channels, and the mean over 2x2 pixels."""
     filters = max(1, int(x.shape[-1] * options.compression))
-    x = conv(x, filters, 1, f"{name}_conv", use_bias=getattr(options, "use_bias", False))
+    x = _convolved(x, filters, 1, name, options)
     return pool(x, 2, f"{name}_pool", step, "average")
+
+
+def _convolved(x, filters, kernel_size, name, options, dilation=1):
+    """A convolution, and the dropout after it where the family has that option."""
+    bias, rate = getattr(options, "use_bias", False), getattr(options, "block_dropout_rate", 0.0)
+    x = conv(x, filters, kernel_size, f"{name}_conv", (1, dilation), use_bias=bias)
+    return layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
 
 
 def _check_options(name, options, count):
@@ -241,4 +249,5 @@ def _check_options(name, options, count):
     _check.number(name, "compression", options.compression, above=0, at_most=1)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.share(name, "block_dropout_rate", getattr(options, "block_dropout_rate", 0.0))
     _check.stage_counts(name, "blocks", options.blocks, count)

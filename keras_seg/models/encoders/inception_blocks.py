@@ -6,7 +6,7 @@ from keras import layers
 
 from keras_seg.layers import AdaptiveAveragePooling2D, BatchNormalization
 from keras_seg.models.blocks import BN_MOMENTUM
-from keras_seg.models.encoders.blocks import conv, pool, valid_conv
+from keras_seg.models.encoders.blocks import conv, pool, squeeze_excite, valid_conv
 from keras_seg.models.encoders.registry import pooled_head
 
 
@@ -57,6 +57,7 @@ class Style(NamedTuple):
     bn_scale: bool = True
     use_bias: bool = False
     count_padding: bool = False
+    squeeze_ratio: int = 0
 
 
 def style_of(options):
@@ -121,6 +122,8 @@ def module(x, branches, name, style, step=(1, 1)):
 def residual(x, branches, scale, name, style, step=(1, 1), activated=True):
     """A module whose concatenation, through a 1x1 convolution and a factor, is added to its input.
 
+    Squeeze-and-excite, where the style has it, follows the 1x1 convolution.
+
     Args:
         x: KerasTensor (b, h, w, c).
         branches: as for `module`.
@@ -135,6 +138,8 @@ def residual(x, branches, scale, name, style, step=(1, 1), activated=True):
     """
     new = module(x, branches, f"{name}_mixed", style, step)
     new = conv(new, x.shape[-1], 1, f"{name}_up_conv", use_bias=True)
+    if style.squeeze_ratio:
+        new = squeeze_excite(new, max(1, x.shape[-1] // style.squeeze_ratio), name)
     new = layers.Rescaling(scale, name=f"{name}_scale")(new)
     x = layers.Add(name=f"{name}_add")([x, new])
     return layers.Activation("relu", name=f"{name}_relu")(x) if activated else x

@@ -94,6 +94,7 @@ class V1Options(NamedTuple):
     blocks: tuple = (5, 10, 6)
     width: float = 1.0
     embedding: int = 512
+    squeeze_ratio: int = 0
     bn_epsilon: float = 1e-3
     bn_scale: bool = True
     dropout_rate: float = 0.2
@@ -160,6 +161,8 @@ def inception_resnet_v1(image, name, strides, options):
         blocks: number of modules A, B and C; the last of six or more C has no factor and no ReLU.
         width: factor of the numbers of channels.
         embedding: length of the vector before the classifier; 0 for none.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual module, as in
+            SE-Inception-ResNet (arXiv 1709.01507); 0 for none.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a scale (gamma).
         dropout_rate: share of values dropped before the classifier while training, 0..1.
@@ -179,6 +182,9 @@ def inception_resnet_v1(image, name, strides, options):
     (None, 10)
     """
     check_options("inception_resnet_v1", options, (5, 10, 6))
+    _check.positive_integer(
+        "inception_resnet_v1", "squeeze_ratio", options.squeeze_ratio, at_least=0
+    )
     _check.positive_integer("inception_resnet_v1", "embedding", options.embedding, at_least=0)
     style = style_of(options)
     x = normalized(image, options.input_range, name)
@@ -200,6 +206,7 @@ class V2Options(NamedTuple):
     blocks: tuple = (10, 20, 10)
     width: float = 1.0
     released: bool = True
+    squeeze_ratio: int = 0
     bn_epsilon: float = 1e-3
     bn_scale: bool = True
     dropout_rate: float = 0.2
@@ -245,6 +252,8 @@ def inception_resnet_v2(image, name, strides, options):
         blocks: number of modules A, B and C.
         width: factor of the numbers of channels.
         released: whether it is the network of the authors' code, and not of their paper.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual module, as in
+            SE-Inception-ResNet (arXiv 1709.01507); 0 for none.
         bn_epsilon: epsilon of batch normalization, added to the variance.
         bn_scale: whether batch normalization has a scale (gamma).
         dropout_rate: share of values dropped before the classifier while training, 0..1.
@@ -264,6 +273,9 @@ def inception_resnet_v2(image, name, strides, options):
     (None, 10)
     """
     check_options("inception_resnet_v2", options, (10, 20, 10))
+    _check.positive_integer(
+        "inception_resnet_v2", "squeeze_ratio", options.squeeze_ratio, at_least=0
+    )
     style = style_of(options)
     x = normalized(image, options.input_range, name)
     if options.released:
