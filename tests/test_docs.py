@@ -94,6 +94,17 @@ def test_the_code_about_data_sets_runs(tmp_path, monkeypatch, capsys):
     assert all(path.name != "repairs.csv" for path in tmp_path.rglob("*"))
 
 
+@pytest.mark.parametrize(
+    ("script", "page"),
+    [("docs/budget.py", "budget.md"), ("tests/benchmarks/bench_scaling.py", "scaling.md")],
+)
+def test_a_page_has_the_place_for_the_table_of_its_script(script, page):
+    marks = re.findall(r'"(<!-- [^"]* -->)', (DOCS.parent / script).read_text())
+    begin, end = ((DOCS / page).read_text().split(mark) for mark in marks)
+    assert (len(begin), len(end)) == (2, 2)
+    assert len(begin[0]) < len(end[0])
+
+
 def test_every_reader_stands_on_the_page():
     page = (DOCS / "datasets.md").read_text()
     for name in pipelines.names():
