@@ -91,7 +91,8 @@ def fcn(image, num_classes, options):
 
     The classifier's first two dense layers are those of VGG, as 7x7 and 1x1 convolutions; they
     start with the weights that `encoder_weights` has for them, as in the paper. Other encoders end
-    in a single dense layer, which becomes the convolution of the scores. MobileNetV2 has a 1x1
+    in a single dense layer, which becomes the convolution of the scores; AlexNet's two hidden ones,
+    which the paper keeps, are left out. MobileNetV2 has a 1x1
     convolution to 1280 channels before it, which the paper would keep:
     `encoder_options={"last_convolution": True}`.
 

@@ -154,10 +154,7 @@ def segnet(image, num_classes, options):
         widths = _decoder_widths(level, options)
         x = convolutions(x, widths, name, options, relu=not options.basic)
         x = _dropped(x, level, name, options)
-    kernel_size = 1 if options.basic else options.kernel_size
-    return layers.Conv2D(num_classes, kernel_size, padding="same", dtype="float32", name="logits")(
-        x
-    )
+    return _logits(x, num_classes, 1 if options.basic else options.kernel_size)
 
 
 def on_encoder(maps, image, num_classes, options):
@@ -198,7 +195,7 @@ def on_encoder(maps, image, num_classes, options):
         x = convolutions(x, (filters,), name, options, relu=True)
         if options.dropout_rate and reduction >= 4:
             x = layers.Dropout(options.dropout_rate, name=f"{name}_dropout")(x)
-    return layers.Conv2D(num_classes, 3, padding="same", dtype="float32", name="logits")(x)
+    return _logits(x, num_classes, 3)
 
 
 def convolutions(x, widths, name, options, relu):
@@ -223,6 +220,17 @@ def convolutions(x, widths, name, options, relu):
         x = conv(x, filters, options.kernel_size, layer, use_bias=True)
         x = batch_norm(x, layer, "relu" if relu else None)
     return x
+
+
+def _logits(x, num_classes, kernel_size):
+    return layers.Conv2D(
+        num_classes,
+        kernel_size,
+        padding="same",
+        kernel_initializer="he_normal",  # Section 4.1: all weights, as K. He et al.
+        dtype="float32",
+        name="logits",
+    )(x)
 
 
 def _decoder_widths(level, options):

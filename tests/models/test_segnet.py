@@ -125,3 +125,13 @@ def test_encoders_maps_may_stay_larger():
 def test_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         models.segnet((64, 64, 3), **options)
+
+
+@pytest.mark.parametrize(("name", "incoming"), [("segnet", 9 * 64), ("segnet_basic", 64)])
+def test_the_last_kernel_begins_as_all_others_do(name, incoming):
+    # He et al., arXiv 1502.01852: a standard deviation of sqrt(2 / N) for N incoming values.
+    keras.utils.set_random_seed(0)
+    model = models.build(name, (32, 32, 3), 60, blocks=(1, 1), filters=(64, 4))
+    kernel = np.array(model.get_layer("logits").kernel)
+    # 3,840 values or more: its own error is 1.1 % or less.
+    assert kernel.std() == pytest.approx((2 / incoming) ** 0.5, rel=0.05)
