@@ -42,7 +42,7 @@ def cases():
             *compared(case)
         )
     for family, case in SECOND:
-        name = case if case.startswith(family) else f"{family}_{case}"
+        name = case if case in models.names() else f"{family}_{case}"
         if name in models.names():  # The others are of options.
             row = (name, "second implementation", f"tests/reference/{family}.py")
             found[row] = lambda which=(family, case): _second_difference(*which)

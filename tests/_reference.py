@@ -40,6 +40,12 @@ def fc_densenet(shape, settings):
     )
 
 
+def classifier(shape, settings):
+    """The network of a case's settings."""
+    name, num_classes = settings["network"], settings["num_classes"]
+    return models.build(name, shape, num_classes, **settings["options"])
+
+
 # Patterns of the reference's names and what stands for them in ours.
 CONTEXTNET = (
     (r"^context/stage(\d)/block(\d)/depthwise$", r"context\1_\2_depthwise"),
@@ -59,11 +65,17 @@ FC_DENSENET = (
     (r"^(up\d)/transition$", r"\1_transition_transposed"),
     (r"/", "_"),
 )
-NETWORKS = {"contextnet": (contextnet, CONTEXTNET), "fc_densenet": (fc_densenet, FC_DENSENET)}
+NETWORKS = {
+    "contextnet": (contextnet, CONTEXTNET),
+    "fc_densenet": (fc_densenet, FC_DENSENET),
+    "classifiers": (classifier, None),  # The names there are those of our variables.
+}
 
 
 def variable_of(model, name, patterns):
     """Our variable for the reference's name "place/kind"."""
+    if patterns is None:
+        return next(variable for variable in model.variables if variable.path == name)
     place, kind = name.rsplit("/", 1)
     for pattern, replacement in patterns:
         place = re.sub(pattern, replacement, place)
@@ -96,19 +108,20 @@ CASES = [(path.stem, case) for path in sorted(FOLDER.glob("*.npz")) for case in 
 
 
 def computed(family, case):
-    """Our logits and the reference's, for the image of a case."""
+    """Our logits and the reference's, for the image of a case or for its images."""
     build, patterns = NETWORKS[family]
     settings, image, logits, weights = read(FOLDER / f"{family}.npz", case)
     factors = settings.get("factors", [1])
     with pytest.MonkeyPatch.context() as patch:
-        if any(side % factor for side in image.shape[:2] for factor in factors):
+        if any(side % factor for side in image.shape[-3:-1] for factor in factors):
             shrink = "keras_seg.models.contextnet.AveragePooling2D"
             patch.setattr(shrink, BlocksFromTheFirstPixel)
-        model = build(image.shape, settings)
+        model = build(image.shape[-3:], settings)
     waiting = {id(v) for layer in model.layers for v in layer.weights if "seed" not in v.path}
     for name, value in weights.items():
         variable = variable_of(model, name, patterns)
         variable.assign(value)
         waiting.remove(id(variable))  # Each exactly once,
     assert not waiting  # and none left out.
-    return np.array(model(image[None].astype("float32")))[0], logits
+    images = image.reshape(-1, *image.shape[-3:]).astype("float32")
+    return np.array(model(images)).reshape(logits.shape), logits

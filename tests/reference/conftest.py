@@ -2,6 +2,7 @@
 
 collect_ignore = [
     "addons.py",
+    "classifiers.py",
     "contextnet.py",
     "fc_densenet.py",
     "torch_layers.py",

@@ -36,8 +36,8 @@ def by_rule(index, name, shape):
     random = np.random.RandomState(index)
     place, kind = name.rsplit("/", 1)
     if kind == "kernel":
-        depthwise = shape[3] == 1
-        fan_in = np.prod(shape[:2]) if depthwise else np.prod(shape[:3])
+        depthwise = len(shape) == 4 and shape[3] == 1
+        fan_in = np.prod(shape[:2]) if depthwise else np.prod(shape[:-1])
         goes_up = place.startswith("up") and place.endswith("/transition")
         values = random.normal(size=shape) * np.sqrt(2 / fan_in) * (3 if goes_up else 1)
     elif kind in ("gamma", "moving_variance"):
