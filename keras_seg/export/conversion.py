@@ -86,7 +86,9 @@ def source(model, folder, mode, shape, pictures):
     def serve(image):
         return {"logits": model(image, training=False)}
 
-    exportable.save(f"{folder}/{SAVED_MODEL}", serve, variables=model.variables)
+    # Layers that a model in 8 bits calls inside its own do not show in `model.variables`.
+    variables = serve.get_concrete_function().graph.variables
+    exportable.save(f"{folder}/{SAVED_MODEL}", serve, variables=variables)
     return Source(Path(folder), model.name, mode, pictures)
 
 

@@ -130,7 +130,7 @@ def save(folder, signatures, assets=(), variables=()):
         folder: where to write; may be a temporary name, which the user need not see.
         signatures: function or dict of functions, as `tf.saved_model.save` takes them.
         assets: paths of files that are copied to its folder `assets`.
-        variables: the Keras variables that the functions read, if they are not constants.
+        variables: TensorFlow variables that the functions read.
     """
     import tensorflow as tf
 
@@ -142,7 +142,7 @@ def save(folder, signatures, assets=(), variables=()):
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         module: Any = tf.Module()
         module.assets = [tf.saved_model.Asset(str(path)) for path in assets]
-        module.weights = [variable.value for variable in variables]
+        module.weights = list(variables)
         tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
     finally:
         logger.setLevel(level)

@@ -392,6 +392,10 @@ def check_tflite(name, mode, atol, folder):
         # Neighbors that 8 bits make equal: an unpooled value may lie a pixel beside its place.
         assert (np.abs(found - expected) <= atol * scale).mean() > 0.99
         return
+    if mode == "int8" and not segments:
+        # A handful of logits of random kernels: the rounding of all maps before may add up in one.
+        assert np.sqrt(np.mean((found - expected) ** 2)) <= atol * scale
+        return
     np.testing.assert_allclose(found, expected, atol=atol * scale)
     if mode == "fp32":
         same = labels_from_scores(found) == expected.argmax(-1)
