@@ -1,5 +1,6 @@
 """Exports of any size of picture that other programs than TensorFlow run: ONNX and OpenVINO."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,7 +92,8 @@ def _function(model):
     import tensorflow as tf
 
     shape = (None, *model.input_shape[1:])
-    logits = exportable.frozen(model, shape, "uint8")
+    with _inlined():
+        logits = exportable.frozen(model, shape, "uint8")
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, "image")], autograph=False)
     def serve(image):
@@ -100,3 +102,16 @@ def _function(model):
         return {"labels": tf.cast(labels, label_type(model)), "logits": scores}
 
     return serve
+
+
+@contextlib.contextmanager
+def _inlined():
+    """Trace what Keras compiles with XLA, grouped convolutions on CPUs, as plain operations."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)

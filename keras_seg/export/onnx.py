@@ -6,6 +6,8 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from keras_seg.export import any_size
 from keras_seg.export.onnx_runner import OnnxClassifier, OnnxSegmenter
 from keras_seg.export.runner import require_package
@@ -80,7 +82,10 @@ def _write(function, file, notes):
     with _quiet():
         try:
             converted, _ = converter.convert.from_function(
-                function, input_signature=function.input_signature, opset=OPSET
+                function,
+                input_signature=function.input_signature,
+                opset=OPSET,
+                custom_op_handlers={"Erfc": (_erfc, [])},
             )
         except Exception as error:  # tf2onnx raises errors of many types
             raise _unconverted(str(error).strip()[:1000]) from error
@@ -93,6 +98,15 @@ def _write(function, file, notes):
     package.checker.check_model(converted)
     package.save(converted, str(file))
     return {kind: count for kind, count in kinds.items() if kind != "Constant"}
+
+
+def _erfc(context, node, name, arguments):
+    """Convert the complementary error function of GELU, 1 - Erf(x), which ONNX does not have."""
+    del name, arguments
+    error = context.make_node("Erf", node.input)
+    one = context.make_const(f"{node.name}_one", np.ones((), "float32"))
+    context.remove_node(node.name)
+    context.make_node("Sub", [one.output[0], error.output[0]], name=node.name, outputs=node.output)
 
 
 def _unconverted(reason):

@@ -195,6 +195,17 @@ def test_sizes_that_need_a_quotient_are_those_of_keras(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_gelu_and_grouped_convolutions_have_a_counterpart(kind, tmp_path):
+    # TensorFlow computes GELU with Erfc, which ONNX lacks; Keras compiles groups with XLA on CPUs.
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 1, activation="gelu")(layers.Rescaling(1 / 255)(image))
+    x = layers.Conv2D(8, 3, padding="same", groups=4)(x)
+    model = keras.Model(image, layers.Conv2D(3, 1)(x))
+    report = getattr(export, kind)(model, tmp_path / WRITTEN[kind])
+    assert report.max_difference < 1e-5  # of logits of about 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_operation_without_a_counterpart_is_refused(kind, tmp_path):
     image = keras.Input((None, None, 3))
     x = layers.Lambda(_unknown_operation, output_shape=lambda shape: shape)(image)
