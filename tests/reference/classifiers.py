@@ -135,8 +135,7 @@ def local_response(x):
 
 
 def alexnet(x, weights, filters, dense_units):
-    x = x - torch.tensor([123.68, 116.779, 103.939], dtype=x.dtype)[:, None, None]
-    x = functional.relu(conv_bias(x, weights, "conv1", filters[0], 11, stride=4))
+    x = functional.relu(conv_bias(without_means(x), weights, "conv1", filters[0], 11, stride=4))
     x = functional.max_pool2d(local_response(x), 3, 2)
     x = add_bias(grouped(x, weights, "conv2", filters[1], 5, groups=2), weights, "conv2")
     x = functional.max_pool2d(local_response(functional.relu(x)), 3, 2)
@@ -209,6 +208,11 @@ def densenet(x, weights, blocks, growth_rate, stem_filters, bottleneck, bias=Fal
     x = convolution(imagenet(x), weights, "conv1_conv", stem_filters, 7, 2, 3)
     x = functional.max_pool2d(norm_relu(x, weights, "conv1_bn"), 3, 2, padding=1)
     return dense_stages(x, weights, blocks, growth_rate, bottleneck, 0.5, bias)
+
+
+def without_means(x):
+    """Subtract ImageNet's means, as Caffe's networks do."""
+    return x - torch.tensor([123.68, 116.779, 103.939], dtype=x.dtype)[:, None, None]
 
 
 def imagenet(x):
@@ -300,6 +304,122 @@ def slak(x, weights, blocks, filters, width=1.3, kernels=(51, 49, 47, 13), small
     return dense(layer_norm(x.mean((2, 3)), weights, "norm"), weights, "predictions", CLASSES)
 
 
+# Zagoruyko and Komodakis, "Wide residual networks", BMVC 2016, arXiv 1605.07146, table 1; where a
+# block changes the channels, its 1x1 shortcut begins after the first normalization and ReLU.
+def wide_block(x, weights, name, filters, stride):
+    first = norm_relu(x, weights, f"{name}_1_bn")
+    y = conv(first, weights, f"{name}_1_conv", filters, 3, stride, 1)
+    y = conv(norm_relu(y, weights, f"{name}_2_bn"), weights, f"{name}_2_conv", filters, 3, 1, 1)
+    if x.shape[1] == filters:
+        return x + y
+    return y + conv(first, weights, f"{name}_0_conv", filters, 1, stride)
+
+
+def wide_resnet(x, weights, blocks, width):
+    x = conv(imagenet(x), weights, "conv1", 16, 3, padding=1)
+    for stage, (repeats, filters) in enumerate(zip(blocks, (16, 32, 64), strict=True), start=2):
+        for block in range(1, repeats + 1):
+            stride = 2 if block == 1 and stage > 2 else 1
+            x = wide_block(x, weights, f"conv{stage}_block{block}", int(filters * width), stride)
+    return classify(norm_relu(x, weights, "last_bn"), weights)
+
+
+# Ding, Zhang, Ma, Han, Ding and Sun, "RepVGG: making VGG-style ConvNets great again", CVPR 2021,
+# arXiv 2101.03697, sections 3.2 and 3.4: the block after the first one has number 1, and blocks
+# with even numbers have groups.
+def repvgg_block(x, weights, name, filters, stride, groups=1):
+    same = stride == 1 and x.shape[1] == filters
+    found = norm(x, weights, f"{name}_identity_bn") if same else 0
+    for branch, size in (("large", 3), ("small", 1)):
+        y = grouped(x, weights, f"{name}_{branch}", filters, size, groups)[..., ::stride, ::stride]
+        found = found + norm(y, weights, f"{name}_{branch}_bn")
+    return functional.relu(found)
+
+
+def repvgg(x, weights, blocks, width, last_width, groups):
+    filters = [int(c * width) for c in (64, 128, 256)] + [int(512 * last_width)]
+    x = repvgg_block(imagenet(x), weights, "stem", min(64, filters[0]), 2)
+    number = 0
+    for stage, repeats in enumerate(blocks, start=1):
+        for block in range(1, repeats + 1):
+            number += 1
+            name, stride = f"stage{stage}_block{block}", 2 if block == 1 else 1
+            size = filters[stage - 1]
+            x = repvgg_block(x, weights, name, size, stride, groups if number % 2 == 0 else 1)
+    return classify(x, weights)
+
+
+# He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016,
+# arXiv 1512.03385, table 1, with the first layers of PSPNet's: 3x3 of 64, 64 and 128 channels.
+def bottleneck(x, weights, name, filters, stride):
+    """The stride is that of the first 1x1 convolution, as in the paper."""
+    y = conv_norm_relu(x, weights, f"{name}_1", filters, 1, stride)
+    y = conv_norm_relu(y, weights, f"{name}_2", filters, 3)
+    y = norm(conv(y, weights, f"{name}_3_conv", 4 * filters, 1), weights, f"{name}_3_bn")
+    if stride > 1 or x.shape[1] != 4 * filters:
+        x = conv(x, weights, f"{name}_0_conv", 4 * filters, 1, stride)
+        x = norm(x, weights, f"{name}_0_bn")
+    return functional.relu(x + y)
+
+
+def resnet_deep(x, weights, blocks, width):
+    x = without_means(x)
+    for number, (filters, stride) in enumerate(((64, 2), (64, 1), (128, 1)), start=1):
+        x = conv_norm_relu(x, weights, f"conv1_{number}", int(filters * width), 3, stride)
+    x = functional.max_pool2d(x, 3, 2, padding=1)
+    for stage, repeats in enumerate(blocks, start=2):
+        for block in range(1, repeats + 1):
+            stride = 2 if block == 1 and stage > 2 else 1
+            filters = int(64 * width) * 2 ** (stage - 2)
+            x = bottleneck(x, weights, f"conv{stage}_block{block}", filters, stride)
+    return classify(x, weights)
+
+
+# Chen, Zhu, Papandreou, Schroff and Adam, "Encoder-decoder with atrous separable convolution",
+# ECCV 2018, arXiv 1802.02611, figure 4. ReLU is where the authors' code has it: before each
+# separable convolution, in the last three after both of its parts instead.
+def separable(x, weights, name, filters, stride=1, last=False):
+    x = x if last else functional.relu(x)
+    for part in ("depthwise", "pointwise"):
+        place = f"{name}_{part}"
+        if part == "depthwise":
+            x = depthwise(x, weights, place, 3, stride)
+        else:
+            x = conv(x, weights, place, filters, 1)
+        x = batch_norm(x, weights, f"{place}_bn", epsilon=1e-3)
+        x = functional.relu(x) if last else x
+    return x
+
+
+def xception_block(x, weights, name, filters, stride=2):
+    """Three separable convolutions, the last with the stride, and a shortcut."""
+    y = x
+    for number, count in enumerate(filters, start=1):
+        y = separable(y, weights, f"{name}_sepconv{number}", count, stride if number == 3 else 1)
+    if stride > 1:
+        x = conv(x, weights, f"{name}_shortcut", filters[-1], 1, stride)
+        x = batch_norm(x, weights, f"{name}_shortcut_bn", epsilon=1e-3)
+    return x + y
+
+
+def xception65(x, weights, blocks, width):
+    def scaled(*filters):
+        return [int(count * width) for count in filters]
+
+    x = x / 127.5 - 1
+    for number, (filters, stride) in enumerate(((32, 2), (64, 1)), start=1):
+        x = conv(x, weights, f"entry_conv{number}", *scaled(filters), 3, stride, 1)
+        x = functional.relu(batch_norm(x, weights, f"entry_conv{number}_bn", epsilon=1e-3))
+    for number, filters in enumerate((128, 256, 728), start=1):
+        x = xception_block(x, weights, f"entry_block{number}", scaled(*[filters] * 3))
+    for number in range(1, blocks + 1):
+        x = xception_block(x, weights, f"middle_block{number}", scaled(728, 728, 728), stride=1)
+    x = xception_block(x, weights, "exit_block1", scaled(728, 1024, 1024))
+    for number, filters in enumerate(scaled(1536, 1536, 2048), start=1):
+        x = separable(x, weights, f"exit_block2_sepconv{number}", filters, last=True)
+    return classify(x, weights)
+
+
 # Function, image's height, width and channels, the Keras builder's options, what these stand for.
 SMALL_DENSENET = {"blocks": (2, 3, 1), "growth_rate": 4, "stem_filters": 8}
 NETWORKS = {
@@ -349,6 +469,39 @@ NETWORKS = {
         {"blocks": (1, 2, 1, 1), "filters": (6, 8, 12, 16), "drop_path_rate": 0.0},
         {},
     ),
+    "densenet_cifar_bc_190_40": (
+        densenet_cifar,
+        (33, 35, 3),
+        {"blocks": (1, 3, 2), "growth_rate": 5, "stem_filters": 10},
+        {"bottleneck": 4, "compression": 0.5},
+    ),
+    "replknet31l": (
+        replknet,
+        (33, 67, 3),
+        {"blocks": (1, 1, 1, 1), "filters": (6, 12, 24, 48), "drop_path_rate": 0.0},
+        {},
+    ),
+    "slak_small": (
+        slak,
+        (64, 32, 3),
+        {"blocks": (1, 1, 2, 1), "filters": (6, 12, 24, 48), "drop_path_rate": 0.0},
+        {},
+    ),
+    "wrn_16_8": (wide_resnet, (33, 32, 3), {"blocks": (2, 1, 2), "width": 0.5}, {}),
+    "repvgg_b1g2": (
+        repvgg,
+        (65, 64, 3),
+        {"blocks": (2, 3, 2, 1), "width": 0.125, "last_width": 0.0625, "groups": 2},
+        {},
+    ),
+    "resnet50_deep": (
+        resnet_deep,
+        (64, 47, 3),
+        {"blocks": (2, 1, 2, 1), "width": 0.125},
+        {},
+    ),
+    "resnet101_deep": (resnet_deep, (33, 40, 3), {"blocks": (1, 2, 1, 1), "width": 0.125}, {}),
+    "xception65": (xception65, (65, 65, 3), {"blocks": 1, "width": 0.125}, {}),
 }
 
 
