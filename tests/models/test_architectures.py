@@ -370,7 +370,8 @@ def check_saved_model_and_tflite(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [x for x in structures() if models.facts(x).dimensions == (2,)])
 def test_tflite_of_16_bits_gives_the_labels_of_keras(name, tmp_path):
-    check_tflite(name, "fp16", 1e-2, tmp_path)
+    # Kernels are rounded by up to 2**-12 of their size in each of up to a hundred layers.
+    check_tflite(name, "fp16", 2e-2, tmp_path)
 
 
 def check_tflite(name, mode, atol, folder):
