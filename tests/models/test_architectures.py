@@ -389,8 +389,8 @@ def check_tflite(name, mode, atol, folder):
     expected = np.array(known(x[0][None].astype("float32")))
     # Untrained logits lie close together: their values are compared, not the labels.
     scale = np.abs(expected).max()
-    if mode == "int8" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
-        # Neighbors that 8 bits make equal: an unpooled value may lie a pixel beside its place.
+    if mode != "fp32" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
+        # Neighbors that rounding makes equal: an unpooled value may lie a pixel beside its place.
         assert (np.abs(found - expected) <= atol * scale).mean() > 0.99
         return
     if mode == "int8" and not segments:
