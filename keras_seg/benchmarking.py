@@ -25,7 +25,7 @@ from keras_seg.run import Run
 SIZES = ((1024, 2048), (512, 1024), (256, 512))  # full, half and quarter resolution
 NUM_CLASSES = 19
 NUM_FRAMES = 4  # in each measurement
-WARM_UP = 18  # calls, after which a segmenter has chosen and compiled its function
+WARM_UP = 18  # calls, after which a segmenter has compiled its function
 PAPER = Path(__file__).with_name("benchmarking_paper.csv")
 
 
@@ -88,10 +88,10 @@ def benchmark(sources, sizes=SIZES, pictures=None, rounds=5, frames=NUM_FRAMES) 
     Returns:
         DataFrame with a row for each network and size: `network`, `size`, `parameters` (with batch
         normalization merged, as papers count), `macs`, `mean_iou` (of the run), `sequential` and
-        `pipelined` (frames a second), `sequential_range`, `pipelined_range`, `agreement` (share
-        of pixels of a file's labels that are those of its run in float32), and the paper's
-        `paper_mean_iou`, `paper_fps` and `paper_pipelined`. Its `attrs["machine"]` names machine
-        and versions.
+        `pipelined` (frames a second), `sequential_range`, `pipelined_range`, `engine` (the
+        segmenter's for this size), `agreement` (share of pixels of a file's labels that are those
+        of its run in float32), and the paper's `paper_mean_iou`, `paper_fps` and
+        `paper_pipelined`. Its `attrs["machine"]` names machine and versions.
 
     Raises:
         ValueError: a source is unknown, or an argument is out of its range.
@@ -200,6 +200,8 @@ def _rows(candidates, size, frames, rounds):
     for one in candidates:
         for number in range(WARM_UP):
             one.segmenter(frames[number % len(frames)])
+        if isinstance(one.segmenter, Segmenter):
+            one.segmenter.choose_engine(frames[0])
         _pipelined(one.segmenter, frames)
     for _ in range(rounds):
         for one in candidates:
@@ -236,6 +238,8 @@ def _row(one, size, frames, sequential, pipelined):
         rates = [len(frames) / each for each in seconds]
         row[name] = round(statistics.median(rates), 1)
         row[f"{name}_range"] = f"{min(rates):.1f}-{max(rates):.1f}"
+    if isinstance(one.segmenter, Segmenter):
+        row["engine"] = one.segmenter.chosen.get(tuple(size), one.segmenter.engine)
     row["agreement"] = None
     if one.reference is not None:
         same = [np.mean(one.segmenter(frame) == one.reference(frame)) for frame in frames]

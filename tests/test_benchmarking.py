@@ -9,6 +9,7 @@ from _export import NAMES, network
 import keras_seg
 from keras_seg import export
 from keras_seg.cli.main import main
+from keras_seg.inference.choice import ENGINES
 
 
 @pytest.mark.long
@@ -23,6 +24,7 @@ def test_a_network_by_name_has_its_costs_speed_and_the_figures_of_its_paper(caps
     assert found["parameters"] == "846179"
     assert float(found["sequential"]) > 0
     assert float(found["pipelined"]) > 0
+    assert found["engine"] in ENGINES[1:]  # not "auto"
     # Table 7 of arXiv 1805.04554.
     assert (found["paper_fps"], found["paper_pipelined"]) == ("139.2", "299.5")
 

@@ -145,10 +145,20 @@ class Choice:
             labels = first(batch)
             self._spent[size] += time.perf_counter() - start
             if size not in self.chosen and self._spent[size] >= SECONDS:
-                with sharing(1):
-                    self.chosen[size] = faster(self.engines, batch)
-                log.info("Pictures of %dx%d: engine %r.", *size, self.chosen[size])
+                self._choose(batch)
         return labels
+
+    def choose(self, batch) -> None:
+        """Measure the engines now, unless that was done for this size."""
+        with self._lock:
+            if batch.shape[1:3] not in self.chosen:
+                self._choose(batch)
+
+    def _choose(self, batch):
+        size = batch.shape[1:3]
+        with sharing(1):
+            self.chosen[size] = faster(self.engines, batch)
+        log.info("Pictures of %dx%d: engine %r.", *size, self.chosen[size])
 
 
 def faster(engines: dict, batch: np.ndarray) -> str:

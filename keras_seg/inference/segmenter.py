@@ -136,6 +136,25 @@ class Segmenter(Predictor):
         """What "auto" chose, "graph", "litert" or "openvino", by (height, width)."""
         return dict(self._choice.chosen) if self._choice else {}
 
+    def choose_engine(self, picture) -> None:
+        """Let "auto" choose for pictures of this size now, and not after seconds of predictions.
+
+        Converts the network for this size, for some seconds. Without effect for other engines.
+
+        Args:
+            picture: uint8 pixels (h, w, num_channels), at least 32 x 32, on which the engines are
+                measured and compared.
+
+        >>> import numpy as np
+        >>> from keras_seg import models
+        >>> segmenter = Segmenter(models.build("contextnet_cn14_160", num_classes=3))
+        >>> segmenter.choose_engine(np.zeros((64, 64, 3), "uint8"))
+        >>> list(segmenter.chosen)
+        [(64, 64)]
+        """
+        if self._choice:
+            self._choice.choose(self._checked(np.asarray(picture)[np.newaxis]))
+
     @property
     def workers(self) -> int:
         """Frames of a stream that are computed at the same time: several after a conversion."""

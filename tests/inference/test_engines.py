@@ -99,6 +99,17 @@ def test_the_engine_is_chosen_once_per_size(monkeypatch):
     assert segmenter.chosen == {}
 
 
+def test_the_engine_can_be_chosen_before_predictions(monkeypatch):
+    monkeypatch.setattr(choice, "faster", lambda engines, batch: "litert")
+    segmenter = Segmenter(network())
+    segmenter.choose_engine(picture())
+    assert segmenter.chosen == {SIZE: "litert"}
+    assert same(segmenter(picture()), Segmenter(network(), engine="keras")(picture()))
+    other = Segmenter(network(), engine="graph")
+    other.choose_engine(picture())
+    assert other.chosen == {}
+
+
 def test_the_seconds_of_each_size_are_summed(monkeypatch):
     monkeypatch.setattr(choice, "SECONDS", 0.1)
 
