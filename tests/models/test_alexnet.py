@@ -101,7 +101,18 @@ def test_response_normalization_stands_behind_the_first_two_convolutions():
         ("slak_tiny", {"layer_scale": None}, "`slak` needs layer_scale to be a finite number"),
         ("convnext_tiny", {"layer_scale": 0}, "`convnext` needs layer_scale to be a finite number"),
         ("wrn_28_10", {"blocks": (4, 4)}, "`wide_resnet` needs blocks to be 3 whole numbers"),
-        ("wrn_28_10", {"squeeze_ratio": -1}, "needs squeeze_ratio to be a whole number"),
+        *(
+            (name, {"squeeze_ratio": -1}, "needs squeeze_ratio to be a whole number")
+            for name in (
+                "wrn_28_10",
+                "convnext_tiny",
+                "mobilenet_v2",
+                "replknet31b",
+                "xception",
+                "xception65",
+                "slak_tiny",
+            )
+        ),
         ("wrn_28_10", {"block_dropout_rate": 1}, "needs block_dropout_rate from 0 below 1"),
     ],
     ids=str,
@@ -146,19 +157,22 @@ def test_dropout_of_densenet_follows_every_convolution_but_the_first():
         assert set(kernels) - before == {"conv1_conv"}
 
 
-@pytest.mark.long
-def test_squeeze_and_excite_is_an_option_of_wide_and_grouped_blocks():
-    for name in ("wrn_16_8", "resnext50", "resnet18"):
-        options = dict(models.facts(name).tiny)
-        plain = models.build(name, (32, 32, 3), 5, **options)
-        model = models.build(name, (32, 32, 3), 5, squeeze_ratio=4, **options)
-        excited = [x for x in model.layers if x.name.endswith("_se_excite")]
-        blocks = [x for x in model.layers if isinstance(x, keras.layers.Add)]
-        assert len(excited) == len(blocks) > 0
-        # Each block of c channels has c * r + r + r * c + c parameters more, r = max(1, c // 4).
-        more = sum(
-            2 * c * r + r + c
-            for c in (x.output.shape[-1] for x in excited)
-            for r in [max(1, c // 4)]
-        )
-        assert model.count_params() == plain.count_params() + more
+@pytest.mark.parametrize(
+    "name",
+    ["convnext_tiny", "mobilenet_v2", "replknet31b", "resnet18", "resnext50", "slak_tiny",
+     "wrn_16_8", "xception", "xception65"],
+)  # fmt: skip
+def test_squeeze_and_excite_is_an_option_of_every_residual_block(name):
+    options = dict(models.facts(name).tiny)
+    with without_values():
+        plain = models.build(name, (64, 64, 3), 5, **options)
+        model = models.build(name, (64, 64, 3), 5, squeeze_ratio=4, **options)
+    excited = [x for x in model.layers if x.name.endswith("_se_excite")]
+    sums = [x for x in model.layers if x.name.endswith("_add")]
+    # Table 2 of MobileNetV2: 17 bottlenecks, 10 of which repeat size and channels.
+    assert len(excited) == (17 if name == "mobilenet_v2" else len(sums)) > 0
+    # Each block of c channels has c * r + r + r * c + c parameters more, r = max(1, c // 4).
+    more = sum(
+        2 * c * r + r + c for c in (x.output.shape[-1] for x in excited) for r in [max(1, c // 4)]
+    )
+    assert model.count_params() == plain.count_params() + more

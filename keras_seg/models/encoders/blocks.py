@@ -171,6 +171,26 @@ def squeeze_excite(x, channels, name, activations=("relu", "sigmoid")):
     return layers.Multiply(name=f"{name}_se_excite")([x, gate])
 
 
+def squeezed(x, options, name):
+    """`squeeze_excite` at the end of a residual branch, if the options have a `squeeze_ratio`.
+
+    Args:
+        x: KerasTensor (b, h, w, c).
+        options: has `squeeze_ratio`: c divided by the channels of the bottleneck, or 0.
+        name: prefix of the layers' names.
+
+    Returns:
+        KerasTensor of the input's shape.
+
+    >>> import types, keras
+    >>> squeezed(keras.Input((8, 8, 32)), types.SimpleNamespace(squeeze_ratio=16), "b1").shape
+    (None, 8, 8, 32)
+    """
+    if not options.squeeze_ratio:
+        return x
+    return squeeze_excite(x, max(1, x.shape[-1] // options.squeeze_ratio), name)
+
+
 def dense_layers(x, grid, names, num_classes, options):
     """Average pooling to a fixed grid, hidden dense layers with dropout, and a classifier.
 

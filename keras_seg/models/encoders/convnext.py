@@ -10,6 +10,7 @@ from keras import initializers, layers
 
 from keras_seg import _check
 from keras_seg.layers import LayerScale
+from keras_seg.models.encoders.blocks import squeezed
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -30,6 +31,7 @@ class Options(NamedTuple):
     filters: tuple = (96, 192, 384, 768)
     layer_scale: float = 1e-6
     drop_path_rate: float = 0.1
+    squeeze_ratio: int = 0
     output_stride: int = 32
 
 
@@ -111,6 +113,8 @@ def convnext(image, name, strides, options):
         layer_scale: initial value of the factors at the end of each block, above 0.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual branch (arXiv
+            1709.01507); 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
@@ -145,7 +149,7 @@ def patch_stages(image, name, strides, options, mix):
         image: KerasTensor of pixels 0..255 (b, h, w, c).
         name: prefix of the layers' names.
         strides: `Strides`.
-        options: blocks, filters, layer_scale and drop_path_rate.
+        options: blocks, filters, layer_scale, drop_path_rate and squeeze_ratio.
         mix: `f(x, stage, name, dilation)`, the depthwise part of a block; stages from 0.
 
     Returns:
@@ -170,7 +174,7 @@ def patch_stages(image, name, strides, options, mix):
             drop = options.drop_path_rate * number / max(total - 1, 1)
             number += 1
             inside = mix(x, stage, block, strides.dilation)
-            x = _mlp(x, inside, block, options.layer_scale, drop)
+            x = _mlp(x, inside, block, options, drop)
         maps[4 * 2**stage] = x
     return maps
 
@@ -184,14 +188,15 @@ def _halved(x, filters, name, step):
     return _conv(x, filters, 2, f"{name}_conv", **where)
 
 
-def _mlp(shortcut, x, name, scale, drop):
+def _mlp(shortcut, x, name, options, drop):
     """Two dense layers per pixel after the depthwise convolution, and the shortcut."""
     filters = shortcut.shape[-1]
     x = _norm(x, f"{name}_norm")
     x = _conv(x, 4 * filters, 1, f"{name}_expand")
     x = layers.Activation("gelu", name=f"{name}_gelu")(x)
     x = _conv(x, filters, 1, f"{name}_project")
-    x = LayerScale(scale, name=f"{name}_scale")(x)
+    x = squeezed(x, options, name)
+    x = LayerScale(options.layer_scale, name=f"{name}_scale")(x)
     if drop:
         x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
     return layers.Add(name=f"{name}_add")([shortcut, x])
@@ -223,7 +228,7 @@ def check_options(name, options):
 
     Args:
         name: the family's name.
-        options: blocks, filters, drop_path_rate and layer_scale.
+        options: as those of `patch_stages`.
 
     Raises:
         ValueError: one of them is out of its range.
@@ -234,3 +239,4 @@ def check_options(name, options):
         _check.stage_counts(name, option, getattr(options, option), 4)
     _check.share(name, "drop_path_rate", options.drop_path_rate)
     _check.number(name, "layer_scale", options.layer_scale, above=0)
+    _check.positive_integer(name, "squeeze_ratio", options.squeeze_ratio, at_least=0)

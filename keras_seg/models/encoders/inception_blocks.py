@@ -6,7 +6,7 @@ from keras import layers
 
 from keras_seg.layers import AdaptiveAveragePooling2D, BatchNormalization
 from keras_seg.models.blocks import BN_MOMENTUM
-from keras_seg.models.encoders.blocks import conv, pool, squeeze_excite, valid_conv
+from keras_seg.models.encoders.blocks import conv, pool, squeezed, valid_conv
 from keras_seg.models.encoders.registry import pooled_head
 
 
@@ -138,9 +138,7 @@ def residual(x, branches, scale, name, style, step=(1, 1), activated=True):
     """
     new = module(x, branches, f"{name}_mixed", style, step)
     new = conv(new, x.shape[-1], 1, f"{name}_up_conv", use_bias=True)
-    if style.squeeze_ratio:
-        new = squeeze_excite(new, max(1, x.shape[-1] // style.squeeze_ratio), name)
-    new = layers.Rescaling(scale, name=f"{name}_scale")(new)
+    new = layers.Rescaling(scale, name=f"{name}_scale")(squeezed(new, style, name))
     x = layers.Add(name=f"{name}_add")([x, new])
     return layers.Activation("relu", name=f"{name}_relu")(x) if activated else x
 

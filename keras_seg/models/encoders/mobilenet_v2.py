@@ -38,6 +38,7 @@ class Options(NamedTuple):
     padding: str = "same"
     bn_epsilon: float = 1e-3
     input_range: str = "symmetric"
+    squeeze_ratio: int = 0
     output_stride: int = 32
     last_convolution: bool = False
 
@@ -100,6 +101,8 @@ def mobilenet_v2(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
+        squeeze_ratio: reduction of squeeze-and-excite after each depthwise convolution, where
+            MobileNetV3 has it; 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
         last_convolution: whether the coarsest feature map is that of the 1x1 convolution to 1280
             channels, as in `segmentation_models_pytorch`; the classifier is the same.
@@ -116,6 +119,7 @@ def mobilenet_v2(image, name, strides, options):
     """
     _check.number("mobilenet_v2", "width", options.width, above=0)
     _check.share("mobilenet_v2", "dropout_rate", options.dropout_rate)
+    _check.positive_integer("mobilenet_v2", "squeeze_ratio", options.squeeze_ratio, at_least=0)
     style = style_of("mobilenet_v2", options)
     maps, reduction, number = {}, 2, 0
     x = normalized(image, options.input_range, name)
@@ -123,11 +127,14 @@ def mobilenet_v2(image, name, strides, options):
     for expansion, filters, count, first in _STAGES:
         for index in range(count):
             number += 1
+            expanded = expansion * x.shape[-1]
             block = Inverted(
                 3,
-                expansion * x.shape[-1],
+                expanded,
                 divisible(filters * options.width),
                 1 if index else first,
+                squeezed=options.squeeze_ratio and max(1, expanded // options.squeeze_ratio),
+                squeeze_activations=("relu", "sigmoid"),
             )
             reduction *= block.stride
             x = inverted_residual(x, block, f"{name}block{number}", strides, style)

@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.blocks import depthwise_he_normal
-from keras_seg.models.encoders.blocks import batch_norm, check_kernels, conv
+from keras_seg.models.encoders.blocks import batch_norm, check_kernels, conv, squeezed
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
 from keras_seg.models.registry import Count, Variant
@@ -32,6 +32,7 @@ class Options(NamedTuple):
     expansion: int = 4
     merged: bool = False
     drop_path_rate: float = 0.5
+    squeeze_ratio: int = 0
     output_stride: int = 32
 
 
@@ -97,6 +98,8 @@ def replknet(image, name, strides, options):
         merged: whether each pair of kernels is merged into one, for inference.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual block (arXiv
+            1709.01507); 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
@@ -126,7 +129,7 @@ def replknet(image, name, strides, options):
             number += 1
             kernel = (options.kernels[stage], strides.dilation)
             x = _large_kernel_block(x, kernel, f"{block}_mix", options, drop)
-            x = _feed_forward(x, f"{block}_ffn", options.expansion, drop)
+            x = _feed_forward(x, f"{block}_ffn", options, drop)
         reduction = 4 * 2**stage
         if stage == stages - 1:
             x = batch_norm(x, f"{name}norm", None)
@@ -153,17 +156,17 @@ def _large_kernel_block(shortcut, kernel, name, options, drop):
         x = layers.Add(name=f"{name}_sum")(parts)
     x = layers.Activation("relu", name=f"{name}_relu")(x)
     x = batch_norm(conv(x, filters, 1, f"{name}_2_conv"), f"{name}_2", None)
-    return _added(shortcut, x, name, drop)
+    return _added(shortcut, squeezed(x, options, name), name, drop)
 
 
-def _feed_forward(shortcut, name, expansion, drop):
+def _feed_forward(shortcut, name, options, drop):
     """Two 1x1 convolutions with GELU between them, and the shortcut."""
     filters = shortcut.shape[-1]
     x = batch_norm(shortcut, name, None)
-    x = conv(x, expansion * filters, 1, f"{name}_1_conv")
+    x = conv(x, options.expansion * filters, 1, f"{name}_1_conv")
     x = batch_norm(x, f"{name}_1", "gelu")
     x = batch_norm(conv(x, filters, 1, f"{name}_2_conv"), f"{name}_2", None)
-    return _added(shortcut, x, name, drop)
+    return _added(shortcut, squeezed(x, options, name), name, drop)
 
 
 def _added(shortcut, x, name, drop):
@@ -204,3 +207,4 @@ def _check_options(options):
         _check.positive_integer("replknet", option, getattr(options, option))
     _check.share("replknet", "drop_path_rate", options.drop_path_rate)
     check_kernels("replknet", options)
+    _check.positive_integer("replknet", "squeeze_ratio", options.squeeze_ratio, at_least=0)

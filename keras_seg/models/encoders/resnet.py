@@ -12,7 +12,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.models.encoders.blocks import batch_norm, conv, pool, squeeze_excite
+from keras_seg.models.encoders.blocks import batch_norm, conv, pool, squeezed
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -223,9 +223,7 @@ def _block(x, name, options, channels, steps):
         x = batch_norm(x, f"{name}_1", epsilon=options.bn_epsilon)
         x = conv(x, filters, 3, f"{name}_2_conv", behind)
         x = batch_norm(x, f"{name}_2", None, options.bn_epsilon)
-    if options.squeeze_ratio:
-        x = squeeze_excite(x, max(1, x.shape[-1] // options.squeeze_ratio), name)
-    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    x = layers.Add(name=f"{name}_add")([shortcut, squeezed(x, options, name)])
     return layers.Activation("relu", name=f"{name}_out")(x)
 
 

@@ -36,6 +36,7 @@ class Options(NamedTuple):
     small_kernel: int = 5
     layer_scale: float = 1e-6
     drop_path_rate: float = 0.1
+    squeeze_ratio: int = 0
     output_stride: int = 32
 
 
@@ -105,6 +106,8 @@ def slak(image, name, strides, options):
         layer_scale: initial value of the factors at the end of each block, above 0.
         drop_path_rate: share of training images for which the last block is left out, 0..1;
             earlier blocks in proportion to their number.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual branch (arXiv
+            1709.01507); 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from keras import layers
 
 from keras_seg import _check
-from keras_seg.models.encoders.blocks import batch_norm, conv, squeeze_excite
+from keras_seg.models.encoders.blocks import batch_norm, conv, squeezed
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import encoder
 from keras_seg.models.registry import Count, Variant
@@ -119,9 +119,7 @@ def _block(x, ready, filters, name, step, options):
     if options.block_dropout_rate:
         x = layers.Dropout(options.block_dropout_rate, name=f"{name}_dropout")(x)
     x = conv(x, filters, 3, f"{name}_2_conv")
-    if options.squeeze_ratio:
-        x = squeeze_excite(x, max(1, x.shape[-1] // options.squeeze_ratio), name)
-    return layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.Add(name=f"{name}_add")([shortcut, squeezed(x, options, name)])
 
 
 def _check_options(options):

@@ -11,7 +11,7 @@ from keras import layers
 from keras_seg import _check
 from keras_seg.layers import DilatedPooling2D
 from keras_seg.models.blocks import depthwise_he_normal
-from keras_seg.models.encoders.blocks import batch_norm, conv, valid_conv
+from keras_seg.models.encoders.blocks import batch_norm, conv, squeezed, valid_conv
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -30,6 +30,7 @@ class Options(NamedTuple):
     dropout_rate: float = 0.5
     padding: str = "same"
     input_range: str = "symmetric"
+    squeeze_ratio: int = 0
     output_stride: int = 32
 
 
@@ -72,6 +73,8 @@ def xception(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual branch (arXiv
+            1709.01507); 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
@@ -120,12 +123,13 @@ def _shrinking(x, rows, name, step, options, begins=True):
         x = DilatedPooling2D(3, step[1], name=f"{name}_pool")(x)
         if step[0] > 1:
             x = layers.MaxPooling2D(1, step[0], name=f"{name}_pool_step")(x)
-    return layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.Add(name=f"{name}_add")([squeezed(x, options, name), shortcut])
 
 
 def _added(x, rows, name, step, options):
     """A block of the middle flow."""
-    return layers.Add(name=f"{name}_add")([_separables(x, rows, name, step, options, True), x])
+    inside = _separables(x, rows, name, step, options, True)
+    return layers.Add(name=f"{name}_add")([squeezed(inside, options, name), x])
 
 
 def _separables(x, rows, name, step, options, begins):
@@ -162,5 +166,6 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.positive_integer(name, "squeeze_ratio", options.squeeze_ratio, at_least=0)
     known = ("same", "symmetric")
     _check.one_of(f"padding of `{name}`", "padding", options.padding, known)

@@ -18,7 +18,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.models.blocks import depthwise_he_normal
-from keras_seg.models.encoders.blocks import batch_norm, conv
+from keras_seg.models.encoders.blocks import batch_norm, conv, squeezed
 from keras_seg.models.encoders.inputs import normalized
 from keras_seg.models.encoders.registry import dense_counts, encoder
 from keras_seg.models.registry import Variant
@@ -36,6 +36,7 @@ class Options(NamedTuple):
     bn_epsilon: float = 1e-3
     dropout_rate: float = 0.5
     input_range: str = "symmetric"
+    squeeze_ratio: int = 0
     output_stride: int = 32
 
 
@@ -73,6 +74,8 @@ def xception_aligned(image, name, strides, options):
         input_range: range that pixels 0..255 are converted to: "unit" for 0..1, "symmetric" for
             -1..1, "caffe" to subtract ImageNet's means, "torch" to also divide by the standard
             deviations.
+        squeeze_ratio: reduction of squeeze-and-excite at the end of each residual branch (arXiv
+            1709.01507); 0 for none.
         output_stride: 32; 16 or 8 replace the last strides by dilation.
 
     Returns:
@@ -102,7 +105,7 @@ def xception_aligned(image, name, strides, options):
         shortcut = x
         for place in (1, 2, 3):
             x = _separable(x, 728, f"{block}_sepconv{place}", step, options)
-        x = layers.Add(name=f"{block}_add")([x, shortcut])
+        x = layers.Add(name=f"{block}_add")([squeezed(x, options, block), shortcut])
     maps[16] = x
     x, _ = _shrinking(x, (728, 1024, 1024), f"{name}exit_block1", strides, options)
     for number, filters in enumerate((1536, 1536, 2048), start=1):
@@ -124,7 +127,7 @@ def _shrinking(x, rows, name, strides, options):
     x = _separable(x, rows[2], f"{name}_sepconv3", step, options)
     shortcut = conv(shortcut, _scaled(rows[2], options), 1, f"{name}_shortcut", (step[0], 1))
     shortcut = batch_norm(shortcut, f"{name}_shortcut", None, options.bn_epsilon)
-    return layers.Add(name=f"{name}_add")([x, shortcut]), inside
+    return layers.Add(name=f"{name}_add")([squeezed(x, options, name), shortcut]), inside
 
 
 def _separable(x, filters, name, step, options, relu_first=True):
@@ -186,3 +189,4 @@ def _check_options(options):
     _check.number(name, "width", options.width, above=0)
     _check.number(name, "bn_epsilon", options.bn_epsilon, above=0)
     _check.share(name, "dropout_rate", options.dropout_rate)
+    _check.positive_integer(name, "squeeze_ratio", options.squeeze_ratio, at_least=0)
