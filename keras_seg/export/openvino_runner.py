@@ -38,6 +38,7 @@ class OpenVinoSegmenter(Runner):
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
         if device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = num_threads
+            settings["ENABLE_CPU_PINNING"] = False  # or two runners would share their first cores
         try:
             model = core.read_model(path)
             self._compiled = core.compile_model(model, device, settings)

@@ -107,5 +107,10 @@ class OpenVinoNetwork:
         import openvino
 
         part = _part(self._converted.model, [self._converted.model.output(index)])
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self._num_threads}
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self._num_threads,
+            # By default, the networks of a stream's threads would all run on the first core.
+            "ENABLE_CPU_PINNING": False,
+        }
         return openvino.Core().compile_model(part, "CPU", settings)

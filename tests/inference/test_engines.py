@@ -70,6 +70,17 @@ def test_probabilities_of_an_engine_are_those_of_the_model(engine):
     assert same(found.labels(batch), reference.labels(batch))
 
 
+def test_openvino_networks_of_several_threads_are_not_bound_to_the_same_core():
+    # With pinning, OpenVINO's default, each network of one thread ran on the first core.
+    segmenter = Segmenter(network(), engine="openvino")
+    with engines.sharing(engines.num_cores()):
+        segmenter(picture())
+    (opened,) = [one for idle in segmenter._converted["openvino"]._idle.values() for one in idle]
+    (compiled,) = opened._compiled.values()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not compiled.get_property("ENABLE_CPU_PINNING")
+
+
 def test_openvino_without_an_enlargement_labels_the_logits():
     image = keras.Input((None, None, 3))
     flat = keras.Model(image, keras.layers.Conv2D(4, 3, padding="same")(image))
