@@ -16,6 +16,7 @@ from keras_seg import _check, analyse, export, models
 from keras_seg.evaluation import kind_of, open_network
 from keras_seg.export import picture_batches
 from keras_seg.find_run import find_run, load, run_around
+from keras_seg.inference.compiled import device_names
 from keras_seg.inference.predictor import Predictor
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.inference.stream import Stream
@@ -126,7 +127,7 @@ def machine():
         except importlib.metadata.PackageNotFoundError:
             continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    devices = ", ".join(keras.distribution.list_devices())
+    devices = ", ".join(device_names())
     return f"{_processor()}, {cores} cores, devices {devices}; {', '.join(versions)}"
 
 

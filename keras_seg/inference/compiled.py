@@ -12,6 +12,17 @@ MAX_COMPILED_JAX = 512  # the same on JAX, which has no function for all shapes
 REPEATS = 16  # consecutive batches of one shape before a function is compiled for it
 
 
+def device_names() -> list[str]:
+    """Return the names of the devices that Keras computes on, such as "cpu:0".
+
+    >>> device_names() != []
+    True
+    """
+    if keras.backend.backend() == "torch":  # for which Keras has no list
+        return [str(keras.ops.zeros(1).device)]
+    return keras.distribution.list_devices()
+
+
 def logits_model(model: keras.Model) -> keras.Model:
     """Return the model without its training-only heads: one output, the logits.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_seg import _check
 from keras_seg.inference import choice
-from keras_seg.inference.compiled import CompiledFunctions, logits_model
+from keras_seg.inference.compiled import CompiledFunctions, device_names, logits_model
 from keras_seg.inference.engines import MAX_WORKERS, num_cores
 from keras_seg.inference.enlarged import enlarged_labels
 from keras_seg.inference.predictor import TOO_LARGE, Predictor
@@ -263,4 +263,4 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 def _has_gpu() -> bool:
     """Whether maps lie in a GPU's memory, which raises an error of its own when it is full."""
-    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
+    return any(not device.lower().startswith("cpu") for device in device_names())

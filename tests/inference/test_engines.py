@@ -3,6 +3,7 @@
 import functools
 import logging
 import threading
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from keras_seg import Segmenter, models
 from keras_seg.inference import choice, engines
 from keras_seg.inference.choice import Choice, faster
+from keras_seg.inference.compiled import device_names
 from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.layers import ResizeLike
 
@@ -108,6 +110,13 @@ def test_the_engine_is_chosen_once_per_size(monkeypatch):
     assert len(asked) == 1
     segmenter.refresh()
     assert segmenter.chosen == {}
+
+
+def test_the_device_is_known_on_torch_for_which_keras_has_no_list(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    monkeypatch.setattr(keras.distribution, "list_devices", None)
+    monkeypatch.setattr(keras.ops, "zeros", lambda shape: SimpleNamespace(device="cuda:0"))
+    assert device_names() == ["cuda:0"]
 
 
 def test_the_engine_can_be_chosen_before_predictions(monkeypatch):
