@@ -138,9 +138,9 @@ def test_the_better_file_is_kept(installed, model, tmp_path, monkeypatch):
     """Its scores are those of `tflite` with each quantizer alone, and of the file itself."""
     saved, save = [], exportable.save
 
-    def counted_save(folder, signatures):
+    def counted_save(folder, signatures, **options):
         saved.append(folder)
-        save(folder, signatures)
+        save(folder, signatures, **options)
 
     monkeypatch.setattr(exportable, "save", counted_save)
     images = pictures(3, seed=9)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from _export import NAMES, PALETTE, network, recomputed
 from keras import layers
 
-from keras_seg.export import LiteRTSegmenter, flatbuffer, tflite, tflite_arguments
+from keras_seg.export import LiteRTSegmenter, exportable, flatbuffer, tflite, tflite_arguments
 
 pytestmark = pytest.mark.export
 SIZE = (64, 80)
@@ -220,9 +220,9 @@ def test_mixed_precision_and_comparison_on_noise_work(tmp_path, make):
 
 @pytest.mark.long
 def test_failed_comparison_raises_and_leaves_nothing(model, tmp_path, monkeypatch):
-    part = importlib.import_module("keras_seg.export.exportable")
-    frozen, wrong = part.frozen, part.logits_model(network(7))
-    monkeypatch.setattr(part, "frozen", lambda model, *rest: frozen(wrong, *rest))
+    part = importlib.import_module("keras_seg.export.conversion")
+    source, wrong = part.source, exportable.logits_model(network(7))
+    monkeypatch.setattr(part, "source", lambda model, *rest: source(wrong, *rest))
     with pytest.raises(ValueError, match=r"labels as in Keras on at least 99.90%.*Nothing was wr"):
         tflite(model, tmp_path / "model.tflite", size=SIZE)
     assert list(tmp_path.iterdir()) == []
