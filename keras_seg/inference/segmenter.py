@@ -142,8 +142,8 @@ class Segmenter(Predictor):
         Converts the network for this size, for some seconds. Without effect for other engines.
 
         Args:
-            picture: uint8 pixels (h, w, num_channels), at least 32 x 32, on which the engines are
-                measured and compared.
+            picture: uint8 pixels (h, w, num_channels), on which the engines are measured and
+                compared.
 
         >>> import numpy as np
         >>> from keras_seg import models
@@ -153,7 +153,7 @@ class Segmenter(Predictor):
         [(64, 64)]
         """
         if self._choice:
-            self._choice.choose(self._checked(np.asarray(picture)[np.newaxis]))
+            self._choice.choose(self._padded(self._checked(np.asarray(picture)[np.newaxis])))
 
     @property
     def workers(self) -> int:
@@ -196,20 +196,25 @@ class Segmenter(Predictor):
             self._choice.clear()
 
     def _run(self, head: str, batch) -> np.ndarray:
-        """Pad to the smallest size, unless the model has its own; call the function; crop back."""
+        """Pad to the smallest size, call the function, crop back."""
         batch = self._checked(batch)
         sizes = batch.shape[1:-1]
         self._require_memory(batch.shape)
-        missing = [
-            max(SMALLEST_SIDE - size, 0) if free is None else 0
-            for size, free in zip(sizes, self.network.input_shape[1:-1], strict=True)
-        ]
-        if any(missing):
-            batch = np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
+        batch = self._padded(batch)
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
         found = self._call(head, batch)
         return found[:, *(slice(size) for size in sizes)]
+
+    def _padded(self, batch: np.ndarray) -> np.ndarray:
+        """Repeat the last pixels up to the smallest size, unless the model has its own."""
+        missing = [
+            max(SMALLEST_SIDE - size, 0) if free is None else 0
+            for size, free in zip(batch.shape[1:-1], self.network.input_shape[1:-1], strict=True)
+        ]
+        if not any(missing):
+            return batch
+        return np.pad(batch, ((0, 0), *((0, more) for more in missing), (0, 0)), mode="edge")
 
     def _call(self, head: str, batch: np.ndarray) -> np.ndarray:
         if self._choice and head == "labels" and len(batch) == 1:

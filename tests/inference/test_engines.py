@@ -125,6 +125,8 @@ def test_the_engine_can_be_chosen_before_predictions(monkeypatch):
     segmenter.choose_engine(picture())
     assert segmenter.chosen == {SIZE: "litert"}
     assert same(segmenter(picture()), Segmenter(network(), engine="keras")(picture()))
+    segmenter.choose_engine(picture((9, 40)))  # labeled with 32 rows
+    assert segmenter.chosen == {SIZE: "litert", (32, 40): "litert"}
     other = Segmenter(network(), engine="graph")
     other.choose_engine(picture())
     assert other.chosen == {}

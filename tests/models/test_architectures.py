@@ -370,32 +370,30 @@ def check_saved_model_and_tflite(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [x for x in structures() if models.facts(x).dimensions == (2,)])
 def test_tflite_of_16_bits_gives_the_labels_of_keras(name, tmp_path):
-    # Kernels are rounded by up to 2**-12 of their size in each of up to a hundred layers.
-    check_tflite(name, "fp16", 2e-2, tmp_path)
+    check_tflite(name, "fp16", 5e-3, tmp_path)
 
 
 def check_tflite(name, mode, atol, folder):
     """Compare logits of a .tflite file with those of Keras; `atol` is a share of the largest."""
     known = tiny(name, shape(name, 64, 64))
     known.set_weights(built(name).get_weights())
-    if models.facts(name).task == "classification":
-        scattered(known)  # Logits of new ones may all be near 0, below the steps of 8 bits.
     x = [pixels(name, 64, 64)[0]] * 2
+    if np.abs(known(x[0][None].astype("float32"))).max() < 0.1:
+        scattered(known)  # Logits near 0 are below the steps of 8 bits.
     path = folder / f"model_{mode}.tflite"
     export.tflite(known, path, mode, calibration=x, min_agreement=0.0)
     segments = models.facts(name).task == "segmentation"
     reader = export.LiteRTSegmenter if segments else export.LiteRTClassifier
     found = reader(path).scores(x[0][None])
+    if mode == "fp16":  # The file computes with 32 bits, with weights that have 16.
+        known = export.fold(known)
+        known.set_weights([w.astype("float16").astype("float32") for w in known.get_weights()])
     expected = np.array(known(x[0][None].astype("float32")))
     # Untrained logits lie close together: their values are compared, not the labels.
     scale = np.abs(expected).max()
-    if mode != "fp32" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
-        # Neighbors that rounding makes equal: an unpooled value may lie a pixel beside its place.
+    if mode == "int8" and any(isinstance(x, MaxUnpooling2D) for x in known.layers):
+        # Neighbors that 8 bits make equal: an unpooled value may lie a pixel beside its place.
         assert (np.abs(found - expected) <= atol * scale).mean() > 0.99
-        return
-    if mode == "int8" and not segments:
-        # A handful of logits of random kernels: the rounding of all maps before may add up in one.
-        assert np.sqrt(np.mean((found - expected) ** 2)) <= atol * scale
         return
     np.testing.assert_allclose(found, expected, atol=atol * scale)
     if mode == "fp32":

@@ -29,9 +29,11 @@ for name in names:
     keras.utils.set_random_seed(0)
     model = models.build(name, num_classes=5, **facts.tiny)
     path = f"{folder}/{name}.weights.h5"
-    # Large areas of color, so that coarse maps differ from place to place.
-    x = np.random.default_rng(1).integers(0, 256, (4, 8, 8, facts.channels)).astype("uint8")
-    x = x.repeat(16, axis=1).repeat(16, axis=2)
+    # Large areas of color, so that coarse maps differ from place to place, with noise: in flat
+    # areas, rounding would decide which of four equal pixels is the largest for an unpooling.
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 224, (4, 8, 8, facts.channels)).repeat(16, axis=1).repeat(16, axis=2)
+    x = (x + rng.integers(0, 32, x.shape)).astype("uint8")
     if first:
         # Statistics of the pictures, as a training learns them: no activation saturates.
         for layer in model.layers:
