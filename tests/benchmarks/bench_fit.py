@@ -20,6 +20,8 @@ import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As `import keras_seg` sets it; here tensorflow is imported first.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 NUM_CLASSES = 10
 WAYS = ("keras_plain", "step", "step_eigen", "input", "fit", "torch", "torch_tuned")
 # glibc returns large freed blocks to the system at once, and then pays for every page again.

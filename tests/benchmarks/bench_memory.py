@@ -26,6 +26,8 @@ def peak_mib():
 def one(arguments):
     """Build the network, train a few steps on noise, and return what they took."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # As `import keras_seg` sets it; here tensorflow is imported first.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     import keras
     import numpy as np
 

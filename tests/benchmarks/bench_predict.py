@@ -20,6 +20,9 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+# As `import keras_seg` sets it; here tensorflow is imported first.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 import cv2
 import keras
 import numpy as np

@@ -10,7 +10,11 @@ whose two best logits differ by float32's rounding.
 
 import argparse
 import json
+import os
 import time
+
+# As `import keras_seg` sets it; here tensorflow is imported first.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 import numpy as np

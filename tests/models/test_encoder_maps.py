@@ -1,10 +1,11 @@
 """Every decoder on encoders of every structure: logits at odd sizes, or which encoders would do."""
 
+import keras
 import numpy as np
 import pytest
 from _architectures import sides, structures
 
-from keras_seg import models
+from keras_seg import losses, models
 from keras_seg.models import encoders
 
 DECODERS = [x for x in models.names("segmentation") if models.has_option(x, "encoder")]
@@ -42,7 +43,7 @@ def test_the_quick_pairs_exist():
         for x, y in sorted({*PAIRS, *QUICK})
     ],
 )
-def test_every_decoder_takes_every_encoder_that_has_its_maps(decoder, encoder):
+def test_every_decoder_takes_every_encoder_that_has_its_maps(decoder, encoder, tmp_path):
     height, width = sides(encoder, 37, 51)
     options = small(decoder, encoder)
     try:
@@ -60,6 +61,25 @@ def test_every_decoder_takes_every_encoder_that_has_its_maps(decoder, encoder):
     logits = np.array(model(x))
     assert logits.shape == (1, height, width, 3)
     assert np.isfinite(logits).all()
+    trains(model, x)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(again(x)), np.array(model(x)))
+
+
+def trains(model, x):
+    """Two training steps change the first and the last kernel. FCN's scores start as zeros."""
+    kernels = [weight for weight in model.trainable_weights if len(weight.shape) > 1]
+    before = [np.array(kernel) for kernel in kernels]
+    labels = np.random.default_rng(1).integers(0, 3, x.shape[:3]).astype("uint8")
+    model.compile("sgd", losses.SparseCrossEntropy(3), run_eagerly=True)
+    # Two pictures: batch normalization of a 1x1 map has no gradient for a single one.
+    for _ in range(2):
+        loss = model.train_on_batch(np.concatenate([x, 255 - x]), labels.repeat(2, 0))
+        assert np.isfinite(loss)
+    for place in (0, -1):
+        assert np.any(np.array(kernels[place]) != before[place]), kernels[place].path
+        assert np.isfinite(np.array(kernels[place])).all()
 
 
 SMALL = {"encoder": "resnet18", "encoder_options": {"width": 0.125}}
