@@ -80,7 +80,6 @@ test-phones: .venv/installed-dev
 	@for program in java javac npm; do \
 		command -v $$program >/dev/null || { echo "test-phones needs $$program: install it first" >&2; exit 1; }; done
 	npm install --prefix build/phones --no-save --no-audit --no-fund --ignore-scripts kotlin-compiler@2.4.20
-	chmod +x build/phones/node_modules/kotlin-compiler/bin/kotlinc
 	.venv/bin/python -m pip install tree-sitter==0.26.1 tree-sitter-swift==0.7.4
 	KOTLINC=build/phones/node_modules/kotlin-compiler/bin/kotlinc .venv/bin/python -m pytest -m phones
 
