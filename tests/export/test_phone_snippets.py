@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from keras_seg.export import LiteRTSegmenter, tflite
-from keras_seg.export.phone import write_phone_page
+from keras_seg.export.phone import PAGE, write_phone_page
 
 pytestmark = [pytest.mark.export, pytest.mark.phones, pytest.mark.slow]
 STUBS = sorted((Path(__file__).parent / "phone_stubs").glob("*.java"))
@@ -63,7 +63,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def snippets(folder):
     """The blocks of code of the page, by language and file."""
-    sections = re.split(r"^## (\w+)\.tflite\n", write_phone_page(folder).read_text(), flags=re.M)
+    write_phone_page(folder)
+    page = (folder / PAGE).read_text()
+    sections = re.split(r"^## (\w+)\.tflite\n", page, flags=re.M)
     found = dict(zip(sections[1::2], sections[2::2], strict=True))
     assert sorted(found) == sorted(CASES)
     return {
