@@ -48,6 +48,14 @@ def kotlinc():
 
 
 @pytest.fixture(scope="module")
+def parser():
+    reason = "needs tree-sitter-swift, see `make test-phones`"
+    tree_sitter = pytest.importorskip("tree_sitter", reason=reason)
+    swift = pytest.importorskip("tree_sitter_swift", reason=reason)
+    return tree_sitter.Parser(tree_sitter.Language(swift.language()))
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a file for each case."""
     path = tmp_path_factory.mktemp("phone")
@@ -103,7 +111,7 @@ def run_by_litert(file, images):
 
 
 @pytest.fixture(scope="module")
-def ran(folder, snippets, kotlinc):
+def ran(kotlinc, folder, snippets):  # skips before files are written
     """The folder, after Kotlin has written `.taken` and `.ids` of each case."""
     sources = []
     for name, (code,) in snippets["kotlin"].items():
@@ -145,10 +153,7 @@ def test_a_byte_above_127_is_no_negative_label(ran):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_swift_is_parsed_without_error(name, snippets):
-    tree_sitter = pytest.importorskip("tree_sitter", reason="needs `make test-phones`")
-    swift = pytest.importorskip("tree_sitter_swift", reason="needs `make test-phones`")
-    parser = tree_sitter.Parser(tree_sitter.Language(swift.language()))
+def test_swift_is_parsed_without_error(name, parser, snippets):
     (code,) = snippets["swift"][name]
     assert not parser.parse(code.encode()).root_node.has_error
     assert parser.parse(code.rstrip().rstrip("}").encode()).root_node.has_error
