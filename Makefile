@@ -8,7 +8,7 @@ SUPPORTED = import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13)
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install test demo docs notebooks test-long test-slow test-backends test-mediapipe test-browser format readme clean
+.PHONY: help install test demo docs notebooks test-long test-slow test-backends test-mediapipe test-browser test-phones format readme clean
 
 help:
 	@echo "make install        make or update .venv"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-backends  install JAX and compare the backends"
 	@echo "make test-mediapipe install MediaPipe in .venv-mediapipe and open TFLite files in it"
 	@echo "make test-browser   install LiteRT.js and axe-core with npm and test the page of demo-web in Chromium"
+	@echo "make test-phones    install kotlinc with npm and tree-sitter, compile and run the Kotlin of phone.md and parse its Swift"
 	@echo "make docs           write the API reference to build/docs"
 	@echo "make format         lay out the code"
 	@echo "make readme         update the tables in README.md"
@@ -73,6 +74,14 @@ test-browser: .venv/installed-dev
 	.venv/bin/python -m keras_seg demo-web --install
 	npm install --prefix build/browser --no-save --no-audit --no-fund --ignore-scripts axe-core@4.11.0
 	AXE_CORE=build/browser/node_modules/axe-core/axe.min.js .venv/bin/python -m pytest -m browser
+
+# Java comes from the system: apt-get install default-jdk-headless npm
+test-phones: .venv/installed-dev
+	@for program in java javac npm; do \
+		command -v $$program >/dev/null || { echo "test-phones needs $$program: install it first" >&2; exit 1; }; done
+	npm install --prefix build/phones --no-save --no-audit --no-fund --ignore-scripts kotlin-compiler@2.4.20
+	.venv/bin/python -m pip install tree-sitter==0.26.1 tree-sitter-swift==0.7.4
+	KOTLINC=build/phones/node_modules/kotlin-compiler/bin/kotlinc .venv/bin/python -m pytest -m phones
 
 docs: .venv/installed-dev
 	.venv/bin/python docs/reference.py build/docs

@@ -12,6 +12,9 @@ from keras_seg.run_files import write_text
 
 log = logging.getLogger("keras_seg")
 PAGE = "phone.md"
+_RGB = "(p shr 16 and 255)", "(p shr 8 and 255)", "(p and 255)"  # of a pixel p of a Bitmap
+# ITU-R 601 in 1/65536, as files are read in training.
+_GRAY = "val gray = 19595 * {} + 38470 * {} + 7471 * {}".format(*_RGB)
 _MARK = "<!-- written by keras_seg; checksum of what follows: {} -->\n"
 _INTRODUCTION = """# Calling the .tflite files
 
@@ -20,6 +23,8 @@ without scaling; the class of a pixel is the channel with the highest score. On 
 fastest; on a GPU, fp16. Operations that a delegate does not take fall back on the CPU, according to
 the published lists of `keras_seg.export.delegates`; NNAPI is deprecated since Android 15. Each file
 also contains the class names (`labels.txt`) and, in `keras_seg.json`, the colors.
+
+The code takes pictures of the file's size. Kotlin cannot read a Bitmap with `Config.HARDWARE`.
 """
 
 
@@ -96,7 +101,7 @@ def _snippets(values, dtype):
     if values["channels"] not in (1, 3) or dtype not in (np.float32, np.uint8):
         return ["No snippets: its pixels are not a bitmap's, or it has more than 256 classes.\n"]
     return [
-        "Kotlin (`com.google.ai.edge.litert:litert`):\n",
+        "Kotlin (`com.google.ai.edge.litert:litert` 1.x, or from 2.1 on for CPUs):\n",
         f"```kotlin\n{_kotlin(values)}\n```\n",
         "Swift (`TensorFlowLiteSwift`):\n",
         f"```swift\n{_swift(values)}\n```\n",
@@ -129,53 +134,89 @@ def _classes(notes):
 
 
 def _kotlin(v):
-    """From a Bitmap of the file's size to class ids."""
-    put = "putFloat({}.toFloat())" if v["float_in"] else "put({}.toByte())"
-    parts = ("p shr 16 and 255", "p shr 8 and 255", "p and 255")[: v["channels"]]
-    puts = "; ".join(f"input.{put.format(f'({part})')}" for part in parts)
-    size = v["height"] * v["width"] * v["channels"] * (4 if v["float_in"] else 1)
-    score = (
-        "output.getFloat(4 * (i * {n} + it))"
-        if v["float_out"]
-        else ("output.get(i * {n} + it).toInt() and 255")
-    )
-    of_pixel = f"(0 until {v['classes']}).maxBy {{ {score.format(n=v['classes'])} }}"
-    ids = of_pixel if v["scores"] else "output.get(i).toInt() and 255"
-    return f"""import org.tensorflow.lite.Interpreter
+    """A class from a Bitmap of the file's size to class ids."""
+    height, width, n = v["height"], v["width"], v["classes"]
+    put = "input.putFloat({}.toFloat())" if v["float_in"] else "input.put({}.toByte())"
+    puts = "\n            ".join(put.format(part) for part in _RGB)
+    if v["channels"] == 1:
+        puts = f"{_GRAY}\n            {put.format('(gray + 32768 shr 16)')}"
+    size = height * width * v["channels"] * (4 if v["float_in"] else 1)
+    number = "output.getFloat(4 * i)" if v["float_out"] else "output.get(i).toInt() and 255"
+    ids = f"""val ids = IntArray({height * width})
+        for (i in ids.indices) {{
+            for (c in 1 until {n}) {{
+                if (number({n} * i + c) > number({n} * i + ids[i])) ids[i] = c
+            }}
+        }}
+        return ids"""
+    if not v["scores"]:
+        ids = f"return IntArray({height * width}) {{ number(it) }}"
+    return f"""import android.graphics.Bitmap
+import org.tensorflow.lite.Interpreter
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-val interpreter = Interpreter(modelBuffer)  // {v["file"]}, memory-mapped
-val input = ByteBuffer.allocateDirect({size}).order(ByteOrder.nativeOrder())
-val pixels = IntArray({v["height"] * v["width"]})
-bitmap.getPixels(pixels, 0, {v["width"]}, 0, 0, {v["width"]}, {v["height"]})
-for (p in pixels) {{ {puts} }}
-val output = ByteBuffer.allocateDirect({v["bytes"]}).order(ByteOrder.nativeOrder())
-input.rewind()
-interpreter.run(input, output)
-val ids = IntArray({v["height"] * v["width"]}) {{ i -> {ids} }}"""
+class Segmenter(model: ByteBuffer) : AutoCloseable {{  // {v["file"]}, memory-mapped
+    private val interpreter = Interpreter(model)
+    private val pixels = IntArray({height * width})
+    private val input = ByteBuffer.allocateDirect({size}).order(ByteOrder.nativeOrder())
+    private val output = ByteBuffer.allocateDirect({v["bytes"]}).order(ByteOrder.nativeOrder())
+
+    /** The class of each pixel, row by row. */
+    fun classIds(bitmap: Bitmap): IntArray {{
+        require(bitmap.width == {width} && bitmap.height == {height})
+        bitmap.getPixels(pixels, 0, {width}, 0, 0, {width}, {height})
+        input.rewind()
+        for (p in pixels) {{
+            {puts}
+        }}
+        output.rewind()
+        interpreter.run(input, output)
+        {ids}
+    }}
+
+    private fun number(i: Int) = {number}
+
+    override fun close() = interpreter.close()
+}}"""
 
 
 def _swift(v):
-    """From pixels red, green, blue to class ids."""
-    count = v["height"] * v["width"] * v["channels"]
-    data = (
-        "Data(rgb)"
-        if not v["float_in"]
-        else ("rgb.map { Float32($0) }.withUnsafeBufferPointer { Data(buffer: $0) }")
-    )
-    kind = "Float32" if v["float_out"] else "UInt8"
-    n = v["classes"]
-    ids = f"(0..<{v['height'] * v['width']}).map {{ i in (0..<{n}).max {{ " + (
-        f"scores[i * {n} + $0] < scores[i * {n} + $1] }}! }}"
-    )
-    return f"""import TensorFlowLite
+    """A class from pixels of the file's size to class ids."""
+    height, width, n = v["height"], v["width"], v["classes"]
+    kind = "gray" if v["channels"] == 1 else "red, green, blue"
+    data = "Data(pixels)"
+    if v["float_in"]:
+        data = "pixels.map { Float32($0) }.withUnsafeBufferPointer { Data(buffer: $0) }"
+    type_out = "Float32" if v["float_out"] else "UInt8"
+    ids = f"""var ids = [Int](repeating: 0, count: {height * width})
+        for i in 0..<{height * width} {{
+            for c in 1..<{n} where numbers[{n} * i + c] > numbers[{n} * i + ids[i]] {{
+                ids[i] = c
+            }}
+        }}
+        return ids"""
+    if not v["scores"]:
+        ids = "return numbers.map { Int($0) }"
+    return f"""import Foundation
+import TensorFlowLite
 
-let interpreter = try Interpreter(modelPath: path)  // {v["file"]}
-try interpreter.allocateTensors()
-// rgb: [UInt8] of {count} numbers, {v["height"]} rows of {v["width"]} pixels
-try interpreter.copy({data}, toInputAt: 0)
-try interpreter.invoke()
-let output = try interpreter.output(at: 0).data
-let scores = output.withUnsafeBytes {{ Array($0.bindMemory(to: {kind}.self)) }}
-let ids = {ids if v["scores"] else "scores.map { Int($0) }"}"""
+final class Segmenter {{
+    private let interpreter: Interpreter
+
+    init(modelPath: String) throws {{  // {v["file"]}
+        interpreter = try Interpreter(modelPath: modelPath)
+        try interpreter.allocateTensors()
+    }}
+
+    /// The class of each pixel, row by row.
+    /// pixels: {height} rows of {width}, {kind}: {height * width * v["channels"]} numbers
+    func classIds(pixels: [UInt8]) throws -> [Int] {{
+        let input: Data = {data}
+        try interpreter.copy(input, toInputAt: 0)
+        try interpreter.invoke()
+        let output: Data = try interpreter.output(at: 0).data
+        let numbers = output.withUnsafeBytes {{ Array($0.bindMemory(to: {type_out}.self)) }}
+        {ids}
+    }}
+}}"""
