@@ -4,9 +4,9 @@
     python docs/budget.py table --root path/to/CamVid
 
 `train` trains one network with the recipe `small_data`, seed 0, for the epochs that a quarter of
-an hour of two cores allows (`EPOCHS`); called again, it continues. `table` scores and times
-all runs that are there, in turns, and writes docs/budget.csv, docs/budget.png and the table of
-docs/budget.md.
+an hour of two cores allows (`EPOCHS`); called again, it continues. `table` times all networks, in
+turns, scores the runs that are there, keeps the scores of the others that docs/budget.csv has, and
+writes docs/budget.csv, docs/budget.png and the table of docs/budget.md.
 """
 
 import argparse
@@ -53,6 +53,7 @@ GROUPS = {
     "human": ("pedestrian", "bicyclist"),
     "object": ("pole", "sign"),
 }
+SCORES = ["mean_iou", *GROUPS, "int8_mean_iou"]
 SIZE, ROUNDS = (360, 480), 15
 PAGE = Path(__file__).with_name("budget.md")
 BEGIN, END = "<!-- `python docs/budget.py table` writes this table -->\n", "<!-- end of budget -->"
@@ -64,9 +65,13 @@ def folder_of(name):
     return ROOT / "saved_models" / "-".join(words)
 
 
+def options(name):
+    """Options of a network's builder."""
+    return {"encoder": ENCODERS[name]} if name in ENCODERS else {}
+
+
 def train(name, data):
     """Train one network."""
-    options = {"encoder": ENCODERS[name]} if name in ENCODERS else {}
     keras_seg.fit(
         name,
         data,
@@ -75,14 +80,14 @@ def train(name, data):
         tag=TAG,
         folder=ROOT / "saved_models",
         epochs=EPOCHS[name],
-        options=options,
+        options=options(name),
     )
 
 
 def table(data, made):
-    """Scores, costs and times of all runs that are there, by network; `made` is for their files."""
-    there = [name for name in EPOCHS if not EPOCHS[name] or folder_of(name).is_dir()]
-    rows = {name: measured(name, data, made) for name in there}
+    """Scores, costs and times by network; `made` is a folder for their files."""
+    before = pd.read_csv(PAGE.with_suffix(".csv"), index_col="network")
+    rows = {name: measured(name, data, made, before) for name in EPOCHS}
     timed = {(n, m): LiteRTSegmenter(path) for n in rows for m, path in files(n, made).items()}
     for (name, mode), milliseconds in latencies(timed).items():
         rows[name][f"{mode}_ms"] = milliseconds
@@ -94,19 +99,20 @@ def files(name, made):
     return {mode: made / f"{name}_{mode}.tflite" for mode in ("fp32", "int8")}
 
 
-def measured(name, data, made):
-    """Scores and costs of a network."""
-    run = keras_seg.Run(folder_of(name), data) if EPOCHS[name] else None
-    model = run.model if run else models.build(name, num_classes=data.num_classes)
+def measured(name, data, made, before):
+    """Scores and costs of a network; its scores of before if its run is not there."""
+    run = keras_seg.Run(folder_of(name), data) if folder_of(name).is_dir() else None
+    model = run.model if run else models.build(name, num_classes=data.num_classes, **options(name))
     pictures = calibration_pictures(data, 100)
     for mode, path in files(name, made).items():
         # As it comes out: a run's own export refuses an 8-bit file that loses too much.
         export.tflite(model, path, mode, size=SIZE, calibration=pictures, min_agreement=0.0)
     sizes = {f"{mode}_bytes": path.stat().st_size for mode, path in files(name, made).items()}
+    scores = accuracy(run, files(name, made)["int8"], data) if run else before.loc[name, SCORES]
     return {
         "encoder": ENCODERS.get(name, ""),
         "epochs": EPOCHS[name],
-        **(accuracy(run, files(name, made)["int8"], data) if run else {}),
+        **scores,
         "parameters": export.fold(model).count_params(),
         "macs": int(analyse.summary(model, (*SIZE, 3)).loc["total", "macs"]),
         **sizes,
@@ -142,7 +148,7 @@ def markdown(rows):
               "fp32", "int8", "fp32", "int8")  # fmt: skip
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     for name, row in rows.sort_values("mean_iou", ascending=False).iterrows():
-        percents = [100 * row[key] for key in ("mean_iou", *GROUPS, "int8_mean_iou")]
+        percents = [100 * row[key] for key in SCORES]
         cells = (
             f"`{name}`" + (f", {row['encoder']}" if row["encoder"] else ""),
             row["epochs"] or "not trained",

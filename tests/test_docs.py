@@ -96,7 +96,11 @@ def test_the_code_about_data_sets_runs(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("script", "page"),
-    [("docs/budget.py", "budget.md"), ("tests/benchmarks/bench_scaling.py", "scaling.md")],
+    [
+        ("docs/budget.py", "budget.md"),
+        ("docs/finetune.py", "deploy.md"),
+        ("tests/benchmarks/bench_scaling.py", "scaling.md"),
+    ],
 )
 def test_a_page_has_the_place_for_the_table_of_its_script(script, page):
     marks = re.findall(r'"(<!-- [^"]* -->)', (DOCS.parent / script).read_text())
