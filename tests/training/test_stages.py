@@ -1,10 +1,14 @@
 """Trainings of several stages: those before the main one, and those of wider networks."""
 
 import itertools
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
+from _process import ROOT
 from _training import check_same, tiny
 
 import keras_seg
@@ -84,7 +88,7 @@ def test_each_training_starts_from_the_pruned_weights_of_the_last(data, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [1, 2, 4])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_an_interrupted_pruning_continues(data, tmp_path, stage):
     class Stop(keras.callbacks.Callback):
         stages = 0
@@ -104,6 +108,44 @@ def test_an_interrupted_pruning_continues(data, tmp_path, stage):
     again = keras_seg.fit("contextnet_cn14", data, folder=part, **changes)
     assert len(list(part.iterdir())) == len(list((tmp_path / "a").iterdir())) == 4
     check_same(whole, again)
+
+
+KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+import keras, keras_seg, pipelines
+
+folder, stage, epoch, step, delay = Path(sys.argv[1]), *map(float, sys.argv[2:])
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, number, logs=None):
+        self.epoch = number + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (len(list(folder.iterdir())), self.epoch, batch + 1) == (stage, epoch, step):
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+data = pipelines.shapes(num_images=6, size=(32, 32), seed=0)
+keras_seg.fit("contextnet_cn14", data, folder=folder, callbacks=[Kill()], **{changes})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_pruning_that_is_killed_in_every_width_continues(data, tmp_path, seed):
+    changes = {**NARROW, "epochs": 3, "batch_size": 2, "prune_from": 2.0}
+    whole = keras_seg.fit("contextnet_cn14", data, folder=tmp_path / "a", **changes)
+    random, part = np.random.default_rng(seed), tmp_path / "b"
+    code = KILLED.replace("{changes}", repr(changes))
+    for stage in (1, 2, 3, 4):
+        # In a step, between two, while weights are scored or a state is written.
+        place = [stage, *random.integers(1, 4, 2), random.uniform(0, 0.3)]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, [part, *place])], cwd=ROOT, check=False
+        )
+        assert done.returncode == -signal.SIGKILL
+        assert len(list(part.iterdir())) >= stage
+    check_same(whole, keras_seg.fit("contextnet_cn14", data, folder=part, **changes))
 
 
 @pytest.mark.parametrize("model", ["unet", "hrnet_v2_w18", tiny()], ids=str)
