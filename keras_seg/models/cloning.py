@@ -1,6 +1,7 @@
 """The same graph of layers with other layers in it; blocks and nested models are opened."""
 
 import types
+from typing import Any
 
 import keras
 
@@ -107,7 +108,7 @@ def _cloned(model, make, pairs, blocks, inputs=None):
 
 def _build_activation(layer, original, outputs):
     """An activation with weights inside a convolution is not built with it, but when it is used."""
-    activation = getattr(layer, "activation", None)
+    activation: Any = getattr(layer, "activation", None)
     if isinstance(activation, keras.Layer) and original.activation.built and not activation.built:
         activation.build(outputs.shape)
 

@@ -234,7 +234,7 @@ def with_bias(call, slices, made, channels):
     bias = getattr(layer, "bias", None)
     if id(bias) in places:
         slices = [*slices, Slice(places[id(bias)], -1, made, "follows")]
-    activation = getattr(layer, "activation", None)
+    activation: Any = getattr(layer, "activation", None)
     if isinstance(activation, keras.Layer):
         # As if it were the next layer of the graph.
         inside = call._replace(layer=activation, inputs=[made])
