@@ -139,7 +139,7 @@ def test_a_pruning_that_is_killed_in_every_width_continues(data, tmp_path, seed)
     code = KILLED.replace("{changes}", repr(changes))
     for stage in (1, 2, 3, 4):
         # In a step, between two, while weights are scored or a state is written.
-        place = [stage, *random.integers(1, 4, 2), random.uniform(0, 0.3)]
+        place = [stage, random.integers(1, 4), random.integers(1, 3), random.uniform(0, 0.3)]
         done = subprocess.run(
             [sys.executable, "-c", code, *map(str, [part, *place])], cwd=ROOT, check=False
         )
