@@ -22,11 +22,39 @@ def scattered(model):
     random = np.random.default_rng(0)
     for weight in model.weights:
         kind = weight.name
+        if "int" in weight.dtype:
+            continue  # Seeds.
         if "variance" in kind or kind == "gamma":
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
         elif "mean" in kind or kind in ("beta", "bias"):
             weight.assign(random.normal(0, 0.1, weight.shape))
     return filled(model)
+
+
+def outputs(model, inputs):
+    """All outputs as a list of float64 arrays."""
+    found = keras.tree.flatten(model(inputs, training=False))
+    return [np.array(keras.ops.convert_to_numpy(x), "float64") for x in found]
+
+
+def assert_close(found, expected, atol=1e-5):
+    for new, old in zip(found, expected, strict=True):
+        np.testing.assert_allclose(new, old, rtol=0, atol=atol * max(1.0, np.abs(old).max()))
+
+
+def without(model, found, stays, roles, inputs):
+    """The outputs of a model with zeros for the channels that go, in some of its weights."""
+    before = model.get_weights()
+    for layer, related in found.layers.values():
+        for part in related.slices:
+            if part.role in roles:
+                weight = layer.weights[part.weight]
+                values = np.array(keras.ops.convert_to_numpy(weight))
+                np.moveaxis(values, part.axis, 0)[~stays[part.channels]] = 0
+                weight.assign(values)
+    made = outputs(model, inputs)
+    model.set_weights(before)
+    return made
 
 
 def pixels(name, height=40, width=40):

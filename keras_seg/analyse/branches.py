@@ -52,7 +52,9 @@ def branches(run, picture, layers=None):
         `Branches`.
 
     Raises:
-        ValueError: the branches are not known, or there is no such layer.
+        TypeError: `run` has no Keras model, or `layers` is not a dict.
+        ValueError: the branches are not known, or there is no such layer, or it is called several
+            times or last.
 
     >>> import keras_seg
     >>> model = models.build("contextnet_cn14_160", (32, 32, 3), num_classes=2)
@@ -60,13 +62,24 @@ def branches(run, picture, layers=None):
     >>> list(found.labels)
     ['context only', 'detail only', 'all branches']
     """
-    segmenter = run.segmenter() if hasattr(run, "segmenter") else run
-    network = segmenter.network
+    is_run = hasattr(run, "segmenter") and not hasattr(run, "probabilities")
+    segmenter = run.segmenter() if is_run else run
+    network = getattr(segmenter, "network", None)
+    if network is None:
+        raise TypeError(
+            "`branches` needs a run, or the segmenter of one Keras model. Received: "
+            f"{type(run).__name__}. Pass keras_seg.Segmenter(model); of an ensemble, one by one."
+        )
+    if layers is not None and not isinstance(layers, dict):
+        raise TypeError(
+            "`branches` needs layers as a dict of names of branches to names of layers. "
+            f"Received: layers={layers!r}. Pass {{'context': '<name of a layer>', ...}}."
+        )
     layers = dict(layers or _branches_of(network))
     known = {layer.name for layer in network.layers}
     for layer in layers.values():
         _check.one_of(f"layer of network '{network.name}'", "layers", layer, known)
-    outputs = [network.get_layer(layer).output for layer in layers.values()]
+    outputs = [_output(network, layer) for layer in layers.values()]
     image = segmenter.read(picture)
     batch = keras.ops.convert_to_tensor(image[None], "float32")
     features = keras.Model(network.input, outputs)(batch, training=False)
@@ -81,6 +94,23 @@ def branches(run, picture, layers=None):
         found = keras.ops.convert_to_numpy(keras.ops.argmax(logits, axis=-1))
         labels[f"{kept} only" if kept else "all branches"] = found[0].astype(np.uint8)
     return Branches(image, labels, segmenter.class_names, segmenter.palette)
+
+
+def _output(network, name):
+    """The output of a layer that is called once, before the last one."""
+    nodes = [node for node in _nodes(network) if node.operation.name == name]
+    last = any(x is y for node in nodes for x in node.output_tensors for y in network.outputs)
+    if len(nodes) != 1 or last:
+        reason = "whose output is the network's" if last else f"which is called {len(nodes)} times"
+        raise ValueError(
+            "`branches` needs layers with one output each, from which the network goes on. "
+            f"Received: '{name}' of '{network.name}', {reason}. Pass a layer before it."
+        )
+    return nodes[0].output_tensors[0]
+
+
+def _nodes(network):
+    return [node for nodes in network._nodes_by_depth.values() for node in nodes]
 
 
 def _branches_of(network):

@@ -63,7 +63,7 @@ def fold(model):
             new.set_weights(_merged(old, before[id(old)]))
         elif type(old) is not type(new):
             new.set_weights(_depthwise(old))
-        elif old.weights:
+        elif getattr(old, "weights", ()):
             new.set_weights(old.get_weights())
     return folded
 

@@ -73,7 +73,12 @@ def files_in(folder: Path, endings: tuple, subject: str, kinds: str) -> list[Pat
     Raises:
         ValueError: if there are none.
     """
-    found = sorted(file for file in folder.iterdir() if suffix_of(file) in endings)
+    # Hidden files are those that systems put beside others, such as "._a.png".
+    found = sorted(
+        file
+        for file in folder.iterdir()
+        if suffix_of(file) in endings and not file.name.startswith(".") and file.is_file()
+    )
     if not found:
         raise ValueError(
             f"`{subject}` needs a folder with {kinds} in it. "

@@ -29,8 +29,8 @@ class Pipeline(Iterator):
         stages: functions of one argument; or pairs (function, workers) for a stage that works on
             several items at the same time.
         buffer: items that may wait before each stage, at least 1.
-        latest: whether an item that waits before the first stage is replaced by the next one, for
-            sources that do not wait. `dropped` counts those that were replaced.
+        latest: whether an item that waits before a stage, or to be read, is replaced by the next
+            one, for sources that do not wait. `dropped` counts those that were replaced.
 
     >>> with Pipeline(range(4), [lambda n: n * n, str]) as results:
     ...     list(results)
@@ -44,7 +44,6 @@ class Pipeline(Iterator):
         buffer: int = 2,
         latest: bool = False,
     ):
-        self.dropped = 0
         self._items: Any = items
         self._latest = latest
         self._stop = threading.Event()
@@ -52,6 +51,7 @@ class Pipeline(Iterator):
         # Results that are being computed wait in the queue behind their stage.
         sizes = [1 if latest else max(buffer, count) for count in [1, *(n for _, n in pairs)]]
         self._queues = [queue.Queue(size) for size in sizes]
+        self._dropped = dict.fromkeys(self._queues, 0)  # Each queue is filled by one thread.
         work: list[tuple] = [(self._read, ())]
         for number, (stage, workers) in enumerate(pairs):
             between = self._queues[number : number + 2]
@@ -82,9 +82,18 @@ class Pipeline(Iterator):
     def __exit__(self, *_):
         self.close()
 
+    @property
+    def dropped(self) -> int:
+        """Number of items that were replaced by later ones."""
+        return sum(self._dropped.values())
+
+    def stop(self) -> None:
+        """Tell all threads to stop, without waiting for them."""
+        self._stop.set()
+
     def close(self) -> None:
         """Stop all threads; further results are lost."""
-        self._stop.set()
+        self.stop()
         for thread in self._threads:
             # A source that waits for its next item, such as a camera, cannot be interrupted.
             thread.join(timeout=2.0)
@@ -93,8 +102,6 @@ class Pipeline(Iterator):
         first = self._queues[0]
         try:
             for item in self._items:
-                if self._latest:
-                    self._drop(first)
                 if not self._put(first, item):
                     break
             else:
@@ -104,13 +111,6 @@ class Pipeline(Iterator):
         finally:
             if hasattr(self._items, "close"):
                 self._items.close()  # a generator then closes its file or camera
-
-    def _drop(self, waiting: queue.Queue) -> None:
-        try:
-            waiting.get_nowait()
-            self.dropped += 1
-        except queue.Empty:
-            pass
 
     def _work(self, stage: Callable, source: queue.Queue, target: queue.Queue) -> None:
         while True:
@@ -136,6 +136,12 @@ class Pipeline(Iterator):
 
     def _put(self, target: queue.Queue, item) -> bool:
         """Whether the item was put; not after `close`."""
+        if self._latest and item is not _END and not isinstance(item, _Failure):
+            try:
+                target.get_nowait()
+                self._dropped[target] += 1
+            except queue.Empty:
+                pass
         while not self._stop.is_set():
             try:
                 target.put(item, timeout=_WAIT)

@@ -1,8 +1,10 @@
 """Frames and their labels, while decoding, network and drawing work at the same time."""
 
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +48,8 @@ class Stream(Iterator):
         source: path of a video; folder of pictures; number of a camera; address of a network
             camera; or any iterable of pictures, see `keras_seg.inference.frames`.
         drop: None to segment each frame, or "latest" to skip those that arrive while the network
-            is busy, for cameras: each result then belongs to the newest frame.
+            is busy, and results that were not read before the next one, for cameras: each result
+            then belongs to the newest frame.
         smoothing: share, 0 up to but not 1, that the probabilities of earlier frames have in those
             of a frame; 0 for none. Flickering decreases, and borders lag behind what moves.
         draw: whether frames have an overlay.
@@ -85,15 +88,19 @@ class Stream(Iterator):
         if drop is not None:
             _check.one_of("drop of `stream`", "drop", drop, ("latest",))
         _check.share("stream", "smoothing", smoothing)
-        self._segmenter, self._smoothing, self._draw = segmenter, smoothing, draw
-        self._mean: np.ndarray | None = None
         self._times: deque[float] = deque(maxlen=NUM_TIMED + 1)
         opened = frames(source)
+        if not isinstance(source, str | Path | int):
+            opened = map(_own, opened)
         numbered = ((index, segmenter.read(frame)) for index, frame in enumerate(opened))
         # Smoothing needs the frame before; "latest" the shortest time from a frame to its result.
-        self._workers = 1 if smoothing or drop else segmenter.workers
-        stages = [(self._segment, self._workers), self._drawn]
+        workers = 1 if smoothing or drop else segmenter.workers
+        steps = _Steps(segmenter, smoothing, draw, workers)
+        stages = [(steps.segmented, workers), steps.drawn]
         self._results = Pipeline(numbered, stages, latest=drop == "latest")
+        # The threads know nothing of this object: where it is left behind in the middle, as by
+        # `break`, they stop.
+        weakref.finalize(self, self._results.stop)
 
     def __next__(self) -> Frame:
         frame = next(self._results)
@@ -122,7 +129,16 @@ class Stream(Iterator):
         """Number of frames that were skipped."""
         return self._results.dropped
 
-    def _segment(self, numbered) -> Frame:
+
+class _Steps:
+    """What is done with each frame."""
+
+    def __init__(self, segmenter, smoothing: float, draw: bool, workers: int):
+        self._segmenter, self._smoothing = segmenter, smoothing
+        self._draw, self._workers = draw, workers
+        self._mean: np.ndarray | None = None
+
+    def segmented(self, numbered) -> Frame:
         index, image = numbered
         if not self._smoothing:
             with sharing(self._workers):
@@ -133,8 +149,13 @@ class Stream(Iterator):
         self._mean = found
         return Frame(index, image, found.argmax(axis=-1).astype(np.uint8))
 
-    def _drawn(self, frame: Frame) -> Frame:
+    def drawn(self, frame: Frame) -> Frame:
         if not self._draw:
             return frame
         drawn = overlay(frame.image, frame.labels, self._segmenter.palette)
         return frame._replace(overlay=drawn)
+
+
+def _own(frame):
+    """A copy of an array: its source may draw the next frame into the same one."""
+    return frame.copy() if isinstance(frame, np.ndarray) else frame

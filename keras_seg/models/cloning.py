@@ -1,5 +1,8 @@
 """The same graph of layers with other layers in it; blocks and nested models are opened."""
 
+import types
+from typing import Any
+
 import keras
 
 from keras_seg.layers import Recompute
@@ -44,14 +47,34 @@ def copied(layer, **changes):
     >>> copied(keras.layers.Dense(4, use_bias=False), units=2).get_config()["units"]
     2
     """
-    if not isinstance(layer, keras.Layer):
+    if not isinstance(layer, keras.Layer) and not changes:
         return layer
-    return type(layer).from_config({**layer.get_config(), **changes})
+    if type(layer) is keras.layers.Lambda:
+        return _copied_lambda(layer)
+    config = {**layer.get_config(), **changes}
+    if isinstance(config.get("activation"), dict):
+        function = layer.activation
+        if isinstance(function, keras.Layer):
+            config["activation"] = copied(function)  # Not built for as many channels as before.
+        elif isinstance(function, types.FunctionType):
+            config["activation"] = function  # One that is not registered has no name to load.
+    return type(layer).from_config(config)
+
+
+def _copied_lambda(layer):
+    """With the function itself, which Keras reads from no configuration that it does not trust."""
+    return keras.layers.Lambda(
+        layer.function,
+        output_shape=layer._output_shape,
+        mask=layer.mask,
+        arguments=layer.arguments,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
 
 
 def _cloned(model, make, pairs, blocks, inputs=None):
-
-    kinds = {}
+    originals = {}
 
     def made(layer):
         if isinstance(layer, Recompute | keras.Model):
@@ -60,7 +83,7 @@ def _cloned(model, make, pairs, blocks, inputs=None):
         if new is None:
             return _Dropped()
         pairs.append((layer, new))
-        kinds[id(new)] = type(layer)
+        originals[id(new)] = layer
         return new
 
     def called(layer, *args, **kwargs):
@@ -71,13 +94,23 @@ def _cloned(model, make, pairs, blocks, inputs=None):
             if id(layer) not in blocks:
                 blocks[id(layer)] = _block(layer, make, pairs, blocks, args[0])
             layer = blocks[id(layer)]
-        elif kinds[id(layer)] is not type(layer):
+        elif type(originals[id(layer)]) is not type(layer):
             return layer(*args)  # Arguments such as mask= belong to the layer that was there.
-        return layer(*args, **kwargs)
+        outputs = layer(*args, **kwargs)
+        if id(layer) in originals:
+            _build_activation(layer, originals[id(layer)], outputs)
+        return outputs
 
     return keras.models.clone_model(
         _plain(model), input_tensors=inputs, clone_function=made, call_function=called
     )
+
+
+def _build_activation(layer, original, outputs):
+    """An activation with weights inside a convolution is not built with it, but when it is used."""
+    activation: Any = getattr(layer, "activation", None)
+    if isinstance(activation, keras.Layer) and original.activation.built and not activation.built:
+        activation.build(outputs.shape)
 
 
 def _plain(model):
@@ -88,9 +121,17 @@ def _plain(model):
 
 
 def _block(layer, make, pairs, blocks, given):
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype), given
-    )
+    # Sizes are those that the block was built for: the next call can have other ones.
+    old = layer.block.inputs if isinstance(layer, Recompute) else layer.inputs
+    shapes = [
+        (*x.shape[:-1], y.shape[-1]) if len(x.shape) == len(y.shape) else y.shape
+        for x, y in zip(old, keras.tree.flatten(given), strict=True)
+    ]
+    made = [
+        keras.Input(batch_shape=shape, dtype=x.dtype, name=x.name)
+        for shape, x in zip(shapes, old, strict=True)
+    ]
+    inputs = keras.tree.pack_sequence_as(given, made)
     if not isinstance(layer, Recompute):
         return _cloned(layer, make, pairs, blocks, inputs)
     block = _cloned(layer.block, make, pairs, blocks, inputs)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from keras_seg.analyse.walk import walk
+from keras_seg.layers import Recompute
 from keras_seg.pruning.channels import Channels
-from keras_seg.pruning.relations import NAMED, TABLE, Call
+from keras_seg.pruning.relations import NAMED, Call, relation_of, unchanged, width
+from keras_seg.pruning.table import TABLE
 
 
 @dataclasses.dataclass
@@ -39,11 +41,14 @@ class Found:
     Attributes:
         groups: list of `Group`.
         layers: for each layer with channels, by its id, (layer, `Related`).
+        names: for each layer, by its id, its name; where several layers of nested models have one,
+            that of the model and a slash before it.
         roots: for each channel, the lowest of the tied channels' numbers, int (n,).
     """
 
     groups: list
     layers: dict
+    names: dict
     roots: np.ndarray
 
 
@@ -111,7 +116,7 @@ def groups(model):
     for layer, related in found.layers.values():
         for part in related.slices:
             for root in set(found.roots[part.channels]):
-                names[part.role][root][layer.name] = None
+                names[part.role][root][found.names[id(layer)]] = None
     rows = [
         {
             "group": group.name,
@@ -142,12 +147,13 @@ def find(model):
     graph, channels = walk(model, "prune"), Channels()
     maps, layers = {}, {}
     for number, tensor in zip(graph.inputs, model.inputs, strict=True):
-        maps[number] = channels.new(tensor.shape[-1])
+        maps[number] = channels.new(width(tensor.shape))
         channels.fix(maps[number])
     for step in graph.flat():
         shape = step.node.output_tensors[0].shape
-        call = Call(step.layer, [maps[number] for number in step.inputs], shape)
-        related = _relation(step.layer)(call, channels)
+        call = Call(step.layer, [maps[number] for number in step.inputs], shape, step.node)
+        related = relation_of(step.layer)(call, channels)
+        _require_fitting(step.layer, related.slices)
         if id(step.layer) in layers:
             _tie(layers[id(step.layer)][1], related, channels)
         layers.setdefault(id(step.layer), (step.layer, related))
@@ -157,43 +163,56 @@ def find(model):
     for number in graph.outputs:
         channels.fix(maps[number])
     roots = channels.roots(range(channels.count()))
-    return Found(_grouped(layers, roots, channels.fixed()), layers, roots)
-
-
-def _relation(layer):
-    relation = TABLE.get(type(layer))
-    if relation is None:
-        raise ValueError(
-            "`prune` needs to know how each layer relates the channels that go in to those that "
-            f"come out. Received: layer '{layer.name}' of the class {type(layer).__name__}, which "
-            "is not registered. Call keras_seg.pruning.register(kind, relation) with "
-            f"kind={type(layer).__name__} and one of these relations: {', '.join(sorted(NAMED))}."
-        )
-    if getattr(layer, "data_format", None) == "channels_first":
-        raise ValueError(
-            "`prune` needs channels as the last axis of maps. "
-            f"Received: layer '{layer.name}' with data_format='channels_first'. Build the model "
-            "with data_format='channels_last'."
-        )
-    return relation
+    names = _names(model)
+    return Found(_grouped(layers, names, roots, channels.fixed()), layers, names, roots)
 
 
 def _tie(first, again, channels):
     """A layer that is called several times has the same channels each time."""
     for one, other in zip(first.slices, again.slices, strict=True):
         channels.tie(one.channels, other.channels)
-    if len(first.outputs) == len(again.outputs):
+    # A ReLU can be called anywhere; a `Reshape` has one number of channels in its configuration.
+    if first.changes is not unchanged and len(first.outputs) == len(again.outputs):
         channels.tie(first.outputs, again.outputs)
 
 
-def _grouped(layers, roots, fixed):
+def _require_fitting(layer, slices):
+    for part in slices:
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        shape = shapes[part.weight] if part.weight < len(shapes) else ()
+        if -part.axis > len(shape) or shape[part.axis] != len(part.channels):
+            raise ValueError(
+                f"The relation that is registered for layer '{layer.name}' needs "
+                f"{len(part.channels)} channels along axis {part.axis} of its weight number "
+                f"{part.weight}. Received: weights of the shapes {shapes}. Register 'fixes' or a "
+                f"function for {type(layer).__name__}, see keras_seg.pruning.register."
+            )
+
+
+def _names(model):
+    """Names of all layers by their id: with that of the nested model where a name is not unique."""
+    paths = {}
+
+    def collect(inside, before):
+        for layer in inside.layers:
+            if isinstance(layer, Recompute | keras.Model):
+                collect(layer, f"{before}{layer.name}/")
+            else:
+                paths.setdefault(id(layer), (layer.name, before))
+
+    collect(model, "")
+    counts = Counter(name for name, _ in paths.values())
+    return {key: name if counts[name] == 1 else at + name for key, (name, at) in paths.items()}
+
+
+def _grouped(layers, names, roots, fixed):
     """Channels that the same layers make, with as many filters each, as groups."""
     makes = defaultdict(dict)
     for layer, related in layers.values():
         for part in related.slices:
             if part.role == "makes":
                 for root, count in Counter(roots[part.channels].tolist()).items():
-                    makes[root][layer.name] = count
+                    makes[root][names[id(layer)]] = count
     units = defaultdict(list)
     for root, filters in makes.items():
         if root not in fixed:

@@ -97,12 +97,26 @@ def rebuilt(model, found, stays):
 
     Returns:
         keras.Model.
+
+    Raises:
+        ValueError: a layer cannot be built with fewer channels.
     """
+    seen = []
 
     def make(layer):
-        return copied(layer, **found.layers[id(layer)][1].changes(lambda numbers: stays[numbers]))
+        seen.append(layer)
+        changes = found.layers[id(layer)][1].changes(lambda numbers: stays[numbers])
+        return copied(layer, **_initializers(layer), **changes)
 
-    pruned, pairs = clone(model, make)
+    try:
+        pruned, pairs = clone(model, make)
+    except Exception as error:  # Of the backend: each has its own for shapes that do not fit.
+        raise ValueError(
+            "`prune` builds layers again, with fewer channels. Received: layer "
+            f"'{seen[-1].name}' of the class {type(seen[-1]).__name__}, which cannot be called on "
+            "them. Register 'fixes' for the class, or a function that returns the changes of its "
+            "configuration, see keras_seg.pruning.register."
+        ) from error
     for old, new in pairs:
         if not getattr(old, "weights", ()):
             continue
@@ -110,8 +124,29 @@ def rebuilt(model, found, stays):
         for part in found.layers[id(old)][1].slices:
             places = np.flatnonzero(stays[part.channels])
             values[part.weight] = np.take(values[part.weight], places, part.axis)
+        _require_shapes(new, values)
         new.set_weights(values)
     return pruned
+
+
+def _initializers(layer):
+    """Initializers with a value for each channel, replaced: the weights are set in any case."""
+    return {
+        name: "zeros"
+        for name, value in vars(layer).items()
+        if name.endswith("_initializer") and np.ndim(getattr(value, "value", 0)) > 0
+    }
+
+
+def _require_shapes(layer, values):
+    shapes = [tuple(weight.shape) for weight in layer.weights]
+    if shapes != [value.shape for value in values]:
+        raise ValueError(
+            f"The weights of layer '{layer.name}' do not follow from its channels alone. Received: "
+            f"shapes {shapes} of a new layer in place of {[value.shape for value in values]}. "
+            f"Register 'fixes' for {type(layer).__name__}, or a function that returns the changes "
+            "of its configuration, see keras_seg.pruning.register."
+        )
 
 
 def _kept(group, ratio, multiple):
@@ -156,7 +191,15 @@ def _by_names(found, widths):
 
 def _as_in(found, other, name):
     """How many units stay if groups are as large as those of another model."""
-    sizes = {frozenset(group.makes.items()): len(group.units) for group in other.groups}
+    # Names that Keras gives count on: layers at the same places are the same.
+    twins = dict(zip(_layer_names(other), _layer_names(found), strict=False))
+    known = set(twins) == set(twins.values())
+    sizes = {
+        frozenset((name if known else twins.get(name), n) for name, n in group.makes.items()): len(
+            group.units
+        )
+        for group in other.groups
+    }
     counts = []
     for group in found.groups:
         size = sizes.pop(frozenset(group.makes.items()), 0)
@@ -168,6 +211,12 @@ def _as_in(found, other, name):
             )
         counts.append(size)
     return counts
+
+
+def _layer_names(found):
+    """Names of the layers with weights, in the order of the graph."""
+    layers = [layer for layer, related in found.layers.values() if related.slices]
+    return [found.names[id(layer)] for layer in layers]
 
 
 def _require_same_shapes(pruned, to):

@@ -4,14 +4,13 @@ A relation is a function `f(call, channels)` of a `Call` of a layer and of `Chan
 the channels to each other. It returns `Related`. `register` adds a kind of layer to the table.
 """
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
-
-from keras_seg import layers as ours
 
 
 class Call(NamedTuple):
@@ -20,12 +19,14 @@ class Call(NamedTuple):
     Attributes:
         layer: the `keras.Layer`.
         inputs: for each input, the numbers of its channels, int arrays.
-        shape: the output's shape with the batch; None for unknown sizes.
+        shape: the (first) output's shape with the batch; None for unknown sizes.
+        node: Keras's record of the call: arguments, and tensors with their shapes.
     """
 
-    layer: keras.Layer
+    layer: keras.Operation
     inputs: list
     shape: tuple
+    node: Any
 
 
 class Slice(NamedTuple):
@@ -45,6 +46,11 @@ class Slice(NamedTuple):
     role: str
 
 
+def unchanged(kept):
+    """No field of a layer's configuration depends on its channels."""
+    return {}
+
+
 class Related(NamedTuple):
     """What a relation returns.
 
@@ -57,21 +63,22 @@ class Related(NamedTuple):
 
     outputs: np.ndarray | list
     slices: tuple = ()
-    changes: Callable = lambda kept: {}
+    changes: Callable = unchanged
 
 
 def passes(call, channels):
     """Output channel i is input channel i of the first input; others only give their size."""
     layer, inputs = call.layer, call.inputs
     count = len(inputs[0])
-    wrong = [weight.path for weight in layer.weights if weight.shape[-1] != count]
+    weights = getattr(layer, "weights", ())  # A function of `keras.ops` has none.
+    wrong = [weight.path for weight in weights if weight.shape[-1:] != (count,)]
     if wrong:
         raise ValueError(
             f"Layer '{layer.name}' is registered as one that passes its {count} channels, with "
             f"weights (..., {count}). Received: weights of other shapes: {', '.join(wrong)}. "
             "Register a function for it, see keras_seg.pruning.register."
         )
-    slices = (Slice(i, -1, inputs[0], "follows") for i in range(len(layer.weights)))
+    slices = (Slice(i, -1, inputs[0], "follows") for i in range(len(weights)))
     return Related(inputs[0], tuple(slices))
 
 
@@ -90,32 +97,41 @@ def ties(call, channels):
 
 def concatenates(call, channels):
     """The output channels are those of all inputs in a row."""
-    layer, inputs = call.layer, call.inputs
-    if layer.axis not in (-1, len(call.shape) - 1):
+    layer = call.layer
+    if not isinstance(getattr(layer, "axis", None), int):
+        raise ValueError(
+            f"Layer '{layer.name}' is registered as one that concatenates, with a field `axis`. "
+            f"Received: class {type(layer).__name__} without. "
+            "Register a function for it, see keras_seg.pruning.register."
+        )
+    if not is_last(layer.axis, call):
         return ties(call, channels)
-    return Related(np.concatenate(inputs))
+    return Related(np.concatenate(call.inputs))
 
 
 def fixes(call, channels):
     """The output changes with the number of channels, which therefore stays as it is."""
-    inputs = call.inputs
-    for numbers in inputs:
+    for numbers in call.inputs:
         channels.fix(numbers)
-    count = call.shape[-1]
-    if len(inputs[0]) == count:
-        return Related(inputs[0])
-    made = channels.new(count)
-    channels.fix(made)
+    made = [channels.new(width(tensor.shape)) for tensor in call.node.output_tensors]
+    for numbers in made:
+        channels.fix(numbers)
     return Related(made)
 
 
 def mixes(call, channels):
     """Each output channel is a sum over all input channels: kernel (..., in, out) and bias."""
     layer, inputs = call.layer, call.inputs
-    field = "filters" if hasattr(layer, "filters") else "units"
+    field = next((name for name in ("filters", "units") if hasattr(layer, name)), None)
+    if field is None:
+        raise ValueError(
+            f"Layer '{layer.name}' is registered as one that mixes channels, with a field "
+            f"`filters` or `units`. Received: class {type(layer).__name__} without. "
+            "Register a function for it, see keras_seg.pruning.register."
+        )
     groups = getattr(layer, "groups", 1)
     if groups > 1 and groups == len(inputs[0]):
-        return _one_channel_groups(layer, inputs)
+        return _one_channel_groups(call, channels)
     read, made = inputs[0], channels.new(getattr(layer, field))
     if groups > 1:
         # The same places of all groups go together, so that these stay of one size.
@@ -124,167 +140,137 @@ def mixes(call, channels):
             for part in parts[1:]:
                 channels.tie(parts[0], part)
         read = read.reshape(groups, -1)[0]
-    if getattr(layer, "activation", None) in _ACROSS_CHANNELS:
-        channels.fix(made)
     into, out = (-1, -2) if isinstance(layer, _TRANSPOSED) else (-2, -1)
     slices = [Slice(0, into, read, "reads"), Slice(0, out, made, "makes")]
-    return Related(made, _with_bias(layer, slices, made), lambda kept: {field: _sum(kept, made)})
+    slices = with_bias(call, slices, made, channels)
+    return Related(made, slices, lambda kept: {field: sum_kept(kept, made)})
 
 
-def _one_channel_groups(layer, inputs):
+def _one_channel_groups(call, channels):
     """A convolution whose groups have one input channel each: depthwise."""
+    layer, inputs = call.layer, call.inputs
     made = np.repeat(inputs[0], layer.filters // len(inputs[0]))
 
     def changes(kept):
-        return {"filters": _sum(kept, made), "groups": _sum(kept, inputs[0])}
+        return {"filters": sum_kept(kept, made), "groups": sum_kept(kept, inputs[0])}
 
-    return Related(made, _with_bias(layer, [Slice(0, -1, made, "follows")], made), changes)
-
-
-def depthwise(call, channels):
-    """Each input channel becomes `depth_multiplier` output channels: kernel (..., in, m)."""
-    layer, inputs = call.layer, call.inputs
-    made = np.repeat(inputs[0], layer.depth_multiplier)
-    return Related(made, _with_bias(layer, [Slice(0, -2, inputs[0], "follows")], made))
+    slices = with_bias(call, [Slice(0, -1, made, "follows")], made, channels)
+    return Related(made, slices, changes)
 
 
-def separable(call, channels):
-    """A depthwise kernel (..., in, m), and one that mixes (..., in * m, out)."""
-    layer, inputs = call.layer, call.inputs
-    made = channels.new(layer.filters)
-    between = np.repeat(inputs[0], layer.depth_multiplier)
-    slices = [
-        Slice(0, -2, inputs[0], "follows"),
-        Slice(1, -2, between, "reads"),
-        Slice(1, -1, made, "makes"),
-    ]
-    return Related(
-        made, _with_bias(layer, slices, made), lambda kept: {"filters": _sum(kept, made)}
-    )
+def reshaped(call, channels, field):
+    """Channels pass if they stay the last axis.
 
+    Args:
+        call: `Call`.
+        channels: `Channels`.
+        field: name of the new shape, in the layer and in its configuration.
 
-def attends(call, channels):
-    """`PositionAttention`: queries and keys stay, values are tied to the input of the sum."""
-    layer, inputs = call.layer, call.inputs
-    read = inputs[0]
-    made = {layer.query: None, layer.key: None, layer.value: read}
-    slices, places = [], {id(weight): i for i, weight in enumerate(layer.weights)}
-    for dense, out in made.items():
-        kernel, bias = places[id(dense.kernel)], places[id(dense.bias)]
-        slices.append(Slice(kernel, -2, read, "reads"))
-        if out is not None:
-            slices += [Slice(kernel, -1, out, "makes"), Slice(bias, -1, out, "follows")]
-    queries = layer.query.units
-    return Related(read, tuple(slices), lambda kept: {"query_channels": queries})
-
-
-def selects(call, channels):
-    """`SelectChannels`: the numbers of those that stay change."""
-    layer, inputs = call.layer, call.inputs
-
-    def changes(kept):
-        stays = kept(inputs[0])
-        places = np.cumsum(stays) - 1
-        return {"channels": [int(places[c]) for c in layer.channels if stays[c]]}
-
-    return Related(inputs[0][layer.channels], (), changes)
-
-
-def pads(call, channels):
-    """`PadChannels`: channels of zeros behind those that pass."""
-    layer, inputs = call.layer, call.inputs
-    zeros = channels.new(layer.count)
-    return Related(
-        np.concatenate([inputs[0], zeros]), (), lambda kept: {"count": _sum(kept, zeros)}
-    )
-
-
-def flattens(call, channels):
-    """Channels repeat for every pixel."""
-    inputs = call.inputs
-    return Related(np.tile(inputs[0], call.shape[-1] // len(inputs[0])))
-
-
-def reshapes(call, channels):
-    """Channels pass if they stay the last axis, and are kept otherwise."""
-    layer, inputs = call.layer, call.inputs
-    if call.shape[-1] != len(inputs[0]):
+    Returns:
+        `Related`.
+    """
+    numbers = call.inputs[0]
+    if call.shape[-1:] != (len(numbers),):
         return fixes(call, channels)
-    first = tuple(layer.target_shape[:-1])
-    return Related(inputs[0], (), lambda kept: {"target_shape": (*first, _sum(kept, inputs[0]))})
+    first = tuple(np.atleast_1d(getattr(call.layer, field))[:-1].tolist())
+    return Related(numbers, (), lambda kept: {field: (*first, sum_kept(kept, numbers))})
 
 
-def activates(call, channels):
-    """An activation passes channels, unless it compares them, as softmax does."""
-    across = call.layer.activation in _ACROSS_CHANNELS
-    return (fixes if across else passes)(call, channels)
+def width(shape):
+    """How many channels maps of a shape have; 1 where their number is not known.
+
+    Args:
+        shape: with the batch, such as (None, 8, 8, 4).
+
+    Returns:
+        int.
+    """
+    return (shape[-1] if len(shape) > 1 else None) or 1
 
 
-def rescales(call, channels):
-    """One number for all channels passes them; a list belongs to these channels."""
+def relation_of(layer):
+    """The relation that is registered for a layer.
+
+    Args:
+        layer: `keras.Layer`, or a function of `keras.ops` in a graph.
+
+    Returns:
+        Function of a `Call` and of `Channels`.
+
+    Raises:
+        ValueError: there is none, or the layer's channels are not its last axis.
+    """
+    relation = TABLE.get(type(layer))
+    if relation is None:
+        raise ValueError(
+            "`prune` needs to know how each layer relates the channels that go in to those that "
+            f"come out. Received: layer '{layer.name}' of the class {type(layer).__name__}, which "
+            "is not registered. Call keras_seg.pruning.register(kind, relation) with "
+            f"kind={_class_of(layer)} and one of these relations: {', '.join(sorted(NAMED))}; "
+            "'fixes' is right for every layer and keeps the channels before and behind it."
+        )
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise ValueError(
+            "`prune` needs channels as the last axis of maps. "
+            f"Received: layer '{layer.name}' with data_format='channels_first'. Build the model "
+            "with data_format='channels_last'."
+        )
+    return relation
+
+
+def _class_of(layer):
+    """The class of a layer as it can be written in a program."""
+    kind = type(layer)
+    if getattr(layers, kind.__name__, None) is kind:
+        return f"keras.layers.{kind.__name__}"
+    inside = kind.__module__.startswith("keras.")
+    return f"{kind.__module__}.{kind.__name__}" if inside else kind.__name__
+
+
+def with_bias(call, slices, made, channels):
+    """Slices of a layer with kernels, a bias and an activation, which can have weights, too."""
     layer = call.layer
-    listed = np.ndim(layer.scale) or np.ndim(layer.offset)
-    return (fixes if listed else passes)(call, channels)
+    places = {id(weight): place for place, weight in enumerate(layer.weights)}
+    bias = getattr(layer, "bias", None)
+    if id(bias) in places:
+        slices = [*slices, Slice(places[id(bias)], -1, made, "follows")]
+    activation: Any = getattr(layer, "activation", None)
+    if isinstance(activation, keras.Layer):
+        # As if it were the next layer of the graph.
+        inside = call._replace(layer=activation, inputs=[made])
+        related = relation_of(activation)(inside, channels)
+        weights = [places[id(weight)] for weight in activation.weights]
+        slices += [part._replace(weight=weights[part.weight]) for part in related.slices]
+    elif is_across(activation, len(call.shape)):
+        channels.fix(made)
+    return tuple(slices)
 
 
-def unpools(call, channels):
-    """`MaxUnpooling2D`: values and indices of the same channels; the third input gives the size."""
-    return ties(call._replace(inputs=call.inputs[:2]), channels)
+@functools.lru_cache(maxsize=128)
+def is_across(activation, rank):
+    """Whether the values of some channels change if the others are left out."""
+    if activation is None:
+        return False
+    values = np.linspace(-2.0, 3.0, 6, dtype="float32").reshape((1,) * (rank - 1) + (6,))
+    every, some = (
+        keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(x)))
+        for x in (values, values[..., ::2])
+    )
+    return every.shape != values.shape or not np.allclose(every[..., ::2], some, atol=1e-6)
 
 
-def _with_bias(layer, slices, made):
-    bias = [Slice(len(layer.weights) - 1, -1, made, "follows")] if layer.use_bias else []
-    return (*slices, *bias)
+def is_last(axis, call):
+    """Whether an axis of the output is the one of its channels."""
+    return axis in (-1, len(call.shape) - 1)
 
 
-def _sum(kept, numbers):
+def sum_kept(kept, numbers):
+    """How many of some channels are kept."""
     return int(kept(numbers).sum())
 
 
-_ACROSS_CHANNELS = (keras.activations.softmax, keras.activations.log_softmax)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
-# Rows of names from `keras.layers`; {n} is 1, 2 and 3.
-_KERAS = {
-    passes: (
-        "BatchNormalization PReLU ReLU LeakyReLU ELU Identity Dropout SpatialDropout{n}D "
-        "GaussianNoise GaussianDropout MaxPooling{n}D AveragePooling{n}D GlobalMaxPooling{n}D "
-        "GlobalAveragePooling{n}D AdaptiveAveragePooling{n}D AdaptiveMaxPooling{n}D "
-        "ZeroPadding{n}D Cropping{n}D UpSampling{n}D Resizing"
-    ),
-    ties: "Add Subtract Multiply Average Maximum Minimum",
-    concatenates: "Concatenate",
-    mixes: "Conv{n}D Conv{n}DTranspose Dense",
-    depthwise: "DepthwiseConv{n}D",
-    separable: "SeparableConv{n}D",
-    fixes: "LayerNormalization GroupNormalization UnitNormalization Softmax Normalization",
-    flattens: "Flatten",
-    reshapes: "Reshape",
-    activates: "Activation",
-    rescales: "Rescaling",
-}
-_OURS = {
-    passes: (
-        "AdaptiveAveragePooling2D AveragePooling2D BatchNormalization BatchStatistics CropLike "
-        "DilatedPooling2D LayerScale MaxPoolingIndices2D MirrorPadding2D ResizeLike"
-    ),
-    # A channel of zeros between two others is not the same as none; a code belongs to each input.
-    fixes: "LocalResponseNormalization RadialBasis",
-    attends: "PositionAttention",
-    selects: "SelectChannels",
-    pads: "PadChannels",
-    unpools: "MaxUnpooling2D",
-}
-
-
-def _table(package, rows):
-    for relation, text in rows.items():
-        for name in text.split():
-            for dimensions in (1, 2, 3) if "{n}" in name else (0,):
-                kind = getattr(package, name.format(n=dimensions), None)
-                if kind is not None:
-                    yield kind, relation
-
-
-TABLE: dict[type, Callable] = {**dict(_table(layers, _KERAS)), **dict(_table(ours, _OURS))}
+# Kinds of layers and functions, and their relations: see `table.py` and `operations.py`.
+TABLE: dict[type, Callable] = {}
 NAMED = {f.__name__: f for f in (passes, ties, concatenates, mixes, fixes)}

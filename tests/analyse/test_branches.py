@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_seg
-from keras_seg import analyse, models
+from keras_seg import analyse, inference, models
 from keras_seg.find_run import find_run
 
 NAMES = [name for name in models.names() if models.facts(name).branches]
@@ -98,3 +98,20 @@ def test_branches_of_another_network_are_named_by_their_layers():
         analyse.branches(keras_seg.Segmenter(model), pixels)
     with pytest.raises(ValueError, match=r"layer of network 'two'.*lft"):
         analyse.branches(keras_seg.Segmenter(model), pixels, {"left": "lft"})
+
+
+def test_what_has_no_branches_is_refused():
+    image = keras.Input((None, None, 3))
+    shared = keras.layers.Conv2D(3, 1, name="shared")
+    x = keras.layers.Add()([shared(image), shared(shared(image))])
+    model = keras.Model(image, keras.layers.Conv2D(2, 1, name="last")(x), name="net")
+    segment = keras_seg.Segmenter(model, engine="keras")
+    words = "a run, or the segmenter of one Keras model. Received: "
+    for given in (model, inference.augmented(segment), inference.ensemble([segment] * 2)):
+        with pytest.raises(TypeError, match=words + type(given).__name__):
+            analyse.branches(given, picture())
+    with pytest.raises(TypeError, match=r"layers as a dict.*Received: layers=\['shared'\]"):
+        analyse.branches(segment, picture(), ["shared"])
+    for name, reason in (("shared", "called 3 times"), ("last", "output is the network's")):
+        with pytest.raises(ValueError, match=f"Received: '{name}' of 'net'.*{reason}"):
+            analyse.branches(segment, picture(), {"x": name})

@@ -115,6 +115,33 @@ def test_the_latest_item_replaces_those_that_wait():
     assert found == sorted(found)
 
 
+def test_the_latest_result_replaces_those_that_were_not_read():
+    sent = threading.Event()
+
+    def items():
+        yield from range(100)
+        sent.set()
+
+    with Pipeline(items(), [abs, abs], latest=True) as results:
+        assert sent.wait(10)
+        time.sleep(0.3)
+        found = list(results)
+    assert found == [99]
+    assert results.dropped == 99
+
+
+def test_an_error_replaces_no_result():
+    def items():
+        yield 1
+        raise OSError("in the items")
+
+    results = Pipeline(items(), [abs], latest=True)
+    time.sleep(0.2)
+    assert next(results) == 1
+    with pytest.raises(OSError, match="in the items"):
+        next(results)
+
+
 def test_no_item_gives_no_result():
     with Pipeline([], [abs]) as results:
         assert list(results) == []

@@ -110,6 +110,53 @@ def test_the_latest_frame_replaces_those_that_wait(segmenter):
     assert stream.dropped > 20
 
 
+def test_a_slow_reader_of_the_latest_frames_gets_new_ones(segmenter):
+    sent = []
+
+    def camera():
+        while True:
+            time.sleep(0.005)
+            sent.append(len(sent))
+            yield plain(0)
+
+    with segmenter.stream(camera(), drop="latest") as stream:
+        next(stream)
+        for _ in range(3):
+            before = len(sent)
+            time.sleep(0.5)
+            # Not one of those that were found while the reader was busy with the frame before.
+            assert next(stream).index > (before + len(sent)) / 2
+
+
+def test_a_source_may_draw_each_frame_into_the_same_array(segmenter):
+    picture = plain(0)
+
+    def source():
+        for n in range(6):
+            picture[...] = plain(n % 3)
+            yield picture
+
+    with segmenter.stream(source()) as stream:
+        frames = list(stream)
+    assert [most(frame.labels) for frame in frames] == [0, 1, 2, 0, 1, 2]
+    assert [most(frame.image.argmax(axis=-1)) for frame in frames] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_stream_that_is_left_behind_stops(segmenter):
+    closed = threading.Event()
+
+    def camera():
+        try:
+            while True:
+                yield plain(0)
+        finally:
+            closed.set()
+
+    for _ in segmenter.stream(camera()):
+        break
+    assert closed.wait(10)
+
+
 def test_a_slow_reader_gets_every_frame(segmenter):
     with segmenter.stream([plain(n % 3) for n in range(12)]) as stream:
         found = []
@@ -135,6 +182,16 @@ def test_a_broken_picture_is_named_after_the_frames_before_it(segmenter, tmp_pat
     assert most(next(stream).labels) == 0  # OpenCV writes the last channel as red
     with pytest.raises(ValueError, match=r"b\.png"):
         next(stream)
+
+
+def test_hidden_files_and_folders_are_no_frames(segmenter, tmp_path):
+    for name, size in (("a.png", (40, 56)), ("b.png", (17, 90))):
+        cv2.imwrite(str(tmp_path / name), plain(2, *size))
+    cv2.imwrite(str(tmp_path / "c.png"), np.full((20, 30), 9, np.uint8))
+    (tmp_path / "._a.png").write_bytes(b"what a system notes of a.png")
+    (tmp_path / "d.png").mkdir()
+    with segmenter.stream(tmp_path) as stream:
+        assert [frame.labels.shape for frame in stream] == [(40, 56), (17, 90), (20, 30)]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from keras import layers
 import keras_seg
 from keras_seg.layers import LocalResponseNormalization, PadChannels, SelectChannels
 from keras_seg.pruning import groups, register
+from keras_seg.pruning.table import TABLE
 
 
 def convolution(name, filters=4, size=1, **options):
@@ -184,3 +185,109 @@ def test_a_weight_without_channels_is_not_passed():
 def test_what_cannot_be_registered(kind, relation, error, words):
     with pytest.raises(error, match=words):
         register(kind, relation)
+
+
+class Gain(layers.Layer):
+    """A layer that has the number of its channels in its configuration."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.gain = self.add_weight(shape=(channels,), name="gain")
+
+    def call(self, inputs):
+        return inputs * self.gain
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+def test_a_layer_that_cannot_be_built_with_fewer_channels_is_named():
+    register(Gain, "passes")
+    with pytest.raises(ValueError, match="layer 'gain' of the class Gain, which cannot be called"):
+        keras_seg.prune(between(Gain(4, name="gain")), 0.5)
+    register(Gain, "fixes")
+    assert halved(between(Gain(4)))["first"] == 4
+
+
+class Table(layers.Layer):
+    """A layer whose weights do not follow from its inputs."""
+
+    def __init__(self, rows=(4,), **kwargs):
+        super().__init__(**kwargs)
+        self.table = [self.add_weight(shape=(n,), name="table") for n in rows]
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_weights_that_do_not_follow_from_the_channels_are_named():
+    register(Table, "passes")
+    with pytest.raises(
+        ValueError, match=r"weights of layer 'table' do not follow.*shapes \[\(4,\)"
+    ):
+        keras_seg.prune(between(Table(name="table")), 0.5)
+
+
+class Row(layers.Layer):
+    """A layer with fields as a convolution has them, and another kernel."""
+
+    axis = None
+
+    def __init__(self, units=4, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], 3 * self.units), name="kernel")
+
+    def call(self, inputs):
+        return inputs @ self.kernel[:, : self.units]
+
+
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [
+        (
+            "mixes",
+            r"for layer 'row' needs 4 channels along axis -1 of its weight number 0. .*4, 12",
+        ),
+        ("concatenates", "'row' is registered as one that concatenates, with a field `axis`"),
+        ("passes", r"passes its 4 channels.*weights of other shapes"),
+    ],
+)
+def test_a_relation_that_does_not_fit_is_named(relation, words):
+    register(Row, relation)
+    with pytest.raises(ValueError, match=words):
+        groups(between(Row(name="row")))
+    register(Row, "fixes")
+    assert halved(between(Row()))["first"] == 4
+
+
+def test_mixing_needs_a_number_of_channels():
+    register(Table, "mixes")
+    with pytest.raises(ValueError, match="with a field `filters` or `units`"):
+        groups(between(Table()))
+
+
+@pytest.mark.parametrize("relation", ["passes", "fixes"])
+def test_lambda_layers_can_be_registered(relation):
+    model = between(layers.Lambda(lambda x: 2 * x, name="twice"))
+    TABLE.pop(layers.Lambda, None)
+    with pytest.raises(ValueError, match=r"layer 'twice'.*with kind=keras.layers.Lambda and one"):
+        groups(model)
+    register(layers.Lambda, relation)
+    assert halved(model)["first"] == (2 if relation == "passes" else 4)
+    TABLE.pop(layers.Lambda)
+
+
+def test_the_error_names_functions_as_they_can_be_written():
+    image = keras.Input((8, 8, 3))
+    x = keras.ops.einsum("bhwc->bhwc", convolution("first")(image))
+    model = keras.Model(image, convolution("last", 2)(x))
+    with pytest.raises(ValueError, match=r"kind=keras.src.ops.numpy.Einsum and") as error:
+        groups(model)
+    kind = eval(str(error.value).split("kind=")[1].split(" and")[0])
+    register(kind, "fixes")
+    assert keras_seg.prune(model, 0.5).count_params() == model.count_params()
+    TABLE.pop(kind)

@@ -1,10 +1,14 @@
 """Trainings of several stages: those before the main one, and those of wider networks."""
 
 import itertools
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
+from _process import ROOT
 from _training import check_same, tiny
 
 import keras_seg
@@ -84,7 +88,7 @@ def test_each_training_starts_from_the_pruned_weights_of_the_last(data, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [1, 2, 4])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_an_interrupted_pruning_continues(data, tmp_path, stage):
     class Stop(keras.callbacks.Callback):
         stages = 0
@@ -103,6 +107,52 @@ def test_an_interrupted_pruning_continues(data, tmp_path, stage):
         keras_seg.fit("contextnet_cn14", data, folder=part, callbacks=[Stop()], **changes)
     again = keras_seg.fit("contextnet_cn14", data, folder=part, **changes)
     assert len(list(part.iterdir())) == len(list((tmp_path / "a").iterdir())) == 4
+    check_same(whole, again)
+
+
+PRUNING = """
+import os, signal, sys, threading
+from pathlib import Path
+import keras, keras_seg, pipelines
+
+folder, stage, epoch, step, delay = Path(sys.argv[1]), *map(float, sys.argv[2:])
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, number, logs=None):
+        self.epoch = number + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (len(list(folder.iterdir())), self.epoch, batch + 1) == (stage, epoch, step):
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+data = pipelines.shapes(num_images=6, size=(32, 32), seed=0)
+keras_seg.fit("contextnet_cn14", data, folder=folder, callbacks=[Kill()], **{changes})
+"""
+
+
+def pruning(folder, changes, *place):
+    """The exit status of a process that trains; at a place (stage, epoch, step) it is killed."""
+    words = map(str, (folder, *(place or (0, 0, 0, 0))))
+    code = PRUNING.replace("{changes}", repr(changes))
+    return subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, check=False).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_pruning_that_is_killed_in_every_width_continues(tmp_path, seed):
+    changes = {**NARROW, "epochs": 3, "batch_size": 2, "prune_from": 2.0}
+    # Every part in a process of its own: rounding can differ in a process that did other things.
+    assert pruning(tmp_path / "a", changes) == 0
+    random, part = np.random.default_rng(seed), tmp_path / "b"
+    for stage in (1, 2, 3, 4):
+        # In a step, between two, while weights are scored or a state is written.
+        place = [stage, random.integers(1, 4), random.integers(1, 3), random.uniform(0, 0.3)]
+        assert pruning(part, changes, *place) == -signal.SIGKILL
+        assert len(list(part.iterdir())) >= stage
+    assert pruning(part, changes) == 0
+    whole, again = (
+        keras_seg.Run(each / "contextnet_cn14-shapes") for each in (tmp_path / "a", part)
+    )
     check_same(whole, again)
 
 
