@@ -1,12 +1,12 @@
 """Pictures a second with more cores, processes, Ray workers and devices, side by side in one run.
 
     python tests/benchmarks/bench_scaling.py [--counts 1 2] [--num-pictures 400] [--rounds 3]
-        [--pictures path/to/CamVid/test] [--write]
+        [--pictures path/to/CamVid/test] [--fit] [--write]
 
 "predict, cores" is the command `predict` on so many cores, "predict, processes" so many commands
 of one core each that divide the pictures, "predict --ray, workers" `predict_dataset` with so many
 workers, which share all cores. Their rate is that of the label maps, by the times at which the
-files were written, without the first third, in which programs start. "fit, devices" is a
+files were written, without the first third, in which programs start. "fit, devices" (`--fit`) is a
 training step of `fit(devices=...)` on parts of the processor that TensorFlow takes for devices.
 
 The ways take turns; prints a JSON line for each way and round, then a table, which `--write` puts
@@ -65,8 +65,9 @@ def main():
         ("predict, cores", on_cores): options.counts,
         ("predict, processes", in_processes): [n for n in options.counts if n > 1],
         ("predict --ray, workers", on_ray): options.counts,
-        ("fit, devices", on_devices): options.counts,
     }
+    if options.fit:
+        ways["fit, devices", on_devices] = options.counts
     facts = {"device": processor(), "versions": versions(), "name": options.name}
     rates = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -100,6 +101,7 @@ def arguments():
     parser.add_argument("--num-pictures", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", help="folder of pictures")
+    parser.add_argument("--fit", action="store_true", help="`fit`, too: compiles for minutes")
     parser.add_argument("--architecture", default="contextnet_cn14", help="of `fit`")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=15, help="in an epoch")
@@ -210,8 +212,9 @@ def table(rates, options):
     packages = ", ".join(f"{name} {number}" for name, number in versions().items())
     lines = [
         f"{processor()}; {packages}; `{options.name}` with engine `{options.engine}` on "
-        f"{options.num_pictures} pictures of 360x480, `fit` of `{options.architecture}` with "
-        f"batch {options.batch_size}; median of {options.rounds} rounds (least, most).\n",
+        f"{options.num_pictures} pictures of 360x480"
+        + f", `fit` of `{options.architecture}` with batch {options.batch_size}" * options.fit
+        + f"; median of {options.rounds} rounds (least, most).\n",
         "| way | number | pictures a second | ratio |",
         "|---|---|---|---|",
     ]
