@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_seg import _check
+from keras_seg.inference.conversion import without_messages
 
 HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
@@ -134,18 +135,13 @@ def save(folder, signatures, assets=(), variables=()):
     """
     import tensorflow as tf
 
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")
-    try:
-        # Gradients of its own, such as those of swish, cannot be saved with constants.
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        module: Any = tf.Module()
-        module.assets = [tf.saved_model.Asset(str(path)) for path in assets]
-        module.weights = list(variables)
+    # Gradients of its own, such as those of swish, cannot be saved with constants.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    module: Any = tf.Module()
+    module.assets = [tf.saved_model.Asset(str(path)) for path in assets]
+    module.weights = list(variables)
+    with without_messages():
         tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
-    finally:
-        logger.setLevel(level)
 
 
 def spec_notes(model, input_spec):

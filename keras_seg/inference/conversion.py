@@ -50,6 +50,20 @@ def frozen(network, size, dtype="float32"):
     return convert_variables_to_constants_v2(outputs.get_concrete_function())
 
 
+@contextlib.contextmanager
+def without_messages():
+    """TensorFlow's log without messages such as where temporary files were written."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def converted(network, size) -> bytes:
     """Convert a network for pictures of one size, in floating point.
 
@@ -74,7 +88,7 @@ def converted(network, size) -> bytes:
         function = frozen(network, size)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        with contextlib.redirect_stdout(None):
+        with contextlib.redirect_stdout(None), without_messages():
             return bytes(converter.convert())
     except Exception as error:  # The converter raises several types, some without a public name.
         raise ValueError(

@@ -340,3 +340,19 @@ def test_a_network_that_cannot_be_converted_is_named(engine, words):
     model = keras.Model(image, keras.layers.Conv2D(3, 1)(found), name="waves")
     with pytest.raises(ValueError, match=words):
         Segmenter(model, engine=engine)(picture())
+
+
+def test_nothing_is_said_of_temporary_files(caplog):
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel("INFO")  # as in a notebook
+    logger.addHandler(caplog.handler)
+    try:
+        Segmenter(network(), engine="litert")(picture())
+        assert logger.level == logging.INFO
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(before)
+    assert "Assets written" not in caplog.text
