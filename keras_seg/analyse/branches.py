@@ -62,6 +62,7 @@ def branches(run, picture, layers=None):
     >>> list(found.labels)
     ['context only', 'detail only', 'all branches']
     """
+    # An augmented segmenter has another one as `segmenter`, and is no run.
     is_run = hasattr(run, "segmenter") and not hasattr(run, "probabilities")
     segmenter = run.segmenter() if is_run else run
     network = getattr(segmenter, "network", None)

@@ -8,7 +8,7 @@ from keras.src.activations import activations
 from keras.src.ops import core, image, nn
 from keras.src.ops import numpy as arrays
 
-from keras_seg.pruning.relations import Related, fixes, passes, reshaped, ties
+from keras_seg.pruning.relations import Related, fixes, is_last, passes, reshaped, ties
 
 
 def combines(call, channels):
@@ -21,7 +21,7 @@ def combines(call, channels):
 
 def joins(call, channels):
     """`concatenate`: along the last axis, the channels of all tensors in a row."""
-    if not _is_last(call, call.layer.axis):
+    if not is_last(call.layer.axis, _read(call)):
         return ties(call, channels)
     constants = len(call.node.arguments.args[0]) > len(call.inputs)
     return fixes(call, channels) if constants else Related(np.concatenate(call.inputs))
@@ -29,19 +29,19 @@ def joins(call, channels):
 
 def stacks(call, channels):
     """`stack`: a new axis, behind the channels or before them."""
-    behind = call.layer.axis in (-1, len(call.shape) - 1)
+    behind = is_last(call.layer.axis, call.shape)
     return (fixes if behind else ties)(call, channels)
 
 
 def expands(call, channels):
     """`expand_dims`: a new axis, behind the channels or before them."""
-    behind = {-1, len(call.shape) - 1} & {int(axis) for axis in np.atleast_1d(call.layer.axis)}
+    behind = is_last(call.layer.axis, call.shape)
     return (fixes if behind else passes)(call, channels)
 
 
 def along(call, channels):
     """Along one axis, some, or by default all of them: channels pass if theirs is none of these."""
-    return (fixes if _is_last(call, call.layer.axis) else passes)(call, channels)
+    return (fixes if is_last(call.layer.axis, _read(call)) else passes)(call, channels)
 
 
 def moves(call, channels):
@@ -52,7 +52,7 @@ def moves(call, channels):
         return (passes if last in (-1, axes[-1]) else fixes)(call, channels)
     names = ("axis1", "axis2") if hasattr(layer, "axis1") else ("source", "destination")
     moved = np.concatenate([np.atleast_1d(getattr(layer, name)) for name in names])
-    return (fixes if _is_last(call, moved.tolist()) else passes)(call, channels)
+    return (fixes if is_last(moved, _read(call)) else passes)(call, channels)
 
 
 def pads(call, channels):
@@ -64,7 +64,7 @@ def pads(call, channels):
 def splits(call, channels):
     """`split` and `unstack`: equal parts of the channels keep equal sizes."""
     layer, inputs = call.layer, call.inputs
-    if not _is_last(call, layer.axis):
+    if not is_last(layer.axis, _read(call)):
         return passes(call, channels)
     count = getattr(layer, "indices_or_sections", None)
     if not isinstance(count, int):
@@ -79,7 +79,7 @@ def takes(call, channels):
     """`x[...]`: channels pass if they are all taken, in their order."""
     key = (*call.node.arguments.args, *call.node.arguments.kwargs.values())[1]
     key = tuple(key) if isinstance(key, tuple | list) else (key,)
-    rank = len(call.node.input_tensors[0].shape)
+    rank = len(_read(call))
     used = sum(part is not None and part is not Ellipsis for part in key)
     if Ellipsis not in key and used < rank:
         key = (*key, Ellipsis)
@@ -92,10 +92,9 @@ def reshapes(call, channels):
     return reshaped(call, channels, "newshape")
 
 
-def _is_last(call, axis):
-    """Whether one of the axes is the last one of the input; None for all axes."""
-    last = len(call.node.input_tensors[0].shape) - 1
-    return axis is None or bool({-1, last} & {int(one) for one in np.atleast_1d(axis)})
+def _read(call):
+    """Shape of the first input."""
+    return call.node.input_tensors[0].shape
 
 
 _OPERATIONS = {

@@ -104,7 +104,7 @@ def concatenates(call, channels):
             f"Received: class {type(layer).__name__} without. "
             "Register a function for it, see keras_seg.pruning.register."
         )
-    if not is_last(layer.axis, call):
+    if not is_last(layer.axis, call.shape):
         return ties(call, channels)
     return Related(np.concatenate(call.inputs))
 
@@ -259,9 +259,10 @@ def is_across(activation, rank):
     return every.shape != values.shape or not np.allclose(every[..., ::2], some, atol=1e-6)
 
 
-def is_last(axis, call):
-    """Whether an axis of the output is the one of its channels."""
-    return axis in (-1, len(call.shape) - 1)
+def is_last(axes, shape):
+    """Whether an axis, or one of several, is that of the channels; None stands for all axes."""
+    last = {-1, len(shape) - 1}
+    return axes is None or bool(last & {int(axis) for axis in np.atleast_1d(axes)})
 
 
 def sum_kept(kept, numbers):

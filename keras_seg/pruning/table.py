@@ -107,13 +107,13 @@ def activates(call, channels):
 
 def slopes(call, channels):
     """`PReLU`: a slope per channel, or one that all channels share."""
-    shared = any(is_last(axis, call) for axis in call.layer.shared_axes or ())
+    shared = is_last(call.layer.shared_axes or (), call.shape)
     return Related(call.inputs[0]) if shared else passes(call, channels)
 
 
 def normalizes(call, channels):
     """Batch normalization, which moves channels of zeros if it is along another axis."""
-    return (passes if is_last(call.layer.axis, call) else fixes)(call, channels)
+    return (passes if is_last(call.layer.axis, call.shape) else fixes)(call, channels)
 
 
 def drops(call, channels):
