@@ -13,6 +13,7 @@ import pandas as pd
 from keras_seg import tasks
 from keras_seg.inference.classifier import Classifier
 from keras_seg.inference.compiled import logits_model
+from keras_seg.inference.one_picture import is_slow_alone
 from keras_seg.inference.segmenter import Segmenter
 from keras_seg.run_files import pick_examples, picture_size, write_text
 from keras_seg.training import callbacks, run_folder, same_run, state
@@ -99,6 +100,7 @@ class Training:
         recipe = dataclasses.replace(self.recipe, epochs=total)
         self.average = _average(recipe, begin)
         self.loss = compile_network(self.network, self.data, recipe, self.steps, self.devices)
+        _warn_of_slow_steps(self.network, recipe, self.devices.count)
         self._restore(begin)
         done = len(self.history)
         self.finished, asked, self.more_epochs = False, self.more_epochs, more_before
@@ -283,6 +285,20 @@ class Training:
             "setup": self.setup,
         }
         run_folder.write(self.folder, settings)
+
+
+def _warn_of_slow_steps(network, recipe, count):
+    """Say what to do where a step of one picture takes minutes."""
+    pictures, crop = recipe.batch_size // count, recipe.crop_size
+    if pictures == 1 and crop and is_slow_alone(network, (1, *crop, network.input_shape[-1])):
+        log.warning(
+            "Steps of one picture of %s pixels are slow: oneDNN has no fast convolution of '%s' "
+            "for them on this processor. Train with batch_size=%d, or set "
+            "TF_ENABLE_ONEDNN_OPTS=0 in the environment.",
+            "x".join(map(str, crop)),
+            network.name,
+            2 * count,
+        )
 
 
 def _average(recipe, begin):
