@@ -49,10 +49,12 @@ def rounded(model, kernel, quantizer):
 
     Args:
         model: from `merged`.
-        kernel: function from a layer with a kernel and its input to its output.
+        kernel: function from a layer with a kernel, its input and the input's quantizer to its
+            output.
         quantizer: function from a name and a fixed range, (low, high) or None, to a function that
-            rounds a tensor or a list of tensors; its argument `measure` is False where a map is
-            rounded to the range of the one from which it was made.
+            rounds a tensor or a list of tensors. Its argument `measure` is False where a map is
+            rounded to the range of the one from which it was made, and `halves` the rule of
+            `HalfSteps` for values half-way between two others, None where they are rare.
 
     Returns:
         keras.Model with the same inputs and outputs.
@@ -87,19 +89,20 @@ class _Rounding:
         x, quantizer = found[0]
         name = getattr(layer, "activation", activations.linear).__name__
         if kind in KERNELS and name in ("linear", *_RELUS):
-            return self._ranged(step, self.kernel(layer, x))
+            return self._ranged(step, self.kernel(layer, x, quantizer))
         if _is_left_out(layer):
             return layer(x), quantizer
         if kind in _SAME:
-            # Rounded again, which changes no value: without it, the converter gives the result the
-            # range of a concatenation behind it, which its input does not have.
-            return quantizer(self._called(step), measure=False), quantizer
+            # Rounded again, which changes no value but means: without it, the converter gives the
+            # result the range of a concatenation behind it, which its input does not have.
+            made = self._called(step)
+            return quantizer(made, measure=False, halves=_rule_for_halves(layer)), quantizer
         if kind is own.AdaptiveAveragePooling2D:
             for axis in (1, 2):
                 name = f"{layer.name}_{axis}"
                 range_of = getattr(quantizer, "name", None)
                 pool = own.RoundedPooling(layer.size, layer.enlarge, axis, range_of, name=name)
-                x = quantizer(pool(x), measure=False)
+                x = quantizer(pool(x), measure=False, halves="even")
             return x, quantizer
         if kind is layers.Concatenate:
             quantizer = self.quantizer(layer.name, None)
@@ -166,6 +169,13 @@ class _Rounding:
         readers = [other for other in self.steps if number in other.inputs]
         alone = len(readers) == 1 and number not in self.graph.outputs
         return readers[0] if alone else None
+
+
+def _rule_for_halves(layer):
+    """How a file rounds the means of this layer, see `HalfSteps`; None if it has none."""
+    if isinstance(layer, layers.AveragePooling2D | own.AveragePooling2D):
+        return "away"
+    return "up" if getattr(layer, "interpolation", None) == "bilinear" else None
 
 
 def _is_left_out(layer):

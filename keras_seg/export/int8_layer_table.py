@@ -93,14 +93,14 @@ class _Places:
     def switch_on(self, place):
         self.on.assign(place)
 
-    def kernel(self, layer, x):
+    def kernel(self, layer, x, _):
         return self._place(layer.name, "kernel")(layer(x), QuantizedKernel(layer)(x))
 
     def quantizer(self, name, fixed):
         rounds = FakeQuantization(*(fixed or self.ranges[name]), momentum=1)
         choose = self._place(name, "output")
 
-        def quantize(x, measure=True):
+        def quantize(x, measure=True, halves=None):
             return choose(x, rounds(x), measure)
 
         return quantize

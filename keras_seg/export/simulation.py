@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_seg.export import eight_bit_graph
-from keras_seg.layers import FakeQuantization, QuantizedKernel, RoundedPooling
+from keras_seg.layers import FakeQuantization, HalfSteps, QuantizedKernel, RoundedPooling
 from keras_seg.layers.fake_quantization import rounded_kernel, whole_steps
 from keras_seg.models.cloning import clone, copied
 
@@ -34,14 +34,14 @@ def simulated(model, pictures, momentum=0.99):
 
     def quantizer(name, fixed):
         if fixed:
-            return FakeQuantization(*fixed, momentum=1, name=f"{name}_range")
+            return _Rounding(FakeQuantization(*fixed, momentum=1, name=f"{name}_range"))
         quantizers[name] = FakeQuantization(momentum=momentum, name=f"{name}_range")
-        return quantizers[name]
+        return _Rounding(quantizers[name])
 
-    def kernel(layer, x):
+    def kernel(layer, x, quantizer):
         made = QuantizedKernel(copied(layer), name=f"{layer.name}_rounded")
         pairs.append((layer, made))
-        return made(x)
+        return made(x, bounds=quantizer.bounds(x))
 
     found = eight_bit_graph.rounded(merged, kernel, quantizer)
     for layer, made in pairs:
@@ -50,6 +50,22 @@ def simulated(model, pictures, momentum=0.99):
         # Weights, not arguments: a network of the same layers is the same network for `fit`.
         layer.set_weights([np.float32(bound) for bound in ranges[name]])
     return found
+
+
+class _Rounding:
+    """Rounds to the range of a layer."""
+
+    def __init__(self, layer):
+        self.layer, self.name = layer, layer.name
+
+    def __call__(self, x, measure=True, halves=None):
+        if halves is not None:
+            x = HalfSteps(halves)(x, bounds=self.bounds(x))
+        return self.layer(x, measure=measure)
+
+    def bounds(self, x):
+        """The range as a tensor; `x` is a map that has it."""
+        return self.layer(x, only_bounds=True)
 
 
 def ranges_of(model, pictures):
@@ -65,14 +81,14 @@ def ranges_of(model, pictures):
     measured = {}
 
     def quantizer(name, fixed):
-        def unchanged(x, measure=True):
+        def unchanged(x, measure=True, halves=None):
             if measure and not fixed:
                 measured[name] = keras.tree.flatten(x)
             return x
 
         return unchanged
 
-    plain = eight_bit_graph.rounded(model, lambda layer, x: layer(x), quantizer)
+    plain = eight_bit_graph.rounded(model, lambda layer, x, _: layer(x), quantizer)
     extremes = layers.Lambda(
         lambda maps: ops.stack([ops.stack([ops.min(x), ops.max(x)]) for x in maps])[None],
         output_shape=(None, 2),
@@ -115,6 +131,8 @@ def with_constants(model):
     def made(layer):
         if isinstance(layer, QuantizedKernel):
             return copied(layer.layer)
+        if isinstance(layer, HalfSteps):
+            return None  # The file itself rounds as it does.
         if isinstance(layer, FakeQuantization):
             low, high = map(float, whole_steps(layer.low, layer.high))
             return FakeQuantization(low, high, 1, name=layer.name)

@@ -4,7 +4,12 @@ from keras_seg.layers.adaptive import AdaptiveAveragePooling2D
 from keras_seg.layers.attention import PositionAttention
 from keras_seg.layers.bilinear import Bilinear
 from keras_seg.layers.channels import LocalResponseNormalization, PadChannels, SelectChannels
-from keras_seg.layers.fake_quantization import FakeQuantization, QuantizedKernel, RoundedPooling
+from keras_seg.layers.fake_quantization import (
+    FakeQuantization,
+    HalfSteps,
+    QuantizedKernel,
+    RoundedPooling,
+)
 from keras_seg.layers.mirror import MirrorPadding2D
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
@@ -23,6 +28,7 @@ __all__ = [
     "CropLike",
     "DilatedPooling2D",
     "FakeQuantization",
+    "HalfSteps",
     "LayerScale",
     "LocalResponseNormalization",
     "MaxPoolingIndices2D",

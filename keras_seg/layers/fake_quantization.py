@@ -29,10 +29,12 @@ class FakeQuantization(layers.Layer):
         inputs: float tensor, or a list of tensors that share one range.
         measure: whether training moves the range; not where a map is rounded to the range of the
             one from which it was made.
+        only_bounds: whether to return the range instead.
         training: whether the range is moved.
 
     Returns:
-        Tensor or list of tensors, as the input.
+        Tensor or list of tensors, as the input; with `only_bounds` a tensor (2,), the smallest and
+        the largest of the 256 values.
 
     >>> layer = FakeQuantization(0.0, 255.0)
     >>> keras.ops.convert_to_numpy(layer(keras.ops.array([-3.0, 0.4, 7.6, 300.0]))).tolist()
@@ -49,14 +51,16 @@ class FakeQuantization(layers.Layer):
             weight = self.add_weight(shape=(), initializer=initial, trainable=False, name=name)
             setattr(self, name, weight)
 
-    def call(self, inputs, measure=True, training=False):
-        if training and measure and self.momentum < 1:
+    def call(self, inputs, measure=True, only_bounds=False, training=False):
+        if training and measure and self.momentum < 1 and not only_bounds:
             maps = keras.tree.flatten(inputs)
             self._move(self.low, ops.min, ops.minimum, maps)
             self._move(self.high, ops.max, ops.maximum, maps)
         # A fixed range as it is: the converter compares the scales of maps bit by bit.
         fixed = self.momentum == 1
         low, high = self.initial if fixed else whole_steps(self.low, self.high)
+        if only_bounds:
+            return ops.stack([ops.convert_to_tensor(x, self.compute_dtype) for x in (low, high)])
         return keras.tree.map_structure(
             lambda x: keras.quantizers.fake_quant_with_min_max_vars(x, low, high), inputs
         )
@@ -68,7 +72,9 @@ class FakeQuantization(layers.Layer):
         found = ops.stop_gradient(found)
         bound.assign(self.momentum * bound + (1 - self.momentum) * found)
 
-    def compute_output_spec(self, inputs, measure=True, training=False):
+    def compute_output_spec(self, inputs, measure=True, only_bounds=False, training=False):
+        if only_bounds:
+            return keras.KerasTensor((2,), dtype=self.compute_dtype)
         return keras.tree.map_structure(
             lambda x: keras.KerasTensor(x.shape, dtype=self.compute_dtype), inputs
         )
@@ -84,7 +90,8 @@ class QuantizedKernel(layers.Wrapper):
     """Computes a convolution or a dense layer with its kernel rounded to 8 bits.
 
     Each output channel has a scale of its own: its largest absolute weight is 127 steps, the
-    smallest value -127. Gradients pass the rounding unchanged.
+    smallest value -127. The bias is rounded to products of a step of the input and a step of the
+    kernel, which is what a file adds up in 32 bits. Gradients pass the rounding unchanged.
 
     Args:
         layer: `Conv2D`, `DepthwiseConv2D`, `Conv2DTranspose` or `Dense`.
@@ -92,6 +99,8 @@ class QuantizedKernel(layers.Wrapper):
 
     Call arguments:
         inputs: as the layer's.
+        bounds: tensor (2,), smallest and largest of the 256 values of the input, see
+            `FakeQuantization`; None to leave the bias as it is.
 
     Returns:
         As the layer's.
@@ -101,13 +110,18 @@ class QuantizedKernel(layers.Wrapper):
     [[6.0]]
     """
 
-    def call(self, inputs):
+    def call(self, inputs, bounds=None):
         kernel, *bias = self.layer.trainable_variables
         weights = [rounded_kernel(self.layer, kernel), *bias]
+        if bias and bounds is not None:
+            low, high = ops.unstack(bounds)
+            step = (high - low) / 255.0 * largest_weights(self.layer, kernel) / 127.0
+            weights[1] = _rounded_to(weights[1], step)
         return self.layer.stateless_call(weights, [], inputs)[0]
 
-    def compute_output_shape(self, input_shape):
-        return self.layer.compute_output_shape(input_shape)
+    def compute_output_spec(self, inputs, bounds=None):
+        shape = self.layer.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -160,6 +174,56 @@ class RoundedPooling(AdaptiveAveragePooling2D):
         return {**super().get_config(), **own}
 
 
+@keras.saving.register_keras_serializable("keras_seg")
+class HalfSteps(layers.Layer):
+    """Moves values half-way between two of the 256 a little, so that they are rounded as in a file.
+
+    Means of pixels are often half-way, and integers are rounded by a rule where floating point
+    leaves it to its own rounding errors.
+
+    Args:
+        rule: "up", as LiteRT resizes; "away" from 0 of the int8 value, as its average pooling;
+            "even", to an even int8 value, as its means.
+        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float tensor of values to round.
+        bounds: tensor (2,), smallest and largest of the 256 values, see `FakeQuantization`.
+
+    Returns:
+        Tensor as the input, of which values move by 1/4000 of a step.
+
+    >>> x, bounds = keras.ops.array([0.5, 1.5, 127.5, 128.5]), keras.ops.array([0.0, 255.0])
+    >>> for rule in ("up", "away", "even"):
+    ...     print(rule, keras.ops.round(HalfSteps(rule)(x, bounds=bounds)).numpy().tolist())
+    up [1.0, 2.0, 128.0, 129.0]
+    away [0.0, 1.0, 127.0, 129.0]
+    even [0.0, 2.0, 128.0, 128.0]
+    """
+
+    def __init__(self, rule, **kwargs):
+        super().__init__(**kwargs)
+        self.rule = rule
+
+    def call(self, inputs, bounds):
+        low, high = ops.unstack(bounds)
+        step = (high - low) / 255.0
+        if self.rule == "up":
+            return inputs + step / 4000.0
+        if self.rule == "away":
+            up = inputs > low + 128.0 * step
+        else:
+            below = ops.floor((inputs - low) / step + 0.25)
+            up = ops.not_equal(ops.mod(below, 2.0), 0.0)
+        return inputs + ops.where(up, step, -step) / 4000.0
+
+    def compute_output_spec(self, inputs, bounds):
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "rule": self.rule}
+
+
 def whole_steps(low, high):
     """Widen or shift a range so that 0 is one of the 256 values, as runtimes do.
 
@@ -194,15 +258,40 @@ def rounded_kernel(layer, kernel):
     [[127.0, 254.0], [0.0, 2.0]]
     """
     kernel = ops.convert_to_tensor(kernel)
-    shape, axis = kernel.shape, -1
-    if isinstance(layer, layers.DepthwiseConv2D):
-        kernel = ops.reshape(kernel, (*shape[:2], shape[2] * shape[3]))
-    elif isinstance(layer, layers.Conv2DTranspose):
-        axis = 2
-    axis = axis % len(kernel.shape)
-    others = [x for x in range(len(kernel.shape)) if x != axis]
-    largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), others), 1e-9))
+    shape, largest = kernel.shape, largest_weights(layer, kernel)
+    kernel, axis = _channels_of(layer, kernel)
     found = keras.quantizers.fake_quant_with_min_max_vars(
         kernel, -largest, largest, narrow_range=True, axis=axis
     )
     return ops.reshape(found, shape)
+
+
+def largest_weights(layer, kernel):
+    """The largest absolute weight of each output channel, to which no gradient flows.
+
+    Args:
+        layer: the `keras.layers.Layer` that it belongs to.
+        kernel: tensor or variable of its shape.
+
+    Returns:
+        Tensor (channels,).
+
+    >>> largest_weights(layers.Dense(2), keras.ops.array([[1.0, -4.0], [-2.0, 3.0]])).numpy()
+    array([2., 4.], dtype=float32)
+    """
+    kernel, axis = _channels_of(layer, ops.convert_to_tensor(kernel))
+    others = [x for x in range(len(kernel.shape)) if x != axis]
+    return ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), others), 1e-9))
+
+
+def _channels_of(layer, kernel):
+    """The kernel with one axis for its output channels, and that axis."""
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return ops.reshape(kernel, (*kernel.shape[:2], -1)), 2
+    axis = 2 if isinstance(layer, layers.Conv2DTranspose) else len(kernel.shape) - 1
+    return kernel, axis
+
+
+def _rounded_to(values, step):
+    """Whole steps; gradients pass unchanged."""
+    return values + ops.stop_gradient(ops.round(values / step) * step - values)

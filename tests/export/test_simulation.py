@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
 from keras_seg.export import exportable, flatbuffer, simulation, tflite
-from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, ResizeLike
+from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, HalfSteps, ResizeLike
 
 pytestmark = pytest.mark.export
 SIZE = (32, 48)
@@ -73,27 +73,48 @@ def values_of(path, images):
     return np.stack(found), *made["quantization"]
 
 
-@pytest.mark.parametrize(("build", "most"), [(lambda: network(0), 1), (usual, 2), (pyramid, 1)])
-def test_the_file_equals_the_simulation_to_one_step(build, most, tmp_path):
-    # `most`: LiteRT rounds halves otherwise than TensorFlow; a few such steps add up on their way.
-    model = exportable.logits_model(scattered(build()))
+def compared(model, tmp_path):
+    """What the file and the simulation of a network give, in steps of the file's output."""
     images = pictures()
     simulated = simulation.simulated(model, images.astype("float32"))
     path = tmp_path / "model.tflite"
     tflite(simulated, path, "int8", size=SIZE)
     assert not flatbuffer.float_operations(path)
     found, scale, zero = values_of(path, pictures(2, seed=9))
-    expected = np.asarray(simulated(pictures(2, seed=9).astype("float32")))
+    steps = np.asarray(simulated(pictures(2, seed=9).astype("float32"))) / scale + zero
     # Each value of the simulation is a whole number of steps.
-    steps = expected / scale + zero
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
-    difference = np.abs(found - np.round(steps))
-    assert np.mean(difference <= 1) > 0.999
-    assert difference.max() <= most
     assert len(np.unique(found)) > 50
+    return found, np.round(steps), (scale, zero)
+
+
+@pytest.mark.parametrize("build", [lambda: network(0), usual, pyramid])
+def test_the_file_equals_the_simulation_to_one_step(build, tmp_path):
+    model = exportable.logits_model(scattered(build()))
+    found, expected, (scale, zero) = compared(model, tmp_path)
+    assert np.abs(found - expected).max() <= 1
     # It is not the network in floating point: that one differs by more than a step.
     plain = np.asarray(model(pictures(2, seed=9).astype("float32")))
     assert np.abs(found - (plain / scale + zero)).max() > 1
+
+
+MEANS = {
+    "average pooling": lambda x: layers.AveragePooling2D(2)(x),
+    "overlapping average pooling": lambda x: layers.AveragePooling2D(3, 1, "same")(x),
+    "enlargement": lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x),
+    "reduction": lambda x: ResizeLike()([x, layers.MaxPooling2D()(x)]),
+    "grid": lambda x: AdaptiveAveragePooling2D(4, enlarge=False)(x),
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_means_half_way_between_two_values_are_rounded_as_in_the_file(name, tmp_path):
+    # Of the means of two neighbors, every second one is half-way between two values.
+    image = keras.Input((*SIZE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = layers.Conv2D(8, 3, padding="same")(x)
+    found, expected, _ = compared(scattered(keras.Model(image, MEANS[name](x))), tmp_path)
+    assert np.mean(found != expected) < 1e-3
 
 
 def test_a_simulation_starts_near_its_network_with_the_ranges_of_the_pictures():
@@ -118,7 +139,9 @@ def test_maps_of_a_concatenation_share_a_range():
     ranges = [x for x in simulated.layers if isinstance(x, FakeQuantization)]
     (shared,) = [x for x in ranges if "concat" in x.name]
     assert len(shared._inbound_nodes[0].input_tensors) == 3
-    assert len(simulation.with_constants(simulated).layers) == len(simulated.layers)
+    # The file rounds halves by its own rules.
+    kept = [x for x in simulated.layers if not isinstance(x, HalfSteps)]
+    assert len(simulation.with_constants(simulated).layers) == len(kept) < len(simulated.layers)
 
 
 def test_a_layer_that_cannot_be_simulated_is_named():
