@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers
 
 from keras_seg.export.folding import is_norm
+from keras_seg.inference.one_picture import fast_batch
 from keras_seg.layers.normalization import scale_and_shift
 
 # A channel's range is at least this share of the largest, so that an unused one is not 0.
@@ -117,7 +118,8 @@ def _ranges(model, pictures):
     """The largest absolute value of each channel of all outputs of a model, float64 (c,)."""
     ranges = np.zeros(sum(output.shape[-1] for output in model.outputs))
     for picture in pictures:
-        maps = keras.tree.flatten(model(picture[np.newaxis], training=False))
+        batch = fast_batch(model, picture[np.newaxis])
+        maps = keras.tree.flatten(model(batch, training=False))
         found = [np.abs(np.array(values)).max((0, 1, 2)) for values in maps]
         ranges = np.maximum(ranges, np.concatenate(found))
     return np.maximum(ranges, max(_LEAST_RANGE * ranges.max(), 1e-12))

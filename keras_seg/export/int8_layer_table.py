@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from keras_seg import _check
 from keras_seg.export import eight_bit_graph, exportable, picture_batches, simulation
+from keras_seg.inference.one_picture import fast_batch
 from keras_seg.layers import FakeQuantization, QuantizedKernel
 
 
@@ -49,13 +50,15 @@ def int8_layers(model, data, *, size=None, num_pictures=8):
 
     powers, expected = [0.0] * len(places.names), []
     for picture in pictures:
-        logits, *found = measured.predict_on_batch(picture[np.newaxis])
-        expected.append(np.argmax(logits, -1))
+        batch = fast_batch(measured, picture[np.newaxis])
+        logits, *found = measured.predict_on_batch(batch)
+        expected.append(np.argmax(logits[:1], -1))
         powers = [before + np.asarray(now)[0] for before, now in zip(powers, found, strict=True)]
     rows = []
     for place, (name, kind) in enumerate(picture_batches.bar(places.names, "round layers")):
         places.switch_on(place)
-        labels = [np.argmax(switched.predict_on_batch(x[np.newaxis]), -1) for x in pictures]
+        batches = [fast_batch(switched, picture[np.newaxis]) for picture in pictures]
+        labels = [np.argmax(switched.predict_on_batch(batch)[:1], -1) for batch in batches]
         changed = np.mean(np.stack(labels) != np.stack(expected))
         rows.append((name, kind, float(changed), _decibels(powers[place])))
     table = pd.DataFrame(rows, columns=["layer", "rounded", "changed_labels", "sqnr_db"])

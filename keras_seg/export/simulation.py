@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_seg.export import eight_bit_graph
+from keras_seg.inference.one_picture import fast_batch
 from keras_seg.layers import FakeQuantization, HalfSteps, QuantizedKernel, RoundedPooling
 from keras_seg.layers.fake_quantization import rounded_kernel, whole_steps
 from keras_seg.models.cloning import clone, copied
@@ -98,7 +99,8 @@ def ranges_of(model, pictures):
     measuring = keras.Model(plain.inputs[0], outputs)
     found = [(0.0, 0.0)] * len(names)
     for picture in pictures:
-        values = [np.asarray(x)[0] for x in measuring.predict_on_batch(picture[np.newaxis])]
+        batch = fast_batch(measuring, picture[np.newaxis])
+        values = [np.asarray(x)[0] for x in measuring.predict_on_batch(batch)]
         found = [
             (min(low, float(value[:, 0].min())), max(high, float(value[:, 1].max())))
             for (low, high), value in zip(found, values, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_seg.inference.one_picture import is_slow_alone
+from keras_seg.inference.one_picture import fast_batch
 
 MAX_COMPILED = 8  # input shapes with a separate function on TensorFlow
 MAX_COMPILED_JAX = 512  # the same on JAX, which has no function for all shapes
@@ -120,7 +120,6 @@ class CompiledFunctions:
         self._has_dynamic = backend != "jax"
         self._most = MAX_COMPILED_JAX if backend == "jax" else MAX_COMPILED
         self._repeats = np.inf if backend == "torch" else REPEATS
-        self._slow: dict[tuple, bool] = {}
         self.clear()
 
     def __call__(self, head: str, batch: np.ndarray) -> np.ndarray:
@@ -133,14 +132,8 @@ class CompiledFunctions:
         Returns:
             Array (b, h, w) or (b, h, w, num_classes).
         """
-        if len(batch) == 1 and self._is_slow_alone(batch.shape):
-            return self(head, np.concatenate([batch, batch]))[:1]
-        return self._function(head, batch.shape)(batch)
-
-    def _is_slow_alone(self, shape: tuple[int, ...]) -> bool:
-        if shape not in self._slow:
-            self._slow[shape] = is_slow_alone(self.network, shape)
-        return self._slow[shape]
+        given = fast_batch(self.network, batch)
+        return self._function(head, given.shape)(given)[: len(batch)]
 
     def clear(self) -> None:
         """Discard the compiled functions, so that the network's current weights are compiled."""
