@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--pictures", type=int, default=8, help="validation pictures")
     arguments = parser.parse_args()
     data = pipelines.load("camvid", arguments.root)
-    train = np.stack(list(calibration_pictures(data, 16)))
+    train = np.stack(calibration_pictures(data, 16))
     tested = [np.asarray(x[0][0]) for x in data.eval_batches("val", 1).take(arguments.pictures)]
     for name in arguments.runs:
         network = exportable.logits_model(keras_seg.load(name).model)

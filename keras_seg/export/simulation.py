@@ -35,9 +35,9 @@ def simulated(model, pictures, momentum=0.99):
 
     def quantizer(name, fixed):
         if fixed:
-            return _Rounding(FakeQuantization(*fixed, momentum=1, name=f"{name}_range"))
+            return _Quantizer(FakeQuantization(*fixed, momentum=1, name=f"{name}_range"))
         quantizers[name] = FakeQuantization(momentum=momentum, name=f"{name}_range")
-        return _Rounding(quantizers[name])
+        return _Quantizer(quantizers[name])
 
     def kernel(layer, x, quantizer):
         made = QuantizedKernel(copied(layer), name=f"{layer.name}_rounded")
@@ -53,7 +53,7 @@ def simulated(model, pictures, momentum=0.99):
     return found
 
 
-class _Rounding:
+class _Quantizer:
     """Rounds to the range of a layer."""
 
     def __init__(self, layer):
@@ -61,7 +61,9 @@ class _Rounding:
 
     def __call__(self, x, measure=True, halves=None):
         if halves is not None:
-            x = HalfSteps(halves)(x, bounds=self.bounds(x))
+            # The same name whenever the network is built: else it is another one for `fit`.
+            name = f"{x._keras_history.operation.name}_halves"
+            x = HalfSteps(halves, name=name)(x, bounds=self.bounds(x))
         return self.layer(x, measure=measure)
 
     def bounds(self, x):

@@ -46,9 +46,9 @@ def is_slow_alone(network: keras.Model, shape: tuple[int, ...]) -> bool:
         shape: (1, h, w, c) of the batch.
 
     Returns:
-        True on TensorFlow with oneDNN, on an x86-64 processor without AVX-512, if a convolution of
-        the network has a matrix of more than 1 GiB for this picture. Transposed convolutions and
-        those of volumes do not count.
+        True on TensorFlow with oneDNN, on an x86-64 processor without AVX-512 and without a GPU, if
+        a convolution of the network has a matrix of more than 1 GiB for this picture. Transposed
+        convolutions and those of volumes do not count.
 
     >>> network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
     >>> is_slow_alone(network, (1, 480, 640, 3))
@@ -113,6 +113,8 @@ def _kernels(network: keras.Model) -> list:
 @cache
 def _has_slow_way() -> bool:
     """Whether TensorFlow computes with oneDNN on a processor without AVX-512."""
+    if keras.distribution.list_devices("gpu"):
+        return False
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "1" or platform.machine() != "x86_64":
         return False
     features = Path("/proc/cpuinfo")

@@ -195,7 +195,8 @@ class HalfSteps(layers.Layer):
 
     >>> x, bounds = keras.ops.array([0.5, 1.5, 127.5, 128.5]), keras.ops.array([0.0, 255.0])
     >>> for rule in ("up", "away", "even"):
-    ...     print(rule, keras.ops.round(HalfSteps(rule)(x, bounds=bounds)).numpy().tolist())
+    ...     moved = HalfSteps(rule)(x, bounds=bounds)
+    ...     print(rule, keras.ops.convert_to_numpy(moved).round().tolist())
     up [1.0, 2.0, 128.0, 129.0]
     away [0.0, 1.0, 127.0, 129.0]
     even [0.0, 2.0, 128.0, 128.0]
@@ -276,8 +277,9 @@ def largest_weights(layer, kernel):
     Returns:
         Tensor (channels,).
 
-    >>> largest_weights(layers.Dense(2), keras.ops.array([[1.0, -4.0], [-2.0, 3.0]])).numpy()
-    array([2., 4.], dtype=float32)
+    >>> found = largest_weights(layers.Dense(2), keras.ops.array([[1.0, -4.0], [-2.0, 3.0]]))
+    >>> keras.ops.convert_to_numpy(found).tolist()
+    [2.0, 4.0]
     """
     kernel, axis = _channels_of(layer, ops.convert_to_tensor(kernel))
     others = [x for x in range(len(kernel.shape)) if x != axis]

@@ -144,6 +144,15 @@ def test_maps_of_a_concatenation_share_a_range():
     assert len(simulation.with_constants(simulated).layers) == len(kept) < len(simulated.layers)
 
 
+def test_layers_that_round_halves_have_the_same_names_each_time():
+    # Otherwise a fine-tuning that was interrupted would be another network for `fit`.
+    model, images = pyramid(), pictures().astype("float32")
+    first, second = (simulation.simulated(model, images) for _ in range(2))
+    names = [[x.name for x in each.layers if isinstance(x, HalfSteps)] for each in (first, second)]
+    assert names[0] == names[1]
+    assert len(names[0]) == 7  # two grids along two axes (1x1 and 3x3), three enlargements
+
+
 def test_a_layer_that_cannot_be_simulated_is_named():
     image = keras.Input((*SIZE, 3))
     model = keras.Model(image, layers.Activation("gelu", name="odd")(layers.Conv2D(2, 1)(image)))

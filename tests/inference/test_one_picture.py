@@ -63,17 +63,19 @@ def test_a_matrix_above_the_limit_is_slow_for_one_picture_only(slow_way):
 
 
 @pytest.mark.parametrize(
-    ("variable", "machine", "features", "expected"),
+    ("variable", "machine", "features", "gpus", "expected"),
     [
-        ("1", "x86_64", "flags : fma avx2", True),
-        ("1", "x86_64", "flags : fma avx2 avx512f", False),
-        ("0", "x86_64", "flags : fma avx2", False),
-        ("1", "arm64", "", False),
+        ("1", "x86_64", "flags : fma avx2", [], True),
+        ("1", "x86_64", "flags : fma avx2 avx512f", [], False),
+        ("0", "x86_64", "flags : fma avx2", [], False),
+        ("1", "arm64", "", [], False),
+        ("1", "x86_64", "flags : fma avx2", ["gpu:0"], False),
     ],
 )
 def test_only_onednn_without_avx512_has_the_slow_way(
-    variable, machine, features, expected, monkeypatch, tmp_path
+    variable, machine, features, gpus, expected, monkeypatch, tmp_path
 ):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: gpus)
     (tmp_path / "cpuinfo").write_text(features)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", variable)
     monkeypatch.setattr(one_picture.platform, "machine", lambda: machine)
