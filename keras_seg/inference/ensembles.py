@@ -55,7 +55,7 @@ def ensemble(segmenters, weights=None):
 
     Raises:
         ValueError: if the list is empty, classes, channels or sizes differ, or `weights` does not
-            have one valid entry per segmenter.
+            have one valid entry per segmenter. On a call: if the label maps' sizes differ.
         TypeError: if `segmenters` is not a list of segmenters.
 
     >>> import keras
@@ -154,10 +154,23 @@ class Ensemble(Predictor):
         self.output_stride = math.lcm(*(one.output_stride for one in self.segmenters))
 
     def _probabilities(self, batch):
-        looks = (one.probabilities(batch) for one in self.segmenters)
-        return sum(
-            weight * found for weight, found in zip(self.weights, looks, strict=True) if weight
-        )
+        total = None
+        for weight, segmenter in zip(self.weights, self.segmenters, strict=True):
+            if not weight:
+                continue
+            found = weight * segmenter.probabilities(batch)
+            if total is not None and found.shape != total.shape:
+                raise ValueError(
+                    "`ensemble` needs segmenters whose label maps have the same size. Received: "
+                    f"label maps of {_text(total)} and of {_text(found)} for a picture of "
+                    f"{_text(batch)}. Enlarge the smaller network's logits to its input's size."
+                )
+            total = found if total is None else total + found
+        return total
+
+
+def _text(batch):
+    return "x".join(map(str, batch.shape[1:-1]))
 
 
 def _stride_of(stride, scales):

@@ -159,23 +159,26 @@ class Training:
         validated = "val" in self.data.splits
         monitor = self.monitor
         # There is no such column before the first measurement.
-        scores = self.history[monitor] if monitor in self.history else pd.Series(dtype=float)
+        before = self.history[monitor] if monitor in self.history else pd.Series(dtype=float)
         bar = callbacks.ProgressBar(total, self.steps)
-        bar.best = best = max(scores.dropna(), default=-np.inf)
+        bar.best = best = max(before.dropna(), default=-np.inf)
         patience = self.recipe.patience if validated else None
-        since = scores[begin:].dropna().tolist()
+        since = before[begin:].dropna().tolist()
         keep_last = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self._save_best())
+        scores, figures = self._validation(total) if validated else ([], [])
         return [
             record.Notes(),
             callbacks.StopOnBadLoss(f"Finished epochs are kept in '{self.folder}'."),
             *([self.average] if self.average else []),
             *self._statistics(),
             *([record.Twin(self.twin)] if self.twin is not self.network else []),
-            *(self._validation(total) if validated else []),
+            *scores,
             callbacks.BestWeights(self._save_best, monitor, best) if validated else keep_last,
             *([callbacks.EarlyStopping(patience, monitor, since)] if patience else []),
             bar,
             record.Journal(self),
+            # Last: an epoch is kept even if drawing its figure is interrupted.
+            *figures,
         ]
 
     def _statistics(self):
@@ -202,17 +205,15 @@ class Training:
             found = [segmenter(image) for image in images]
             return show_predictions(images, truths, found, data.class_names, data.palette)
 
-        return [
-            callbacks.ValidationIoU(
-                segmenter.logits if recipe.validation_loss else segmenter.labels,
-                batches,
-                data.class_names,
-                data.ignore_class,
-                recipe.validate_every,
-                self.loss if recipe.validation_loss else None,
-            ),
-            callbacks.Overlays(draw, self.folder / "figures", max(total // 10, 1)),
-        ]
+        measured = callbacks.ValidationIoU(
+            segmenter.logits if recipe.validation_loss else segmenter.labels,
+            batches,
+            data.class_names,
+            data.ignore_class,
+            recipe.validate_every,
+            self.loss if recipe.validation_loss else None,
+        )
+        return [measured], self._figures(draw, total)
 
     def _validation_of_classes(self, total):
         """The same for a classifier."""
@@ -226,16 +227,17 @@ class Training:
             found = [classifier.probabilities(image[np.newaxis])[0] for image in images]
             return show_classified(images, truths, found, data.class_names)
 
-        return [
-            callbacks.ValidationAccuracy(
-                classifier.logits,
-                data.eval_batches("val", recipe.batch_size),
-                data.class_names,
-                recipe.validate_every,
-                self.loss if recipe.validation_loss else None,
-            ),
-            callbacks.Overlays(draw, self.folder / "figures", max(total // 10, 1)),
-        ]
+        measured = callbacks.ValidationAccuracy(
+            classifier.logits,
+            data.eval_batches("val", recipe.batch_size),
+            data.class_names,
+            recipe.validate_every,
+            self.loss if recipe.validation_loss else None,
+        )
+        return [measured], self._figures(draw, total)
+
+    def _figures(self, draw, total):
+        return [callbacks.Overlays(draw, self.folder / "figures", max(total // 10, 1))]
 
     def _save_best(self):
         """Write the inference network with its current weights to model.keras, atomically."""

@@ -176,6 +176,14 @@ def test_networks_that_do_not_fit_together_are_refused(one, networks, words):
         ensemble(networks(one))
 
 
+def test_label_maps_of_different_sizes_are_refused(one):
+    image = keras.Input((None, None, 3))
+    half = Segmenter(keras.Model(image, layers.Conv2D(4, 1, strides=2)(image)))
+    words = r"label maps of 48x64 and of 24x32 for a picture of 48x64. Enlarge the smaller"
+    with pytest.raises(ValueError, match=words):
+        ensemble([one, half])(picture(48, 64))
+
+
 @pytest.mark.parametrize("weights", [[1], [1, -1], [0, 0], [[1, 1]], [1, float("nan")]])
 def test_weights_that_do_not_fit_are_refused(one, other, weights):
     with pytest.raises(ValueError, match="a weight of 0 or more for each of 2"):

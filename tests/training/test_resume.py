@@ -93,6 +93,17 @@ def stop(*_, **__):
     raise KeyboardInterrupt
 
 
+def test_an_epoch_is_kept_if_drawing_its_figure_is_interrupted(data, tmp_path, monkeypatch):
+    changes = {**ONE, "epochs": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(keras_seg.training.callbacks.Overlays, "on_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            keras_seg.fit(linear(), data, folder=tmp_path, **changes)
+    trained = Epochs()
+    keras_seg.fit(linear(), data, folder=tmp_path, callbacks=trained, **changes)
+    assert trained.seen == [2]
+
+
 # Each point between the end of the first training and the first epoch of the second.
 BETWEEN = [
     (session_file.Training, "__init__", 2),
