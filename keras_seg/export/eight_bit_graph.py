@@ -5,6 +5,8 @@ activation that is merged into it. Maps of a concatenation share a range; poolin
 and cropping keep the range of their input.
 """
 
+from collections import Counter
+
 import keras
 from keras import activations, layers
 
@@ -22,6 +24,7 @@ _SAME = (
     layers.AveragePooling2D, layers.UpSampling2D, own.AveragePooling2D, own.CropLike,
     own.MirrorPadding2D, own.ResizeLike,
 )  # fmt: skip
+_POOLS = (layers.MaxPooling2D, layers.AveragePooling2D, own.AveragePooling2D)
 _RANGED = (layers.Add, layers.Multiply, layers.Subtract, layers.GlobalAveragePooling2D)
 _RANGED += (layers.ReLU, layers.LeakyReLU, layers.Rescaling)
 # What LiteRT requires of their results.
@@ -44,17 +47,20 @@ def merged(model, pictures):
     return fold(concatenation.apart(model, pictures))
 
 
-def rounded(model, kernel, quantizer):
+def rounded(model, kernel, quantizer, operation=lambda *_: None):
     """Build a model again with a rounding wherever a file in 8 bits has one.
 
     Args:
         model: from `merged`.
-        kernel: function from a layer with a kernel, its input and the input's quantizer to its
-            output.
-        quantizer: function from a name and a fixed range, (low, high) or None, to a function that
-            rounds a tensor or a list of tensors. Its argument `measure` is False where a map is
-            rounded to the range of the one from which it was made, and `halves` the rule of
-            `HalfSteps` for values half-way between two others, None where they are rare.
+        kernel: function from a layer with a kernel, its input, the input's quantizer and that of
+            the result to the result.
+        quantizer: function from a name, a fixed range, (low, high) or None, and how many tensors
+            it gets at a time, 1 if not given, to a function that rounds them. Its argument
+            `measure` is False where a map is rounded to the range of the one from which it was
+            made, and `halves` the rule of `HalfSteps` for values half-way between two others,
+            None where they are rare.
+        operation: function from another layer, its input or list of inputs, the inputs' quantizers
+            and that of the result to the result, or to None for that of the layer itself.
 
     Returns:
         keras.Model with the same inputs and outputs.
@@ -62,21 +68,46 @@ def rounded(model, kernel, quantizer):
     Raises:
         ValueError: a layer cannot be simulated.
     """
-    return _Rounding(model, kernel, quantizer).build()
+    return _Rounding(model, kernel, quantizer, operation).build()
+
+
+class UniqueNames:
+    """Gives each name once: a layer that is used twice needs a second one.
+
+    >>> unique = UniqueNames()
+    >>> unique("relu"), unique("relu")
+    ('relu', 'relu_use_2')
+    """
+
+    def __init__(self):
+        self.counts = Counter()
+
+    def __call__(self, name):
+        self.counts[name] += 1
+        return name if self.counts[name] == 1 else f"{name}_use_{self.counts[name]}"
+
+
+class _Later:
+    """A map that the next step rounds; `make` makes it for the quantizer of that step."""
+
+    def __init__(self, make):
+        self.make = make
 
 
 class _Rounding:
-    """The model as it is built; a tensor is known with its quantizer, None while it has none."""
+    """The model as it is built; a tensor is known with its quantizer, None for a `_Later`."""
 
-    def __init__(self, model, kernel, quantizer):
-        self.model, self.kernel, self.quantizer = model, kernel, quantizer
+    def __init__(self, model, kernel, quantizer, operation):
+        self.model, self.kernel = model, kernel
+        self.quantizer, self.operation = quantizer, operation
         self.graph = walk(model, "simulated")
         self.steps = self.graph.flat()
         self.known = {}
+        self.unique = UniqueNames()
 
     def build(self):
         image = keras.Input(batch_shape=self.model.inputs[0].shape, name="image")
-        quantizer = self.quantizer("image", PIXELS)
+        quantizer = self.quantizer(self.unique("image"), PIXELS)
         self.known[self.graph.inputs[0]] = quantizer(image), quantizer
         for step in self.steps:
             self.known[step.outputs[0]] = self._placed(step)
@@ -89,31 +120,28 @@ class _Rounding:
         x, quantizer = found[0]
         name = getattr(layer, "activation", activations.linear).__name__
         if kind in KERNELS and name in ("linear", *_RELUS):
-            return self._ranged(step, self.kernel(layer, x, quantizer))
+            return self._ranged(step, lambda result: self.kernel(layer, x, quantizer, result))
         if _is_left_out(layer):
+            if isinstance(x, _Later):
+                return _Later(lambda result: layer(x.make(result))), None
             return layer(x), quantizer
-        if kind in _SAME:
+        # A ReLU is merged into the pooling before it.
+        if kind in _SAME or (_is_relu(layer) and self._is_pooled(step)):
             # Rounded again, which changes no value but means: without it, the converter gives the
             # result the range of a concatenation behind it, which its input does not have.
-            made = self._called(step)
+            made = self._called(step, quantizer)
             return quantizer(made, measure=False, halves=_rule_for_halves(layer)), quantizer
         if kind is own.AdaptiveAveragePooling2D:
-            for axis in (1, 2):
-                name = f"{layer.name}_{axis}"
-                range_of = getattr(quantizer, "name", None)
-                pool = own.RoundedPooling(layer.size, layer.enlarge, axis, range_of, name=name)
-                x = quantizer(pool(x), measure=False, halves="even")
-            return x, quantizer
+            return self._pooled(layer, x, quantizer), quantizer
         if kind is layers.Concatenate:
-            quantizer = self.quantizer(layer.name, None)
-            maps = [self._unrounded(step, *pair) for pair in enumerate(found)]
-            together = layer(quantizer(maps))
-            return quantizer(together, measure=False), quantizer
+            return self._concatenated(layer, found)
         if kind is layers.Activation and name in _FIXED:
-            quantizer = self.quantizer(layer.name, _FIXED[name])
+            quantizer = self.quantizer(self.unique(layer.name), _FIXED[name])
             return quantizer(layer(x)), quantizer
+        if kind is layers.Add and len(found) > 2:
+            return self._added(step, found)
         if kind in _RANGED or (kind is layers.Activation and name in _RELUS):
-            return self._ranged(step, self._called(step))
+            return self._ranged(step, lambda result: self._called(step, result))
         activation = f" with activation {name!r}" if hasattr(layer, "activation") else ""
         raise ValueError(
             "A simulation in 8 bits has convolutions, dense layers, pooling, resizing, sums, "
@@ -122,35 +150,72 @@ class _Rounding:
             "network without fine-tuning."
         )
 
-    def _called(self, step):
-        """The layer's result, with its own arguments."""
-        node = step.node
-        values = {
-            id(tensor): self.known[number][0]
-            for tensor, number in zip(node.input_tensors, step.inputs, strict=True)
-        }
-        args, kwargs = node.arguments.fill_in(values)
-        return step.layer(*args, **kwargs)
+    def _pooled(self, layer, x, quantizer):
+        """Means of cells: those of rows are rounded, too."""
+        for axis in (1, 2):
+            range_of = getattr(quantizer, "name", None)
+            name = f"{layer.name}_{axis}"
+            pool = own.RoundedPooling(layer.size, layer.enlarge, axis, range_of, name=name)
+            x = quantizer(pool(x), measure=False, halves="even")
+        return x
 
-    def _ranged(self, step, x):
+    def _added(self, step, maps):
+        """A sum of several maps, two at a time; each sum but the last has a range of its own."""
+        name = step.layer.name
+        (x, quantizer), *rest = maps
+        for index, (y, other) in enumerate(rest, start=1):
+            last = index == len(rest)
+            add = layers.Add(name=name if last else f"{name}_sum_{index}")
+
+            def make(result, add=add, x=x, y=y, quantizers=(quantizer, other)):
+                made = self.operation(add, [x, y], quantizers, result)
+                return add([x, y]) if made is None else made
+
+            if last:
+                return self._ranged(step, make)
+            quantizer = self.quantizer(self.unique(add.name), None)
+            x = quantizer(make(quantizer))
+
+    def _called(self, step, result):
+        """The layer's result, with its own arguments, for the quantizer that rounds it."""
+        known = [self.known[number] for number in step.inputs]
+        if isinstance(known[0][0], _Later):
+            return step.layer(known[0][0].make(result))
+        tensors = {
+            id(tensor): x for tensor, (x, _) in zip(step.node.input_tensors, known, strict=True)
+        }
+        args, kwargs = step.node.arguments.fill_in(tensors)
+        made = self.operation(step.layer, args[0], [quantizer for _, quantizer in known], result)
+        return step.layer(*args, **kwargs) if made is None else made
+
+    def _ranged(self, step, make):
         """A result with a range of its own, unless the next step rounds it."""
         if self._is_rounded_next(step):
-            return x, None
-        quantizer = self.quantizer(step.layer.name, None)
-        return quantizer(x), quantizer
+            return _Later(make), None
+        quantizer = self.quantizer(self.unique(step.layer.name), None)
+        return quantizer(make(quantizer)), quantizer
 
-    def _unrounded(self, step, index, pair):
-        """A map for a concatenation that is not yet rounded, with an operation if it was.
+    def _concatenated(self, layer, maps):
+        """Maps of one range, one behind the other."""
+        quantizer = self.quantizer(self.unique(layer.name), None, len(maps))
+        given = [
+            self._for_concatenation(f"{layer.name}_input_{index}", x, of_x, quantizer)
+            for index, (x, of_x) in enumerate(maps)
+        ]
+        return quantizer(layer(quantizer(given)), measure=False), quantizer
+
+    def _for_concatenation(self, name, x, quantizer, result):
+        """A map that is not yet rounded, with an operation if it was.
 
         The converter drops a second rounding directly behind the first.
         """
-        x, quantizer = pair
-        if quantizer is None:
-            return x
-        name = f"{step.layer.name}_{index}"
-        return layers.DepthwiseConv2D(
+        if isinstance(x, _Later):
+            return x.make(result)
+        layer = layers.DepthwiseConv2D(
             1, use_bias=False, depthwise_initializer="ones", trainable=False, name=name
-        )(x)
+        )
+        made = self.operation(layer, x, [quantizer], result)
+        return layer(x) if made is None else made
 
     def _is_rounded_next(self, step):
         reader = self._reader(step)
@@ -163,6 +228,14 @@ class _Rounding:
         linear = getattr(step.layer, "activation", activations.linear) is activations.linear
         return type(step.layer) in _MERGES and linear and _is_relu(reader.layer)
 
+    def _is_pooled(self, step):
+        """Whether the input of a step is what a pooling gives."""
+        makers = {number: other for other in self.steps for number in other.outputs}
+        maker = makers.get(step.inputs[0])
+        while maker is not None and _is_left_out(maker.layer):
+            maker = makers.get(maker.inputs[0])
+        return maker is not None and type(maker.layer) in _POOLS
+
     def _reader(self, step):
         """The only step that uses a result, or None."""
         (number,) = step.outputs
@@ -173,9 +246,7 @@ class _Rounding:
 
 def _rule_for_halves(layer):
     """How a file rounds the means of this layer, see `HalfSteps`; None if it has none."""
-    if isinstance(layer, layers.AveragePooling2D | own.AveragePooling2D):
-        return "away"
-    return "up" if getattr(layer, "interpolation", None) == "bilinear" else None
+    return "away" if isinstance(layer, layers.AveragePooling2D | own.AveragePooling2D) else None
 
 
 def _is_left_out(layer):

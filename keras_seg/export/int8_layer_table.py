@@ -46,7 +46,8 @@ def int8_layers(model, data, *, size=None, num_pictures=8):
     merged = eight_bit_graph.merged(network, pictures)
     places = _Places(simulation.ranges_of(merged, pictures))
     switched = eight_bit_graph.rounded(merged, places.kernel, places.quantizer)
-    measured = keras.Model(switched.inputs[0], [switched.outputs[0], *places.powers])
+    outputs = [switched.outputs[0], *(places.powers[place] for place in range(len(places.names)))]
+    measured = keras.Model(switched.inputs[0], outputs)
 
     powers, expected = [0.0] * len(places.names), []
     for picture in pictures:
@@ -90,16 +91,16 @@ class _Places:
 
     def __init__(self, ranges):
         self.ranges = ranges
-        self.names, self.powers = [], []
+        self.names, self.powers = [], {}
         self.on = keras.Variable(-1, dtype="int32", trainable=False)
 
     def switch_on(self, place):
         self.on.assign(place)
 
-    def kernel(self, layer, x, _):
+    def kernel(self, layer, x, *_):
         return self._place(layer.name, "kernel")(layer(x), QuantizedKernel(layer)(x))
 
-    def quantizer(self, name, fixed):
+    def quantizer(self, name, fixed, _=1):
         rounds = FakeQuantization(*(fixed or self.ranges[name]), momentum=1)
         choose = self._place(name, "output")
 
@@ -109,12 +110,13 @@ class _Places:
         return quantize
 
     def _place(self, name, kind):
-        switch = _Switch(self.on, len(self.names))
+        place = len(self.names)
+        switch = _Switch(self.on, place)
         self.names.append((name, kind))
 
         def choose(x, rounded, measure=True):
             if measure:
-                self.powers.append(_POWERS([*_listed(x), *_listed(rounded)]))
+                self.powers[place] = _POWERS([*_listed(x), *_listed(rounded)])
             pairs = zip(_listed(x), _listed(rounded), strict=True)
             chosen = [switch([one, other]) for one, other in pairs]
             return chosen if isinstance(x, list) else chosen[0]

@@ -6,8 +6,16 @@ from keras import layers, ops
 
 from keras_seg.export import eight_bit_graph
 from keras_seg.inference.one_picture import fast_batch
-from keras_seg.layers import FakeQuantization, HalfSteps, QuantizedKernel, RoundedPooling
-from keras_seg.layers.fake_quantization import rounded_kernel, whole_steps
+from keras_seg.layers import (
+    FakeQuantization,
+    HalfSteps,
+    QuantizedKernel,
+    QuantizedOperation,
+    RoundedPooling,
+)
+from keras_seg.layers.fake_quantization import whole_steps
+from keras_seg.layers.quantized_kernel import rounded_weights
+from keras_seg.layers.quantized_operation import is_known
 from keras_seg.models.cloning import clone, copied
 
 
@@ -33,18 +41,33 @@ def simulated(model, pictures, momentum=0.99):
 
     pairs, quantizers = [], {}
 
-    def quantizer(name, fixed):
+    def quantizer(name, fixed, count=1):
         if fixed:
             return _Quantizer(FakeQuantization(*fixed, momentum=1, name=f"{name}_range"))
         quantizers[name] = FakeQuantization(momentum=momentum, name=f"{name}_range")
-        return _Quantizer(quantizers[name])
+        return _Quantizer(quantizers[name], count)
 
-    def kernel(layer, x, quantizer):
-        made = QuantizedKernel(copied(layer), name=f"{layer.name}_rounded")
-        pairs.append((layer, made))
-        return made(x, bounds=quantizer.bounds(x))
+    unique = eight_bit_graph.UniqueNames()
 
-    found = eight_bit_graph.rounded(merged, kernel, quantizer)
+    def kernel(layer, x, quantizer, result):
+        name = unique(layer.name)
+        made = QuantizedKernel(copied(layer, name=name), name=f"{name}_rounded")
+        if layer.built:
+            pairs.append((layer, made))
+        return made(x, bounds=quantizer.bounds(x), result=result.bounds(x))
+
+    def operation(layer, inputs, quantizers, result):
+        if isinstance(layer, eight_bit_graph.KERNELS):
+            return kernel(layer, inputs, quantizers[0], result)
+        if not is_known(layer, inputs):
+            return None
+        maps = keras.tree.flatten(inputs)
+        bounds = [each.bounds(x) for each, x in zip(quantizers, maps, strict=True)]
+        name = unique(layer.name)
+        made = QuantizedOperation(copied(layer, name=name), name=f"{name}_rounded")
+        return made(inputs, bounds=bounds, result=result.bounds(maps[0]))
+
+    found = eight_bit_graph.rounded(merged, kernel, quantizer, operation)
     for layer, made in pairs:
         made.layer.set_weights(layer.get_weights())
     for name, layer in quantizers.items():
@@ -56,8 +79,8 @@ def simulated(model, pictures, momentum=0.99):
 class _Quantizer:
     """Rounds to the range of a layer."""
 
-    def __init__(self, layer):
-        self.layer, self.name = layer, layer.name
+    def __init__(self, layer, count=1):
+        self.layer, self.name, self.count = layer, layer.name, count
 
     def __call__(self, x, measure=True, halves=None):
         if halves is not None:
@@ -67,8 +90,9 @@ class _Quantizer:
         return self.layer(x, measure=measure)
 
     def bounds(self, x):
-        """The range as a tensor; `x` is a map that has it."""
-        return self.layer(x, only_bounds=True)
+        """The range as a tensor; `x` is any map."""
+        # Keras requires that no later call of a layer has more outputs than the first.
+        return self.layer([x] * self.count, only_bounds=True)[0]
 
 
 def ranges_of(model, pictures):
@@ -83,7 +107,7 @@ def ranges_of(model, pictures):
     """
     measured = {}
 
-    def quantizer(name, fixed):
+    def quantizer(name, fixed, _=1):
         def unchanged(x, measure=True, halves=None):
             if measure and not fixed:
                 measured[name] = keras.tree.flatten(x)
@@ -91,7 +115,7 @@ def ranges_of(model, pictures):
 
         return unchanged
 
-    plain = eight_bit_graph.rounded(model, lambda layer, x, _: layer(x), quantizer)
+    plain = eight_bit_graph.rounded(model, lambda layer, x, *_: layer(x), quantizer)
     extremes = layers.Lambda(
         lambda maps: ops.stack([ops.stack([ops.min(x), ops.max(x)]) for x in maps])[None],
         output_shape=(None, 2),
@@ -133,7 +157,7 @@ def with_constants(model):
     """
 
     def made(layer):
-        if isinstance(layer, QuantizedKernel):
+        if isinstance(layer, QuantizedKernel | QuantizedOperation):
             return copied(layer.layer)
         if isinstance(layer, HalfSteps):
             return None  # The file itself rounds as it does.
@@ -150,6 +174,8 @@ def with_constants(model):
     found, pairs = clone(model, made)
     for old, new in pairs:
         if isinstance(old, QuantizedKernel):
-            kernel, *rest = old.layer.get_weights()
-            new.set_weights([np.asarray(rounded_kernel(old.layer, kernel)), *rest])
+            (node,) = old._inbound_nodes
+            range_of_input = node.arguments.kwargs["bounds"]._keras_history.operation
+            bounds = range_of_input(np.zeros(1, "float32"), only_bounds=True)
+            new.set_weights([np.asarray(x) for x in rounded_weights(old.layer, bounds)])
     return found

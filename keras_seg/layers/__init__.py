@@ -7,12 +7,13 @@ from keras_seg.layers.channels import LocalResponseNormalization, PadChannels, S
 from keras_seg.layers.fake_quantization import (
     FakeQuantization,
     HalfSteps,
-    QuantizedKernel,
     RoundedPooling,
 )
 from keras_seg.layers.mirror import MirrorPadding2D
 from keras_seg.layers.normalization import BatchNormalization, BatchStatistics
 from keras_seg.layers.pooling import AveragePooling2D, DilatedPooling2D
+from keras_seg.layers.quantized_kernel import QuantizedKernel
+from keras_seg.layers.quantized_operation import QuantizedOperation
 from keras_seg.layers.radial import RadialBasis
 from keras_seg.layers.recompute import Recompute
 from keras_seg.layers.resize import CropLike, ResizeLike
@@ -37,6 +38,7 @@ __all__ = [
     "PadChannels",
     "PositionAttention",
     "QuantizedKernel",
+    "QuantizedOperation",
     "RadialBasis",
     "Recompute",
     "ResizeLike",

@@ -33,8 +33,8 @@ class FakeQuantization(layers.Layer):
         training: whether the range is moved.
 
     Returns:
-        Tensor or list of tensors, as the input; with `only_bounds` a tensor (2,), the smallest and
-        the largest of the 256 values.
+        Tensor or list of tensors, as the input; with `only_bounds` each is a tensor (2,), the
+        smallest and the largest of the 256 values.
 
     >>> layer = FakeQuantization(0.0, 255.0)
     >>> keras.ops.convert_to_numpy(layer(keras.ops.array([-3.0, 0.4, 7.6, 300.0]))).tolist()
@@ -60,7 +60,8 @@ class FakeQuantization(layers.Layer):
         fixed = self.momentum == 1
         low, high = self.initial if fixed else whole_steps(self.low, self.high)
         if only_bounds:
-            return ops.stack([ops.convert_to_tensor(x, self.compute_dtype) for x in (low, high)])
+            bounds = [ops.convert_to_tensor(x, self.compute_dtype) for x in (low, high)]
+            return keras.tree.map_structure(lambda x: ops.stack(bounds), inputs)
         return keras.tree.map_structure(
             lambda x: keras.quantizers.fake_quant_with_min_max_vars(x, low, high), inputs
         )
@@ -73,55 +74,15 @@ class FakeQuantization(layers.Layer):
         bound.assign(self.momentum * bound + (1 - self.momentum) * found)
 
     def compute_output_spec(self, inputs, measure=True, only_bounds=False, training=False):
-        if only_bounds:
-            return keras.KerasTensor((2,), dtype=self.compute_dtype)
         return keras.tree.map_structure(
-            lambda x: keras.KerasTensor(x.shape, dtype=self.compute_dtype), inputs
+            lambda x: keras.KerasTensor((2,) if only_bounds else x.shape, dtype=self.compute_dtype),
+            inputs,
         )
 
     def get_config(self):
         low, high = self.initial
         own = {"low": low, "high": high, "momentum": self.momentum}
         return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable("keras_seg")
-class QuantizedKernel(layers.Wrapper):
-    """Computes a convolution or a dense layer with its kernel rounded to 8 bits.
-
-    Each output channel has a scale of its own: its largest absolute weight is 127 steps, the
-    smallest value -127. The bias is rounded to products of a step of the input and a step of the
-    kernel, which is what a file adds up in 32 bits. Gradients pass the rounding unchanged.
-
-    Args:
-        layer: `Conv2D`, `DepthwiseConv2D`, `Conv2DTranspose` or `Dense`.
-        **kwargs: name, dtype and the like, see `keras.layers.Layer`.
-
-    Call arguments:
-        inputs: as the layer's.
-        bounds: tensor (2,), smallest and largest of the 256 values of the input, see
-            `FakeQuantization`; None to leave the bias as it is.
-
-    Returns:
-        As the layer's.
-
-    >>> layer = QuantizedKernel(layers.Dense(1, kernel_initializer=keras.initializers.Constant(2)))
-    >>> keras.ops.convert_to_numpy(layer(keras.ops.ones((1, 3)))).round(4).tolist()
-    [[6.0]]
-    """
-
-    def call(self, inputs, bounds=None):
-        kernel, *bias = self.layer.trainable_variables
-        weights = [rounded_kernel(self.layer, kernel), *bias]
-        if bias and bounds is not None:
-            low, high = ops.unstack(bounds)
-            step = (high - low) / 255.0 * largest_weights(self.layer, kernel) / 127.0
-            weights[1] = _rounded_to(weights[1], step)
-        return self.layer.stateless_call(weights, [], inputs)[0]
-
-    def compute_output_spec(self, inputs, bounds=None):
-        shape = self.layer.compute_output_shape(inputs.shape)
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -182,8 +143,8 @@ class HalfSteps(layers.Layer):
     leaves it to its own rounding errors.
 
     Args:
-        rule: "up", as LiteRT resizes; "away" from 0 of the int8 value, as its average pooling;
-            "even", to an even int8 value, as its means.
+        rule: "away" from 0 of the int8 value, as LiteRT's average pooling; "even", to an even int8
+            value, as its means.
         **kwargs: name, dtype and the like, see `keras.layers.Layer`.
 
     Call arguments:
@@ -194,10 +155,9 @@ class HalfSteps(layers.Layer):
         Tensor as the input, of which values move by 1/4000 of a step.
 
     >>> x, bounds = keras.ops.array([0.5, 1.5, 127.5, 128.5]), keras.ops.array([0.0, 255.0])
-    >>> for rule in ("up", "away", "even"):
+    >>> for rule in ("away", "even"):
     ...     moved = HalfSteps(rule)(x, bounds=bounds)
     ...     print(rule, keras.ops.convert_to_numpy(moved).round().tolist())
-    up [1.0, 2.0, 128.0, 129.0]
     away [0.0, 1.0, 127.0, 129.0]
     even [0.0, 2.0, 128.0, 128.0]
     """
@@ -207,10 +167,7 @@ class HalfSteps(layers.Layer):
         self.rule = rule
 
     def call(self, inputs, bounds):
-        low, high = ops.unstack(bounds)
-        step = (high - low) / 255.0
-        if self.rule == "up":
-            return inputs + step / 4000.0
+        low, step = bounds[0], step_of(bounds)
         if self.rule == "away":
             up = inputs > low + 128.0 * step
         else:
@@ -228,6 +185,9 @@ class HalfSteps(layers.Layer):
 def whole_steps(low, high):
     """Widen or shift a range so that 0 is one of the 256 values, as runtimes do.
 
+    The step between them has 16 significant bits. So all 256 values are exact in float32: a value
+    divided by the step is a whole number, and a file has the same step.
+
     Args:
         low: scalar tensor, 0 or less.
         high: scalar tensor, 0 or more.
@@ -240,60 +200,57 @@ def whole_steps(low, high):
     """
     low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
     step = ops.maximum(high - low, LEAST_RANGE) / 255.0
+    last_bit = power_of_two(exponent_of(step) - 15.0)
+    step = ops.ceil(step / last_bit) * last_bit
     below = ops.round(-low / step)
     return -below * step, (255.0 - below) * step
 
 
-def rounded_kernel(layer, kernel):
-    """A kernel rounded to 8 bits with a scale for each output channel.
+def step_of(bounds):
+    """The distance of two neighbors of the 256 values.
 
     Args:
-        layer: the `keras.layers.Layer` that it belongs to.
-        kernel: tensor or variable of its shape.
+        bounds: tensor (2,), the smallest and the largest of them.
 
     Returns:
-        Tensor of the same shape.
+        Scalar tensor.
 
-    >>> kernel = keras.ops.array([[127.0, 254.0], [0.4, 2.9]])
-    >>> keras.ops.convert_to_numpy(rounded_kernel(layers.Dense(2), kernel)).tolist()
-    [[127.0, 254.0], [0.0, 2.0]]
+    >>> float(step_of(keras.ops.array([-1.0, 254.0])))
+    1.0
     """
-    kernel = ops.convert_to_tensor(kernel)
-    shape, largest = kernel.shape, largest_weights(layer, kernel)
-    kernel, axis = _channels_of(layer, kernel)
-    found = keras.quantizers.fake_quant_with_min_max_vars(
-        kernel, -largest, largest, narrow_range=True, axis=axis
-    )
-    return ops.reshape(found, shape)
+    low, high = ops.unstack(bounds, 2)
+    return (high - low) / 255.0
 
 
-def largest_weights(layer, kernel):
-    """The largest absolute weight of each output channel, to which no gradient flows.
+def exponent_of(value):
+    """The largest whole number whose power of two is not larger than a value.
 
     Args:
-        layer: the `keras.layers.Layer` that it belongs to.
-        kernel: tensor or variable of its shape.
+        value: float tensor above 0.
 
     Returns:
-        Tensor (channels,).
+        Float tensor of the same shape.
 
-    >>> found = largest_weights(layers.Dense(2), keras.ops.array([[1.0, -4.0], [-2.0, 3.0]]))
-    >>> keras.ops.convert_to_numpy(found).tolist()
-    [2.0, 4.0]
+    >>> keras.ops.convert_to_numpy(exponent_of(keras.ops.array([0.25, 0.26, 7.9]))).tolist()
+    [-2.0, -2.0, 2.0]
     """
-    kernel, axis = _channels_of(layer, ops.convert_to_tensor(kernel))
-    others = [x for x in range(len(kernel.shape)) if x != axis]
-    return ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), others), 1e-9))
+    found = ops.floor(ops.log2(value))
+    # The logarithm is rounded: next to a power of two it can be a whole number too far.
+    found = ops.where(power_of_two(found) > value, found - 1.0, found)
+    return ops.where(power_of_two(found + 1.0) <= value, found + 1.0, found)
 
 
-def _channels_of(layer, kernel):
-    """The kernel with one axis for its output channels, and that axis."""
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return ops.reshape(kernel, (*kernel.shape[:2], -1)), 2
-    axis = 2 if isinstance(layer, layers.Conv2DTranspose) else len(kernel.shape) - 1
-    return kernel, axis
+def power_of_two(exponent):
+    """2 to the power of whole numbers.
 
+    Args:
+        exponent: float tensor of whole numbers.
 
-def _rounded_to(values, step):
-    """Whole steps; gradients pass unchanged."""
-    return values + ops.stop_gradient(ops.round(values / step) * step - values)
+    Returns:
+        Float tensor of the same shape.
+
+    >>> float(power_of_two(keras.ops.array(-2.0)))
+    0.25
+    """
+    found = ops.round(ops.power(2.0, ops.abs(exponent)))
+    return ops.where(exponent < 0, 1.0 / found, found)

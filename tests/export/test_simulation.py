@@ -1,5 +1,7 @@
 """Networks that compute in floating point what their int8 files compute."""
 
+import platform
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from _export import network
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
+from keras_seg import models
 from keras_seg.export import exportable, flatbuffer, simulation, tflite
 from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, HalfSteps, ResizeLike
 
@@ -16,6 +19,14 @@ SIZE = (32, 48)
 
 def pictures(count=4, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3)).astype("uint8")
+
+
+def smooth(count, seed, size):
+    """Noise on large spots, whose means are not all gray."""
+    random = np.random.default_rng(seed)
+    spots = random.integers(0, 256, (count, size[0] // 8, size[1] // 8, 3))
+    noise = random.integers(-20, 21, (count, *size, 3))
+    return np.clip(spots.repeat(8, 1).repeat(8, 2) + noise, 0, 255).astype("uint8")
 
 
 def usual():
@@ -73,48 +84,106 @@ def values_of(path, images):
     return np.stack(found), *made["quantization"]
 
 
-def compared(model, tmp_path):
+def compared(model, tmp_path, size=SIZE):
     """What the file and the simulation of a network give, in steps of the file's output."""
-    images = pictures()
+    images = smooth(4, 0, size)
     simulated = simulation.simulated(model, images.astype("float32"))
     path = tmp_path / "model.tflite"
-    tflite(simulated, path, "int8", size=SIZE)
+    tflite(simulated, path, "int8", size=size, min_agreement=0.0)
     assert not flatbuffer.float_operations(path)
-    found, scale, zero = values_of(path, pictures(2, seed=9))
-    steps = np.asarray(simulated(pictures(2, seed=9).astype("float32"))) / scale + zero
+    found, scale, zero = values_of(path, smooth(2, 9, size))
+    steps = np.asarray(simulated(smooth(2, 9, size).astype("float32"))) / scale + zero
     # Each value of the simulation is a whole number of steps.
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
     assert len(np.unique(found)) > 50
     return found, np.round(steps), (scale, zero)
 
 
+def check_equal(found, expected):
+    """One step at most; on the processors whose whole numbers the simulation has, none."""
+    assert np.abs(found - expected).max() <= 1
+    if platform.machine() == "x86_64":
+        assert np.count_nonzero(found != expected) == 0
+
+
 @pytest.mark.parametrize("build", [lambda: network(0), usual, pyramid])
-def test_the_file_equals_the_simulation_to_one_step(build, tmp_path):
+def test_the_file_equals_the_simulation(build, tmp_path):
     model = exportable.logits_model(scattered(build()))
     found, expected, (scale, zero) = compared(model, tmp_path)
-    assert np.abs(found - expected).max() <= 1
+    check_equal(found, expected)
     # It is not the network in floating point: that one differs by more than a step.
-    plain = np.asarray(model(pictures(2, seed=9).astype("float32")))
+    plain = np.asarray(model(smooth(2, 9, SIZE).astype("float32")))
     assert np.abs(found - (plain / scale + zero)).max() > 1
 
 
-MEANS = {
+def convolution(filters=6, **options):
+    return layers.Conv2D(filters, 3, padding="same", **options)
+
+
+def repeated_relu(x):
+    relu = layers.ReLU()
+    return layers.Concatenate()(
+        [relu(convolution()(x)), relu(layers.MaxPooling2D(3, 1, "same")(x))]
+    )
+
+
+# Half of the means of two neighbors are half-way between two values.
+OPERATIONS = {
     "average pooling": lambda x: layers.AveragePooling2D(2)(x),
     "overlapping average pooling": lambda x: layers.AveragePooling2D(3, 1, "same")(x),
     "enlargement": lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x),
     "reduction": lambda x: ResizeLike()([x, layers.MaxPooling2D()(x)]),
+    "three times": lambda x: ResizeLike()([layers.MaxPooling2D(3)(x), x]),
+    "aligned corners": lambda x: ResizeLike(align_corners=True)([layers.MaxPooling2D(4)(x), x]),
     "grid": lambda x: AdaptiveAveragePooling2D(4, enlarge=False)(x),
+    "convolution": lambda x: layers.Activation("relu6")(convolution()(x)),
+    "transposed convolution": lambda x: layers.Conv2DTranspose(4, 3, 2, "same")(x),
+    "sum": lambda x: layers.ReLU()(layers.Add()([convolution(8)(x), x])),
+    "sum of four": lambda x: layers.Add()([x, convolution(8)(x), convolution(8)(x), x]),
+    "difference": lambda x: layers.Subtract()([x, convolution(8)(x)]),
+    "product": lambda x: layers.Multiply()([x, convolution(8)(x)]),
+    "leaky ReLU": lambda x: layers.LeakyReLU(0.3)(x),
+    "ReLU of the largest": lambda x: layers.ReLU()(layers.MaxPooling2D()(x)),
+    "ReLU of a mean": lambda x: layers.ReLU()(layers.AveragePooling2D(2)(x)),
+    "concatenation": lambda x: layers.Concatenate()([layers.MaxPooling2D(3, 1, "same")(x), x]),
+    "one ReLU twice": repeated_relu,
+    "frozen convolution": lambda x: convolution(trainable=False)(x),
 }
 
 
-@pytest.mark.parametrize("name", MEANS)
-def test_means_half_way_between_two_values_are_rounded_as_in_the_file(name, tmp_path):
-    # Of the means of two neighbors, every second one is half-way between two values.
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation_gives_what_the_file_gives(name, tmp_path):
     image = keras.Input((*SIZE, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
     x = layers.Conv2D(8, 3, padding="same")(x)
-    found, expected, _ = compared(scattered(keras.Model(image, MEANS[name](x))), tmp_path)
-    assert np.mean(found != expected) < 1e-3
+    model = scattered(keras.Model(image, OPERATIONS[name](x)))
+    found, expected, _ = compared(model, tmp_path)
+    check_equal(found, expected)
+
+
+NETWORKS = {
+    "contextnet_cn14": {},
+    "fast_scnn": {},
+    "icnet": {},
+    "erfnet": {},
+    "deeplab_v3_plus": {"encoder": "mobilenet_v2"},
+    "pspnet": {"encoder": "resnet18"},
+    "unet": {"encoder": "mobilenet_v2", "input_shape": (None, None, 3)},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NETWORKS)
+def test_whole_networks_give_what_their_files_give(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = models.build(name, num_classes=5, **NETWORKS[name])
+    for layer in model._flatten_layers():
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = 0.3
+    for seed in range(6):
+        model(smooth(2, seed, (96, 128)).astype("float32"), training=True)
+    found, expected, _ = compared(exportable.logits_model(model), tmp_path, (96, 128))
+    check_equal(found, expected)
 
 
 def test_a_simulation_starts_near_its_network_with_the_ranges_of_the_pictures():
@@ -150,7 +219,7 @@ def test_layers_that_round_halves_have_the_same_names_each_time():
     first, second = (simulation.simulated(model, images) for _ in range(2))
     names = [[x.name for x in each.layers if isinstance(x, HalfSteps)] for each in (first, second)]
     assert names[0] == names[1]
-    assert len(names[0]) == 7  # two grids along two axes (1x1 and 3x3), three enlargements
+    assert len(names[0]) == 4  # two grids along two axes (1x1 and 3x3)
 
 
 def test_a_layer_that_cannot_be_simulated_is_named():

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from keras_seg.layers import FakeQuantization, HalfSteps, QuantizedKernel
-from keras_seg.layers.fake_quantization import rounded_kernel
+from keras_seg.layers import FakeQuantization, HalfSteps, QuantizedKernel, QuantizedOperation
+from keras_seg.layers.fake_quantization import step_of, whole_steps
+from keras_seg.layers.quantized_kernel import rounded_kernel
 
 
 def test_values_are_rounded_to_steps_and_limited_to_the_range():
@@ -117,7 +118,6 @@ def test_the_gradient_reaches_a_rounded_bias():
     ("rule", "expected"),
     [
         # Steps from the smallest value; the int8 values are 128 less than these.
-        ("up", [1, 2, 128, 129]),
         ("away", [0, 1, 127, 129]),
         ("even", [0, 2, 128, 128]),
     ],
@@ -138,11 +138,93 @@ def test_values_half_way_are_rounded_by_the_rule(rule, expected):
     assert found.tolist() == [0, 2, 127, 200]
 
 
+def test_all_values_of_a_range_are_whole_numbers_of_steps_in_float32():
+    for low, high in np.random.default_rng(0).normal(0, 10, (200, 2)):
+        bounds = np.array(whole_steps(*np.float32(sorted((min(low, 0), max(high, 0))))))
+        step = np.asarray(step_of(bounds))
+        numbers = np.arange(256) + np.round(bounds[0] / step)
+        values = (numbers * step).astype("float32")
+        assert values[[0, -1]].tolist() == bounds.tolist()
+        assert 0 in values
+        np.testing.assert_array_equal(values / step, numbers)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_sums_of_whole_numbers_are_rounded_to_steps_of_the_result(trainable):
+    layer = QuantizedKernel(layers.Dense(1, trainable=trainable))
+    x = np.array([[3.0, 2.0]], "float32")
+    layer(x)
+    # Steps of the kernel: 2; 3 * 127 + 2 * 1 + 7 = 390 units of 2, or 78 steps of 10.
+    layer.layer.set_weights([np.float32([[254.0], [2.4]]), np.float32([14.3])])
+    bounds, result = np.float32([0, 255]), np.float32([0, 2550])
+    assert layer(x, bounds=bounds, result=result).numpy().tolist() == [[780]]
+    # 3 * 127 + 2 * 1 + 14 = 397 units of 2, or 79.4 steps of 10.
+    layer.layer.set_weights([np.float32([[254.0], [1.0001]]), np.float32([28.0])])
+    assert layer(x, bounds=bounds, result=result).numpy().tolist() == [[790]]
+    # In training only kernel and bias are rounded: 397 units of 2.
+    found = layer(x, bounds=bounds, result=result, training=True)
+    np.testing.assert_allclose(found, [[794]], rtol=1e-6)
+
+
+BYTES = np.float32([-128, 127])
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "bounds", "expected"),
+    [
+        # 5 / 2 and -5 / 2: halves go up.
+        (layers.Add(), [[3.0, -3.0], [2.0, -2.0]], [BYTES, BYTES], [3, -2]),
+        (layers.Subtract(), [[3.0, -3.0], [-2.0, 2.0]], [BYTES, BYTES], [3, -2]),
+        # 5 / 2 and 7 / 2: halves go to even numbers.
+        (layers.Multiply(), [[5.0, 7.0], [1.0, 1.0]], [BYTES, BYTES], [2, 4]),
+        # round(256 / 2) = 128; round(256 * 0.3 / 2) = 38: 100 * 128 / 256; -100 * 38 / 256 = -14.8.
+        (layers.LeakyReLU(0.3), [[100.0, -100.0]], [BYTES], [50, -15]),
+        # 0.01 / 2 is 1.28 / 256, and 1 / 256 in the file: -128 + 128 is 0 of 256.
+        (layers.LeakyReLU(0.01), [[4.0, -128.0]], [BYTES], [2, 0]),
+    ],
+)
+def test_operations_compute_with_whole_numbers(layer, inputs, bounds, expected):
+    maps = [tf.constant([x]) for x in inputs]
+    given = maps if len(maps) > 1 else maps[0]
+    quantized, result = QuantizedOperation(layer), 2 * BYTES
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        found = quantized(given, bounds=bounds, result=result)
+    assert (found.numpy()[0] / 2).tolist() == expected
+    with tf.GradientTape() as plain:
+        plain.watch(maps)
+        exact = layer(given)
+    for one, other in zip(tape.gradient(found, maps), plain.gradient(exact, maps), strict=True):
+        np.testing.assert_allclose(one, other)
+    in_training = quantized(given, bounds=bounds, result=result, training=True)
+    np.testing.assert_allclose(in_training, exact)
+
+
+def test_other_operations_are_refused():
+    with pytest.raises(
+        ValueError, match=r"needs Add, .* bilinear resize. Received: layer 'odd' of"
+    ):
+        QuantizedOperation(layers.ReLU(name="odd"))
+
+
+def test_enlargements_weigh_neighbors_by_whole_numbers():
+    x = tf.constant([0.0, 3.0], shape=(1, 1, 2, 1))
+    layer = QuantizedOperation(layers.UpSampling2D((1, 3), interpolation="bilinear"))
+    # Centers at -1/3, 0, 1/3, ... of the way: 683 / 2048 of 3 is 1.0005, 1365 / 2048 1.9995.
+    found = layer(x, bounds=[BYTES], result=BYTES)
+    assert np.ravel(found).tolist() == [0, 0, 1, 2, 3, 3]
+    # A half goes up, also below 0.
+    layer = QuantizedOperation(layers.UpSampling2D((1, 2), interpolation="bilinear"))
+    found = layer(tf.constant([-2.0, 0.0], shape=(1, 1, 2, 1)), bounds=[BYTES], result=BYTES)
+    assert np.ravel(found).tolist() == [-2, -1, 0, 0]  # -2, -1.5, -0.5, 0
+
+
 def test_the_layers_are_saved_with_their_state(tmp_path):
     image = keras.Input((8, 8, 3))
     bounds = FakeQuantization(0.0, 1.0, momentum=1)(image, only_bounds=True)
     x = QuantizedKernel(layers.Conv2D(2, 1), name="conv")(image, bounds=bounds)
-    x = HalfSteps("up")(x, bounds=bounds)
+    x = HalfSteps("even")(x, bounds=bounds)
+    x = QuantizedOperation(layers.LeakyReLU(), name="leaky")(x, bounds=[bounds], result=bounds)
     model = keras.Model(image, FakeQuantization(name="range")(x))
     model.get_layer("range").set_weights([np.float32(-0.5), np.float32(2)])
     model.save(tmp_path / "model.keras")
