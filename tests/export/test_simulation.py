@@ -151,7 +151,12 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+USUAL = ("average pooling", "enlargement", "reduction", "grid", "sum", "concatenation")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=[] if x in USUAL else pytest.mark.long) for x in OPERATIONS]
+)
 def test_each_operation_gives_what_the_file_gives(name, tmp_path):
     image = keras.Input((*SIZE, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
