@@ -6,6 +6,7 @@ and cropping keep the range of their input.
 """
 
 from collections import Counter
+from functools import partial
 
 import keras
 from keras import activations, layers
@@ -120,7 +121,7 @@ class _Rounding:
         x, quantizer = found[0]
         name = getattr(layer, "activation", activations.linear).__name__
         if kind in KERNELS and name in ("linear", *_RELUS):
-            return self._ranged(step, lambda result: self.kernel(layer, x, quantizer, result))
+            return self._ranged(step, partial(self.kernel, layer, x, quantizer))
         if _is_left_out(layer):
             if isinstance(x, _Later):
                 return _Later(lambda result: layer(x.make(result))), None
@@ -141,7 +142,7 @@ class _Rounding:
         if kind is layers.Add and len(found) > 2:
             return self._added(step, found)
         if kind in _RANGED or (kind is layers.Activation and name in _RELUS):
-            return self._ranged(step, lambda result: self._called(step, result))
+            return self._ranged(step, partial(self._called, step))
         activation = f" with activation {name!r}" if hasattr(layer, "activation") else ""
         raise ValueError(
             "A simulation in 8 bits has convolutions, dense layers, pooling, resizing, sums, "
@@ -161,20 +162,15 @@ class _Rounding:
 
     def _added(self, step, maps):
         """A sum of several maps, two at a time; each sum but the last has a range of its own."""
-        name = step.layer.name
         (x, quantizer), *rest = maps
-        for index, (y, other) in enumerate(rest, start=1):
-            last = index == len(rest)
-            add = layers.Add(name=name if last else f"{name}_sum_{index}")
-
-            def make(result, add=add, x=x, y=y, quantizers=(quantizer, other)):
-                made = self.operation(add, [x, y], quantizers, result)
-                return add([x, y]) if made is None else made
-
-            if last:
-                return self._ranged(step, make)
+        for index, (y, other) in enumerate(rest[:-1], start=1):
+            add = layers.Add(name=f"{step.layer.name}_sum_{index}")
+            made_of = [x, y], [quantizer, other]
             quantizer = self.quantizer(self.unique(add.name), None)
-            x = quantizer(make(quantizer))
+            x = quantizer(self._operated(add, *made_of, quantizer))
+        last, of_last = rest[-1]
+        add = layers.Add(name=step.layer.name)
+        return self._ranged(step, partial(self._operated, add, [x, last], [quantizer, of_last]))
 
     def _called(self, step, result):
         """The layer's result, with its own arguments, for the quantizer that rounds it."""
@@ -184,9 +180,14 @@ class _Rounding:
         tensors = {
             id(tensor): x for tensor, (x, _) in zip(step.node.input_tensors, known, strict=True)
         }
-        args, kwargs = step.node.arguments.fill_in(tensors)
-        made = self.operation(step.layer, args[0], [quantizer for _, quantizer in known], result)
-        return step.layer(*args, **kwargs) if made is None else made
+        (inputs, *args), kwargs = step.node.arguments.fill_in(tensors)
+        quantizers = [quantizer for _, quantizer in known]
+        return self._operated(step.layer, inputs, quantizers, result, *args, **kwargs)
+
+    def _operated(self, layer, inputs, quantizers, result, *args, **kwargs):
+        """What `operation` makes of a layer, or the layer itself."""
+        made = self.operation(layer, inputs, quantizers, result)
+        return layer(inputs, *args, **kwargs) if made is None else made
 
     def _ranged(self, step, make):
         """A result with a range of its own, unless the next step rounds it."""
@@ -214,8 +215,7 @@ class _Rounding:
         layer = layers.DepthwiseConv2D(
             1, use_bias=False, depthwise_initializer="ones", trainable=False, name=name
         )
-        made = self.operation(layer, x, [quantizer], result)
-        return layer(x) if made is None else made
+        return self._operated(layer, x, [quantizer], result)
 
     def _is_rounded_next(self, step):
         reader = self._reader(step)

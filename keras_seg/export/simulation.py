@@ -174,7 +174,7 @@ def with_constants(model):
     found, pairs = clone(model, made)
     for old, new in pairs:
         if isinstance(old, QuantizedKernel):
-            (node,) = old._inbound_nodes
+            node = old._inbound_nodes[0]
             range_of_input = node.arguments.kwargs["bounds"]._keras_history.operation
             bounds = range_of_input(np.zeros(1, "float32"), only_bounds=True)
             new.set_weights([np.asarray(x) for x in rounded_weights(old.layer, bounds)])

@@ -6,7 +6,7 @@ from keras import layers, ops
 from keras_seg.layers.fake_quantization import exponent_of, power_of_two, step_of
 from keras_seg.layers.resize import ResizeLike
 
-SHARES = 2048.0  # steps between two neighbors, where LiteRT resizes
+SHARES = 2048  # places between two neighbors that LiteRT tells apart where it resizes
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -132,13 +132,13 @@ def _resized(layer, maps, *_):
     aligned = getattr(layer, "align_corners", False)
     x = _between(x, *_neighbors(width, columns, aligned), axis=2)
     x = _between(x, *_neighbors(height, rows, aligned), axis=1)
-    return ops.cast((x + 2**21) // 2**22, "float32")
+    return ops.cast((x + SHARES**2 // 2) // SHARES**2, "float32")
 
 
 def _between(x, first, second, share, axis):
     """The values at places between neighbors, times 2048."""
     first, second = ops.take(x, first, axis), ops.take(x, second, axis)
-    return first * int(SHARES) + (second - first) * ops.reshape(share, (-1,) + (1,) * (3 - axis))
+    return first * SHARES + (second - first) * ops.reshape(share, (-1,) + (1,) * (3 - axis))
 
 
 def _neighbors(side, made, aligned):
