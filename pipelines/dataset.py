@@ -12,6 +12,7 @@ from pipelines.examples import Examples
 from pipelines.find import class_sources
 from pipelines.find.array_source import ArraySource
 from pipelines.find.classes import MAX_CLASSES, Classes, Color
+from pipelines.find.joined import Joined
 from pipelines.find.sources import Source
 from pipelines.read.spec import InputSpec
 
@@ -262,6 +263,40 @@ class Dataset(Examples):
 
         # Without the pictures that on_error="skip" leaves out, as in `paths`.
         return folds(self, self._source(split), group, num_folds, seed)
+
+    def joined(self, *splits: str) -> "Dataset":
+        """Add the pictures of other splits to "train", to train on all of them in the end.
+
+        Scores of pictures that were trained on are too high, so the splits that are added are no
+        splits of their own anymore. The name of the dataset gets their names, such as
+        "camvid-train-val", and its runs have their own folders.
+
+        Args:
+            splits: names of one or more splits other than "train".
+
+        Returns:
+            the dataset with the split "train" and those that were not added.
+
+        Raises:
+            ValueError: if there is no such split, or the names are not different ones.
+
+        >>> images, labels = np.zeros((2, 32, 32, 3), "uint8"), np.zeros((2, 32, 32), "uint8")
+        >>> splits = {name: (images, labels) for name in ("train", "val", "test")}
+        >>> Dataset.from_arrays("toy", ["sky"], None, splits).joined("val")
+        <Dataset 'toy-train-val': 1 classes, train=4, test=2>
+        """
+        names = ("train", *splits)
+        sources = [self._source(split) for split in names]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(
+                "`joined` needs one or more different splits, which are added to 'train'. "
+                f"Received: {splits}. Available: {[x for x in self.splits if x != 'train']}."
+            )
+        rest = {name: x for name, x in self._sources.items() if name not in names}
+        data = self.with_sources({"train": Joined(sources), **rest})
+        data.name = "-".join((self.name, *names))
+        data.opened_by = None  # The function that opened the dataset would open the splits apart.
+        return data
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":
         """Read every file, and report statistics, faults and duplicates.

@@ -141,3 +141,33 @@ def test_batches_of_a_fold_are_its_pictures():
 def test_divisions_that_are_not_possible_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         toy().folds(**options)
+
+
+def test_joined_splits_are_trained_on_and_gone():
+    images, labels = np.full((3, 32, 32, 3), 200, np.uint8), np.zeros((3, 32, 32), np.uint8)
+    data = toy(4, val=(images, labels), test=(images[:1], labels[:1]))
+    joined = data.joined("val")
+    assert numbers(joined, "train") == [0, 1, 2, 3, 200, 200, 200]
+    assert (joined.splits, joined.name) == (("train", "test"), "toy-train-val")
+    assert joined.paths("train") == data.paths("train") + data.paths("val")
+    assert data.splits == ("train", "val", "test")
+    assert data.num_examples("train") == 4
+    assert joined.opened_by is None
+    assert joined.fingerprint("train") != data.fingerprint("train")
+
+
+def test_joined_pictures_keep_their_weights_and_classes():
+    ids = np.array([0, 1, 1])
+    images = np.zeros((3, 32, 32, 3), np.uint8)
+    data = Dataset.from_arrays("toy", ["cat", "dog"], None, dict.fromkeys("ab", (images, ids)))
+    joined = data.with_sources({"train": data._source("a"), "val": data._source("b")}).joined("val")
+    assert [int(joined.example("train", i)[1]) for i in range(6)] == [0, 1, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("splits", [(), ("val", "val"), ("train",)])
+def test_joined_needs_different_splits(splits):
+    data = toy(4, val=(np.zeros((1, 32, 32, 3), "uint8"), np.zeros((1, 32, 32), "uint8")))
+    with pytest.raises(ValueError, match=r"`joined` needs one or more different splits.*'val'"):
+        data.joined(*splits)
+    with pytest.raises(ValueError, match="has no split 'test'"):
+        data.joined("test")

@@ -248,6 +248,12 @@ def _add_fit(fit):
         "--folder", default="saved_models", help="folder for runs (default: %(default)s)"
     )
     fit.add_argument("--tag", help="added to the run's name")
+    fit.add_argument(
+        "--join",
+        metavar="SPLITS",
+        type=lambda text: text.split(","),
+        help="also train on the pictures of these splits, such as val, which then have no score",
+    )
     _add_data(fit)
 
 

@@ -67,7 +67,7 @@ def fit_command(options):
     import keras_seg
     from keras_seg.card import write_card
 
-    data = open_dataset(options)
+    data = _open_for_training(options)
     run = keras_seg.fit(options.architecture, data, options.recipe, **_fit_arguments(options))
     run.show_curves()
     if "val" in run.data.splits:
@@ -76,6 +76,12 @@ def fit_command(options):
         write_card(run)
     folder = shlex.quote(str(run.folder))
     print(f"Everything is in {folder}. Use it: {PROGRAM} predict {folder} picture.jpg")
+
+
+def _open_for_training(options):
+    """The data set, with the splits of --join in one."""
+    data = open_dataset(options)
+    return data.joined(*options.join) if options.join else data
 
 
 def _fit_arguments(options):
@@ -91,7 +97,7 @@ def cross_validate_command(options):
     """Trains on folds and scores the pictures held out."""
     import keras_seg
 
-    folds = open_dataset(options).folds(
+    folds = _open_for_training(options).folds(
         options.fold_group, options.num_folds, options.split, options.seed
     )
     arguments = _fit_arguments(options)

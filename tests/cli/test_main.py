@@ -292,6 +292,20 @@ def test_the_quantizer_is_that_of_int8_files(monkeypatch, tmp_path, plots):
     assert calls == [("fp16", None), ("int8", "best"), ("fp16", "best")]
 
 
+def test_fit_joins_splits(plots, monkeypatch):
+    given = []
+
+    def fit(name, data, recipe, **arguments):
+        given.append((data.splits, data.num_examples("train"), "join" in arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_seg.fit", fit)
+    words = ["fit", "contextnet_cn14_160", *data_words(plots), "--splits", "0.5,0.5"]
+    for more in ([], ["--join", "val"]):
+        assert main([*words, *more]) == 130
+    assert given == [(("train", "val"), 5, False), (("train",), 10, False)]
+
+
 @pytest.mark.long
 def test_cross_validation_prints_scores_of_each_fold(plots, tmp_path, capsys):
     where = ["--folder", str(tmp_path), "--epochs", "1", "--batch-size", "4"]
