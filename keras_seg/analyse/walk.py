@@ -28,11 +28,19 @@ class Step:
 
 @dataclasses.dataclass
 class Walk:
-    """A whole model: its steps, and the numbers of its input and output tensors."""
+    """A whole model: its steps, and the numbers of its input and output tensors.
+
+    Attributes:
+        steps: list of `Step` in the order in which they run.
+        inputs: numbers of the model's inputs.
+        outputs: numbers of its outputs.
+        nested: (layer, numbers of its inputs) of each call of a nested model or `Recompute`.
+    """
 
     steps: list
     inputs: list
     outputs: list
+    nested: list = dataclasses.field(default_factory=list)
 
     def flat(self):
         """All steps in order, those inside a `Recompute` layer in its place."""
@@ -65,14 +73,15 @@ def walk(model, subject="analyse"):
     >>> [(type(s.layer).__name__, s.inputs, s.outputs) for s in found.steps]
     [('Conv2D', [0], [1]), ('ReLU', [1], [2])]
     """
-    model = _functional(model, subject)
+    model = functional(model, subject)
     numbers = iter(range(10**9))
     inputs = [next(numbers) for _ in model.inputs]
-    steps, outputs = _walk(model, inputs, numbers)
-    return Walk(steps, inputs, outputs)
+    calls = []
+    steps, outputs = _walk(model, inputs, numbers, calls, subject)
+    return Walk(steps, inputs, outputs, calls)
 
 
-def _walk(model, inputs, numbers):
+def _walk(model, inputs, numbers, calls, subject):
     known = dict(zip(map(id, model.inputs), inputs, strict=True))
     steps = []
     for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -81,11 +90,14 @@ def _walk(model, inputs, numbers):
                 continue
             layer = node.operation
             given = [known[id(tensor)] for tensor in node.input_tensors]
+            if isinstance(layer, keras.Model | Recompute):
+                calls.append((layer, given))
             if isinstance(layer, keras.Model):
-                inside, made = _walk(_functional(layer, "walk"), given, numbers)
+                nested = functional(layer, subject)
+                inside, made = _walk(nested, given, numbers, calls, subject)
                 steps += inside
             elif isinstance(layer, Recompute):
-                inside, made = _walk(layer.block, given, numbers)
+                inside, made = _walk(layer.block, given, numbers, calls, subject)
                 steps.append(Step(layer, node, given, made, inside))
                 made = made + given if layer.passes else made
             else:
@@ -95,14 +107,26 @@ def _walk(model, inputs, numbers):
     return steps, [known[id(tensor)] for tensor in model.outputs]
 
 
-def _functional(model, subject):
-    """The model itself, or the one inside a `keras.Sequential`."""
+def functional(model, subject):
+    """The model itself, or the one inside a `keras.Sequential`.
+
+    Args:
+        model: functional or sequential model that has been built.
+        subject: name of the calling function, for errors.
+
+    Returns:
+        `keras.Model` with a graph of layers.
+
+    Raises:
+        TypeError: the model has none, such as a subclassed one.
+    """
     if isinstance(model, keras.Sequential):
         model = getattr(model, "_functional", None) or model
     if not hasattr(model, "_nodes_by_depth"):
         raise TypeError(
             f"`{subject}` needs a model whose layers form a graph: functional, or sequential and "
-            f"built. Received: {type(model).__name__} {getattr(model, 'name', '')!r}. Build it "
-            "with keras_seg.models.build, or as keras.Model(inputs, outputs)."
+            f"built; so do models inside it. Received: {type(model).__name__} "
+            f"{getattr(model, 'name', '')!r}. Build it with keras_seg.models.build, or as "
+            "keras.Model(inputs, outputs)."
         )
     return model

@@ -34,8 +34,8 @@ def fold(model):
         model: Functional or built Sequential model with any outputs; it is not changed.
 
     Returns:
-        keras.Model with the same inputs and outputs, and the same names of layers. The values are
-        equal up to rounding.
+        keras.Model with the same inputs and outputs, and the same names of the layers that stay.
+        The values are equal up to rounding.
 
     Raises:
         TypeError: the model has no graph of layers, as a subclassed one.
@@ -45,7 +45,9 @@ def fold(model):
     >>> model.count_params(), fold(model).count_params()
     (878195, 846179)
     """
-    before = _norms_behind(model)
+    graph = walk(model, "fold")
+    batch = {id(step.layer) for step in graph.flat() if step.node.arguments.kwargs.get("training")}
+    before = _norms_behind(graph, batch)
     merged = {id(norm) for norm in before.values()}
 
     def make(layer):
@@ -53,7 +55,7 @@ def fold(model):
             return None
         if id(layer) in before:
             return copied(layer, use_bias=True)
-        if is_norm(layer) and layer.input_spec.ndim == 4:
+        if is_norm(layer) and layer.input_spec.ndim == 4 and id(layer) not in batch:
             return layers.DepthwiseConv2D(1, name=layer.name, dtype=layer.dtype_policy)
         return copied(layer)
 
@@ -80,19 +82,22 @@ def is_norm(layer):
     return type(layer) in _NORMALIZATIONS and layer.axis in (-1, layer.input_spec.ndim - 1)
 
 
-def _norms_behind(model):
-    """The batch normalization that can be merged into a layer, by the layer's id."""
-    found, graph = {}, walk(model, "fold")
-    steps = graph.flat()
+def _norms_behind(graph, batch):
+    """The batch normalization that can be merged into a layer, by the layer's id.
+
+    `batch` holds the ids of layers that always normalize with the statistics of the batch.
+    """
+    found, steps = {}, graph.flat()
     made = {number: step.layer for step in steps for number in step.outputs}
     read = Counter([*graph.outputs, *(number for step in steps for number in step.inputs)])
     calls = Counter(id(step.layer) for step in steps)
     for step in steps:
         before = made.get(step.inputs[0])
-        if before is None or not isinstance(before, _KERNELS) or not is_norm(step.layer):
+        # A subclass can compute something else with its kernel.
+        if before is None or type(before) not in _KERNELS or not is_norm(step.layer):
             continue
         once = read[step.inputs[0]] == calls[id(step.layer)] == calls[id(before)] == 1
-        if once and before.activation is keras.activations.linear:
+        if once and id(step.layer) not in batch and before.activation is keras.activations.linear:
             found[id(before)] = step.layer
     return found
 

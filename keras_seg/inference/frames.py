@@ -20,14 +20,14 @@ def frames(source) -> Iterator:
     Args:
         source: path of a video; folder of pictures, in the order of their names; number of a
             camera; address of a network camera, such as "rtsp://..."; or any iterable of pictures
-            (arrays or paths).
+            (arrays or paths), also an array (n, h, w, c). An empty one has no frames.
 
     Returns:
         Iterator of uint8 arrays (h, w, 3), red first, for videos and cameras; of paths for folders;
         of the pictures themselves for iterables.
 
     Raises:
-        ValueError: the source does not exist, cannot be opened or has no frame.
+        ValueError: a file, folder or camera does not exist, cannot be opened or has no frame.
         TypeError: the source is none of these.
 
     >>> pictures = [np.zeros((4, 6, 3), "uint8")] * 2
@@ -50,7 +50,8 @@ def frames(source) -> Iterator:
         )
     if isinstance(source, int) and not isinstance(source, bool):
         return _video_frames(source, "the number of a camera that is connected")
-    if isinstance(source, Iterable) and not isinstance(source, np.ndarray | dict | bytes):
+    one = source.ndim != 4 if isinstance(source, np.ndarray) else isinstance(source, dict | bytes)
+    if isinstance(source, Iterable) and not one:
         return iter(source)
     raise TypeError(
         "`stream` needs a video, a folder of pictures, the number of a camera, or an iterable of "

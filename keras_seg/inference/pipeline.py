@@ -1,13 +1,16 @@
 """Items through stages that work at the same time, each in a thread; the order is kept."""
 
+import atexit
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 _WAIT = 0.05  # seconds after which a waiting thread looks whether it should stop
 _END = object()
+_RUNNING = weakref.WeakSet()
 
 
 class _Failure:
@@ -63,6 +66,7 @@ class Pipeline(Iterator):
             threading.Thread(target=function, args=arguments, daemon=True)
             for function, arguments in work
         ]
+        _RUNNING.add(self)
         for thread in self._threads:
             thread.start()
 
@@ -131,7 +135,11 @@ class Pipeline(Iterator):
             while True:
                 item = self._get(source)
                 last = item is _END or isinstance(item, _Failure)
-                if not self._put(target, item if last else pool.submit(stage, item)) or last:
+                try:
+                    result = item if last else pool.submit(stage, item)
+                except RuntimeError as error:  # At the end of the program.
+                    result, last = _Failure(error), True
+                if not self._put(target, result) or last:
                     return
 
     def _put(self, target: queue.Queue, item) -> bool:
@@ -164,3 +172,10 @@ class Pipeline(Iterator):
             return future.result()
         except BaseException as error:  # raised again in `__next__`
             return _Failure(error)
+
+
+@atexit.register
+def _close_all() -> None:
+    """End the threads before Python does, which would take away what they compute with."""
+    for pipeline in list(_RUNNING):
+        pipeline.close()

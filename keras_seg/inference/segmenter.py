@@ -203,8 +203,33 @@ class Segmenter(Predictor):
         batch = self._padded(batch)
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()  # During fit, JAX keeps the new weights outside the model.
-        found = self._call(head, batch)
+        try:
+            found = self._call(head, batch)
+        except Exception as error:  # Of the backend: each has its own for shapes that do not fit.
+            self._require_multiple(batch.shape[1:-1], error)
+            raise
+        self._require_own_size(found.shape[1 : 1 + self.dimensions], batch.shape[1:-1])
         return found[:, *(slice(size) for size in sizes)]
+
+    def _require_multiple(self, sizes, error) -> None:
+        """Raise for sizes that are no multiples of the network's stride, after an error there."""
+        stride = self.output_stride
+        if any(size % stride for size in sizes):
+            raise ValueError(
+                f"{self.model.name!r} cannot compute every size; it reduces its maps by {stride}. "
+                f"Received: {'x'.join(map(str, sizes))} pixels. Pad pictures to multiples of "
+                f"{stride}, or let the model enlarge its maps with keras_seg.layers.ResizeLike."
+            ) from error
+
+    def _require_own_size(self, found, sizes) -> None:
+        """Raise for label maps of another size than the picture."""
+        if found != sizes:
+            made, given = ("x".join(map(str, size)) for size in (found, sizes))
+            raise ValueError(
+                "A segmentation model needs logits of its picture's size. Received: "
+                f"{self.model.name!r} with logits of {made} for {given} pixels. Enlarge them, for "
+                "example with keras_seg.layers.ResizeLike()([logits, image])."
+            )
 
     def _padded(self, batch: np.ndarray) -> np.ndarray:
         """Repeat the last pixels up to the smallest size, unless the model has its own."""

@@ -24,12 +24,13 @@ def small_logits(network):
     >>> small.output_shape, align_corners
     ((None, 8, 12, 11), False)
     """
-    layer = network.outputs[0]._keras_history.operation
+    layer, node_index, _ = network.outputs[0]._keras_history
     if not isinstance(layer, ResizeLike) or layer.interpolation != "bilinear":
         return None
     if layer.compute_dtype != "float32":
         return None
-    small, reference = layer.input
+    # Those of the call that made the output: `layer.input` are those of the first call.
+    small, reference = layer._inbound_nodes[node_index].input_tensors
     if reference is not network.inputs[0] or _factor(network.inputs[0], small) < SMALLEST_FACTOR:
         return None
     return keras.Model(network.inputs[0], small, name=network.name), layer.align_corners

@@ -60,7 +60,7 @@ class Stream(Iterator):
 
     Raises:
         ValueError: an argument is out of its range, or the source cannot be read.
-        TypeError: the source is of another type.
+        TypeError: the segmenter or the source is of another type.
 
     >>> import keras
     >>> from keras_seg import Segmenter
@@ -80,6 +80,11 @@ class Stream(Iterator):
         smoothing: float = 0.0,
         draw: bool = False,
     ):
+        if not hasattr(segmenter, "workers"):
+            raise TypeError(
+                "`stream` needs a Segmenter, or an object with its interface. "
+                f"Received: {type(segmenter).__name__}. Pass Segmenter(model), for example."
+            )
         if segmenter.dimensions != 2:
             raise ValueError(
                 "`stream` needs a network of pictures. Received: a network of volumes. "
@@ -89,15 +94,15 @@ class Stream(Iterator):
             _check.one_of("drop of `stream`", "drop", drop, ("latest",))
         _check.share("stream", "smoothing", smoothing)
         self._times: deque[float] = deque(maxlen=NUM_TIMED + 1)
-        opened = frames(source)
+        pictures = map(segmenter.read, frames(source))
         if not isinstance(source, str | Path | int):
-            opened = map(_own, opened)
-        numbered = ((index, segmenter.read(frame)) for index, frame in enumerate(opened))
+            # Copies: the source may draw the next frame into the same array.
+            pictures = map(np.array, pictures)
         # Smoothing needs the frame before; "latest" the shortest time from a frame to its result.
         workers = 1 if smoothing or drop else segmenter.workers
         steps = _Steps(segmenter, smoothing, draw, workers)
         stages = [(steps.segmented, workers), steps.drawn]
-        self._results = Pipeline(numbered, stages, latest=drop == "latest")
+        self._results = Pipeline(enumerate(pictures), stages, latest=drop == "latest")
         # The threads know nothing of this object: where it is left behind in the middle, as by
         # `break`, they stop.
         weakref.finalize(self, self._results.stop)
@@ -154,8 +159,3 @@ class _Steps:
             return frame
         drawn = overlay(frame.image, frame.labels, self._segmenter.palette)
         return frame._replace(overlay=drawn)
-
-
-def _own(frame):
-    """A copy of an array: its source may draw the next frame into the same one."""
-    return frame.copy() if isinstance(frame, np.ndarray) else frame

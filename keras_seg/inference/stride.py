@@ -33,21 +33,19 @@ def output_stride(network: keras.Model) -> int:
 
 def _sides(network: keras.Model, side: int) -> set[int]:
     """Return the heights of all maps inside, also in models that are layers, for one height."""
-    maps, inner = [], []
-    for layer in network.layers:
-        try:
-            if len(layer.output.shape) != len(network.input_shape):
-                continue
-            maps.append(layer.output)
-            inside = getattr(layer, "block", layer)
-            if isinstance(inside, keras.Model) and len(inside.inputs) == 1:
-                inner.append((inside, layer.input))
-        except AttributeError:  # Used more than once, or several outputs: skipped.
-            continue
-    channels, axes = network.input_shape[-1], len(network.input_shape) - 2
+    network = getattr(network, "_functional", None) or network  # The graph of a Sequential.
+    nodes = [node for nodes in network._nodes_by_depth.values() for node in nodes]
+    rank, maps, inner = len(network.input_shape), [], []
+    for node in nodes:  # A layer has one for each call.
+        maps += [tensor for tensor in node.output_tensors if len(tensor.shape) == rank]
+        inside = getattr(node.operation, "block", node.operation)
+        if isinstance(inside, keras.Model) and len(inside.inputs) == 1:
+            inner.append((inside, node.input_tensors[0]))
+    channels = network.input_shape[-1]
     shapes = keras.Model(network.inputs[0], maps + [tensor for _, tensor in inner])
-    heights = [shape[1] for shape in shapes.compute_output_shape((1, *(side,) * axes, channels))]
-    found = set(heights)
+    found = shapes.compute_output_shape((1, *(side,) * (rank - 2), channels))
+    heights = [shape[1] for shape in found]
+    sides = set(heights)
     for (inside, _), height in zip(inner, heights[len(maps) :], strict=True):
-        found |= _sides(inside, height)
-    return found
+        sides |= _sides(inside, height)
+    return sides

@@ -9,7 +9,7 @@ from keras import layers
 
 from keras_seg import _check
 from keras_seg.inference.predictor import Predictor, share_properties
-from keras_seg.layers import Recompute
+from keras_seg.models.cloning import clone, copied
 
 DROPOUTS = (
     layers.Dropout,
@@ -228,17 +228,14 @@ def sampling_model(model):
     'AlwaysDropout'
     """
 
-    def copied(layer):
-        if isinstance(layer, keras.Model):
-            return sampling_model(layer)
-        config = layer.get_config()
-        if isinstance(layer, Recompute):
-            return Recompute(**{**config, "block": sampling_model(layer.block)})
+    def made(layer):
         if isinstance(layer, DROPOUTS) and layer.rate > 0:
             # Without a seed of its own, torch would use the one that all layers share.
-            return AlwaysDropout(type(layer).from_config({**config, "seed": 0}), name=layer.name)
-        return type(layer).from_config(config)
+            return AlwaysDropout(copied(layer, seed=0), name=layer.name)
+        return copied(layer)
 
-    copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights(model.get_weights())
+    copy, pairs = clone(model, made)
+    for old, new in pairs:
+        if getattr(old, "weights", ()):
+            new.set_weights(old.get_weights())
     return copy

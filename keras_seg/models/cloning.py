@@ -30,8 +30,18 @@ def clone(model, make):
     >>> len(found.layers), len(pairs)  # the input and the convolution
     (2, 1)
     """
-    pairs = []
-    return _cloned(model, make, pairs, {}), pairs
+    pairs, copies = [], {}
+
+    def once(layer):
+        """The same copy wherever a layer is used, also in several nested models."""
+        if id(layer) not in copies:
+            new = make(layer)
+            copies[id(layer)] = _Dropped() if new is None else new
+            if new is not None:
+                pairs.append((layer, new))
+        return copies[id(layer)]
+
+    return _cloned(model, once, {}), pairs
 
 
 def copied(layer, **changes):
@@ -73,29 +83,27 @@ def _copied_lambda(layer):
     )
 
 
-def _cloned(model, make, pairs, blocks, inputs=None):
+def _cloned(model, make, blocks, inputs=None):
     originals = {}
 
     def made(layer):
         if isinstance(layer, Recompute | keras.Model):
             return layer
         new = make(layer)
-        if new is None:
-            return _Dropped()
-        pairs.append((layer, new))
         originals[id(new)] = layer
         return new
 
     def called(layer, *args, **kwargs):
+        given = args[0] if args else next(iter(kwargs.values()))
         if isinstance(layer, _Dropped):
-            return args[0]
+            return given
         if isinstance(layer, Recompute | keras.Model):
             # Built where it is called: its inputs can have fewer channels than before.
             if id(layer) not in blocks:
-                blocks[id(layer)] = _block(layer, make, pairs, blocks, args[0])
+                blocks[id(layer)] = _block(layer, make, blocks, given)
             layer = blocks[id(layer)]
         elif type(originals[id(layer)]) is not type(layer):
-            return layer(*args)  # Arguments such as mask= belong to the layer that was there.
+            return layer(given)  # Arguments such as mask= belong to the layer that was there.
         outputs = layer(*args, **kwargs)
         if id(layer) in originals:
             _build_activation(layer, originals[id(layer)], outputs)
@@ -120,7 +128,7 @@ def _plain(model):
     return keras.Model(model.input, model.output, name=model.name) if model.compiled else model
 
 
-def _block(layer, make, pairs, blocks, given):
+def _block(layer, make, blocks, given):
     # Sizes are those that the block was built for: the next call can have other ones.
     old = layer.block.inputs if isinstance(layer, Recompute) else layer.inputs
     shapes = [
@@ -133,7 +141,7 @@ def _block(layer, make, pairs, blocks, given):
     ]
     inputs = keras.tree.pack_sequence_as(given, made)
     if not isinstance(layer, Recompute):
-        return _cloned(layer, make, pairs, blocks, inputs)
-    block = _cloned(layer.block, make, pairs, blocks, inputs)
+        return _cloned(layer, make, blocks, inputs)
+    block = _cloned(layer.block, make, blocks, inputs)
     config = {key: value for key, value in layer.get_config().items() if key != "block"}
     return Recompute(block, **config)

@@ -160,6 +160,7 @@ def find(model):
         many = isinstance(related.outputs, list)
         made = related.outputs if many else [related.outputs] * len(step.outputs)
         maps.update(zip(step.outputs, made, strict=True))
+    _tie_nested(graph.nested, maps, channels)
     for number in graph.outputs:
         channels.fix(maps[number])
     roots = channels.roots(range(channels.count()))
@@ -174,6 +175,14 @@ def _tie(first, again, channels):
     # A ReLU can be called anywhere; a `Reshape` has one number of channels in its configuration.
     if first.changes is not unchanged and len(first.outputs) == len(again.outputs):
         channels.tie(first.outputs, again.outputs)
+
+
+def _tie_nested(calls, maps, channels):
+    """A nested model is built once, for the same channels in each call."""
+    first = {}
+    for layer, numbers in calls:
+        for one, other in zip(first.setdefault(id(layer), numbers), numbers, strict=True):
+            channels.tie(maps[one], maps[other])
 
 
 def _require_fitting(layer, slices):

@@ -19,6 +19,12 @@ def combines(call, channels):
     return (fixes if listed else ties)(call, channels)
 
 
+def clips(call, channels):
+    """`clip`: channels stay where a bound has a value for each."""
+    bounds = np.broadcast_shapes(np.shape(call.layer.x_min), np.shape(call.layer.x_max))
+    return (fixes if bounds[-1:] not in ((), (1,)) else passes)(call, channels)
+
+
 def joins(call, channels):
     """`concatenate`: along the last axis, the channels of all tensors in a row."""
     if not is_last(call.layer.axis, _read(call)):
@@ -108,7 +114,7 @@ _OPERATIONS = {
         ),
         (
             arrays,
-            "Abs Absolute Ceil Clip Cos Exp Expm1 Floor Log Log1p LogicalNot Negative OnesLike "
+            "Abs Absolute Ceil Cos Exp Expm1 Floor Log Log1p LogicalNot Negative OnesLike "
             "Reciprocal Round Sign Sin Sqrt Square Tanh ZerosLike",
         ),
         (core, "Cast StopGradient"),
@@ -121,6 +127,7 @@ _OPERATIONS = {
             "NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr",
         ),
     ),
+    clips: ((arrays, "Clip"),),
     joins: ((arrays, "Concatenate"),),
     stacks: ((arrays, "Stack"),),
     expands: ((arrays, "ExpandDims"),),

@@ -1,6 +1,7 @@
 """Structured pruning: filters are removed for real, and a smaller ordinary model is built."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -31,13 +32,13 @@ def prune(model, ratio=None, *, widths=None, to=None, criterion="l1", multiple=1
             "bn_scale", the channels with the lowest scales of batch normalization (by "l1" where
             there is none); "geometric_median", the filters closest to all others of their layer.
         multiple: numbers of channels are rounded to multiples of this, such as 8, where `ratio` is
-            given. Groups with fewer stay as they are.
+            given. Groups that would have as many channels as before, or more, stay as they are.
 
     Returns:
         keras.Model that is not compiled, with the same names of layers.
 
     Raises:
-        TypeError: the model has no graph of layers.
+        TypeError: the model has no graph of layers, or `widths` is no dict.
         ValueError: an argument is out of its range, `to` is not smaller, or a layer of the model
             is not known, see `keras_seg.pruning.register`.
 
@@ -84,6 +85,11 @@ def chosen(found, counts, criterion="l1"):
     for group, count in zip(found.groups, counts, strict=True):
         order = np.argsort(-values[group.units], kind="stable")
         stays[group.units[order[count:]]] = False
+    for _, related in found.layers.values():
+        parts = related.outputs if isinstance(related.outputs, list) else [related.outputs]
+        for units in (found.roots[part] for part in parts):
+            if not stays[units].any():  # `SelectChannels` can take those alone that would go.
+                stays[units[np.argmax(values[units])]] = True
     return stays[found.roots]
 
 
@@ -111,6 +117,8 @@ def rebuilt(model, found, stays):
     try:
         pruned, pairs = clone(model, make)
     except Exception as error:  # Of the backend: each has its own for shapes that do not fit.
+        if not seen:
+            raise
         raise ValueError(
             "`prune` builds layers again, with fewer channels. Received: layer "
             f"'{seen[-1].name}' of the class {type(seen[-1]).__name__}, which cannot be called on "
@@ -162,6 +170,11 @@ def _kept(group, ratio, multiple):
 
 def _by_names(found, widths):
     """How many units stay if layers have the given numbers of channels."""
+    if not isinstance(widths, dict):
+        raise TypeError(
+            "`prune` needs a dict of layers' names and how many channels each keeps. "
+            f"Received: widths={widths!r}. Pass such as widths={{'stem_conv': 8}}, or ratio=0.5."
+        )
     groups, given = {}, {}
     for number, group in enumerate(found.groups):
         for name in group.makes:
@@ -171,7 +184,8 @@ def _by_names(found, widths):
         number, *others = groups[name]
         group = found.groups[number]
         step = group.makes[name]
-        kept, rest = divmod(width, step) if isinstance(width, int) else (0, 0)
+        is_whole = isinstance(width, Integral) and not isinstance(width, bool)
+        kept, rest = divmod(int(width), step) if is_whole else (0, 0)
         if others or rest or not 0 < kept <= len(group.units):
             widest = f"up to {step * len(group.units)} channels in steps of {step}"
             can = f"{1 + len(others)} groups of channels; pass ratio or to" if others else widest

@@ -252,10 +252,13 @@ def is_across(activation, rank):
     if activation is None:
         return False
     values = np.linspace(-2.0, 3.0, 6, dtype="float32").reshape((1,) * (rank - 1) + (6,))
-    every, some = (
-        keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(x)))
-        for x in (values, values[..., ::2])
-    )
+    try:
+        every, some = (
+            keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(x)))
+            for x in (values, values[..., ::2])
+        )
+    except Exception:  # Of the backend: it has a number for each channel, and not six of them.
+        return True
     return every.shape != values.shape or not np.allclose(every[..., ::2], some, atol=1e-6)
 
 

@@ -11,7 +11,6 @@ from keras_seg.pruning.relations import (
     Slice,
     concatenates,
     fixes,
-    is_across,
     is_last,
     mixes,
     passes,
@@ -101,8 +100,7 @@ def permutes(call, channels):
 
 def activates(call, channels):
     """An activation passes channels, unless it compares them, as softmax does."""
-    across = is_across(call.layer.activation, len(call.shape))
-    return (fixes if across else passes)(call, channels)
+    return Related(call.inputs[0], with_bias(call, [], call.inputs[0], channels))
 
 
 def slopes(call, channels):

@@ -7,6 +7,7 @@ from _architectures import each, structures
 from _pruning import pixels, scattered, tiny
 from keras import layers
 
+import keras_seg
 from keras_seg import models
 from keras_seg.export import fold
 from keras_seg.layers import BatchNormalization, BatchStatistics
@@ -120,3 +121,48 @@ def test_a_model_without_a_graph_is_refused():
 
     with pytest.raises(TypeError, match="`fold` needs a model whose layers form a graph"):
         fold(Own())
+
+
+@keras.saving.register_keras_serializable("tests")
+class Rectified(layers.Conv2D):
+    def call(self, inputs):
+        return keras.ops.relu(super().call(inputs))
+
+
+def test_a_subclass_of_a_convolution_keeps_its_kernel():
+    model = _behind(Rectified(5, 3), BatchNormalization())
+    folded = fold(model)
+    assert type(folded.layers[-1]) is layers.DepthwiseConv2D
+    assert_equal(model, folded, np.random.default_rng(0).normal(size=(2, 8, 9, 4)))
+
+
+def test_statistics_of_the_batch_stay():
+    image = keras.Input((8, 9, 4))
+    x = layers.BatchNormalization(name="bn")(layers.Conv2D(5, 3)(image), training=True)
+    model = scattered(keras.Model(image, x))
+    folded = fold(model)
+    assert type(folded.get_layer("bn")) is layers.BatchNormalization
+    pixels = np.random.default_rng(0).normal(size=(2, 8, 9, 4))
+    np.testing.assert_allclose(folded(pixels), model(pixels), rtol=1e-5, atol=1e-5)
+
+
+def test_layers_called_by_the_names_of_their_inputs_are_folded():
+    image = keras.Input((8, 9, 4))
+    x = layers.BatchNormalization()(inputs=layers.Conv2D(5, 3)(inputs=image))
+    inside = keras.Input((6, 7, 5))
+    nested = keras.Model(inside, layers.BatchNormalization()(inside))
+    model = scattered(keras.Model(image, nested(inputs=x)))
+    folded = fold(model)
+    assert not any(isinstance(x, layers.BatchNormalization) for x in folded._flatten_layers())
+    assert_equal(model, folded, np.random.default_rng(0).normal(size=(2, 8, 9, 4)))
+
+
+def test_layers_stay_shared_between_a_model_and_one_inside_it():
+    image, inside = keras.Input((8, 8, 3)), keras.Input((8, 8, 8))
+    shared = layers.Conv2D(8, 3, padding="same", name="shared")
+    nested = keras.Model(inside, layers.ReLU()(shared(inside)))
+    x = layers.Conv2D(8, 1)(image)
+    model = scattered(keras.Model(image, layers.Add()([shared(x), nested(x)])))
+    # 3 * 8 + 8 of the first one and 9 * 8 * 8 + 8 of the shared one.
+    assert fold(model).count_params() == keras_seg.prune(model, 0.0).count_params() == 616
+    assert_equal(model, fold(model), np.ones((1, 8, 8, 3)))

@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_seg import models
 from keras_seg.inference.segmenter import Segmenter
+from keras_seg.layers import ResizeLike
 from keras_seg.show import show_predictions
 
 # A pixel's class is its strongest channel: red 0, green 1, blue 2.
@@ -389,3 +390,32 @@ def of_classes(count):
 def test_what_does_not_fit_is_refused(create, error, message):
     with pytest.raises(error, match=message):
         create()
+
+
+def test_logits_are_those_of_the_output_where_heads_share_a_layer():
+    image, resize = keras.Input((None, None, 3)), ResizeLike()
+    small = [layers.Conv2D(4, 8, strides=8, padding="same")(image) for _ in range(2)]
+    aux, logits = (resize([x, image]) for x in small)  # The output's call is the second one.
+    model = keras.Model(image, {"logits": logits, "aux": aux})
+    pixels = picture(64, 64)
+    expected = model(pixels[None].astype("float32"))["logits"][0]
+    np.testing.assert_array_equal(Segmenter(model)(pixels), np.argmax(expected, axis=-1))
+
+
+def test_a_size_that_the_network_cannot_compute_is_named():
+    image = keras.Input((None, None, 3))
+    x = layers.UpSampling2D(4)(layers.MaxPooling2D(4)(image))
+    model = keras.Model(image, layers.Concatenate()([x, image]), name="unet")
+    segmenter = Segmenter(model)
+    assert segmenter(picture(40, 36)).shape == (40, 36)
+    with pytest.raises(ValueError, match=r"'unet' cannot.*by 4. Received: 41x36.*multiples of 4"):
+        segmenter(picture(41, 36))
+
+
+def test_logits_smaller_than_the_picture_are_refused():
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, layers.Conv2D(4, 3, strides=4, padding="same")(image), name="small")
+    with pytest.raises(
+        ValueError, match=r"logits of its picture's size.*logits of 10x12 for 40x48"
+    ):
+        Segmenter(model)(picture(40, 48))

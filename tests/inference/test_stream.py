@@ -7,6 +7,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from _process import run_on
 
 from keras_seg import Segmenter
 from keras_seg.inference import Stream
@@ -255,3 +256,43 @@ def test_litert_computes_several_frames_at_a_time_in_their_order(monkeypatch):
     assert [frame.index for frame in frames] == list(range(12))
     assert [most(frame.labels) for frame in frames] == [0, 1, 2] * 4
     assert len(threads) == 3
+
+
+def test_arrays_are_frames_and_an_empty_source_has_none(segmenter):
+    with segmenter.stream(np.stack([plain(1), plain(2)])) as stream:
+        assert [most(frame.labels) for frame in stream] == [1, 2]
+    assert list(segmenter.stream([])) == []
+
+
+def test_what_is_no_segmenter_is_refused():
+    with pytest.raises(TypeError, match=r"`stream` needs a Segmenter.*Received: Functional"):
+        Stream(strongest_channel(), [plain(0)])
+
+
+def test_a_source_may_draw_each_frame_into_the_same_memory(segmenter):
+    picture = plain(0)
+
+    def source():
+        for n in range(6):
+            picture[...] = plain(n % 3)
+            yield memoryview(picture)
+
+    with segmenter.stream(source()) as stream:
+        assert [most(frame.labels) for frame in stream] == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.long
+def test_a_program_may_end_in_the_middle_of_a_stream():
+    code = """
+import keras, numpy as np
+from keras_seg import Segmenter
+image = keras.Input((None, None, 3))
+x = keras.layers.Conv2D(32, 9, padding="same")(image)
+segmenter = Segmenter(keras.Model(image, keras.layers.Conv2D(4, 9, padding="same")(x)))
+stream = segmenter.stream([np.zeros((96, 96, 3), "uint8")] * 2000, draw=True)
+for frame in stream:
+    if frame.index == 5:
+        break
+"""
+    for _ in range(3):
+        run_on("tensorflow", code)

@@ -261,3 +261,15 @@ def test_a_row_of_tiles_that_the_memory_cannot_hold_is_refused(segmenter, monkey
     picture = np.zeros((300, 400, 3), "uint8")
     with pytest.raises(ValueError, match=r"into memory.* a row of tiles of 64 x 400.*smaller"):
         segmenter.tiles(picture, tile=64, overlap=32)
+
+
+def test_the_stride_counts_calls_and_nested_models():
+    image = keras.Input((None, None, 3))
+    pool, enlarge = layers.MaxPooling2D(2), layers.UpSampling2D(2)
+    assert output_stride(keras.Model(image, enlarge(enlarge(pool(pool(image)))))) == 4
+    inside = keras.Input((None, None, 3))
+    encoder = keras.Model(inside, [pool(inside), layers.MaxPooling2D(8)(inside)])
+    coarse = keras.Model(image, layers.UpSampling2D(16)(encoder(pool(image))[1]))
+    assert output_stride(coarse) == 16
+    segmenter = Segmenter(keras.Model(image, layers.Conv2D(4, 1)(coarse(image))))
+    assert segmenter.output_stride == 16

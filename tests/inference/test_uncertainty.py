@@ -174,3 +174,19 @@ def test_other_backends_give_the_same(backend, tmp_path):
     # Other masks on each backend, but as much disagreement.
     expected = mc_dropout(segmenter, samples=8).uncertainty(image).mutual_information.mean()
     assert 0.8 < found["mutual_information"].mean() / expected < 1.25
+
+
+def squared(values):
+    return values * values
+
+
+def test_networks_with_functions_of_their_own_are_sampled():
+    image = keras.Input((None, None, 3))
+    x = layers.Lambda(lambda pixels: pixels / 255.0)(image)
+    x = layers.Dropout(1e-7)(layers.Conv2D(8, 3, padding="same", activation=squared)(x))
+    shared = layers.Conv2D(8, 1)
+    inside = keras.Input((None, None, 8))
+    x = layers.Add()([shared(x), keras.Model(inside, shared(inside))(x)])
+    segmenter, pixels = Segmenter(keras.Model(image, x)), picture(33, 40)
+    found = mc_dropout(segmenter, samples=2).uncertainty(pixels)
+    np.testing.assert_allclose(found.probabilities, segmenter.probabilities(pixels), atol=1e-5)

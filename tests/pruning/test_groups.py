@@ -291,3 +291,52 @@ def test_the_error_names_functions_as_they_can_be_written():
     register(kind, "fixes")
     assert keras_seg.prune(model, 0.5).count_params() == model.count_params()
     TABLE.pop(kind)
+
+
+def test_a_selection_keeps_one_of_its_channels():
+    model = between(SelectChannels([0, 1], name="select"))
+    kernel = np.broadcast_to([0.1, 0.2, 3.0, 4.0], (1, 1, 3, 4))
+    model.get_layer("first").kernel.assign(kernel)
+    pruned = keras_seg.prune(model, 0.5)
+    # Channels 2 and 3 are the largest; of those selected, 1 is.
+    assert pruned.get_layer("first").filters == 3
+    assert pruned.get_layer("select").channels == [0]
+
+
+@pytest.mark.parametrize(
+    ("bound", "left"), [(1.0, 2), (np.float32([0.1, 0.2, 0.3, 0.4]), 4), (np.float32([0.5]), 2)]
+)
+def test_clipping_by_a_bound_per_channel_keeps_them(bound, left):
+    assert halved(between(lambda x: keras.ops.clip(x, -1.0, bound)))["first"] == left
+
+
+def test_an_activation_layer_has_weights_per_channel():
+    model = between(layers.Activation(layers.PReLU(shared_axes=[1, 2])))
+    assert halved(model)["first"] == 2
+
+    def scaled(values):
+        return values * np.arange(4, dtype="float32")
+
+    assert halved(between(convolution("second", activation=scaled)))["second"] == 4
+
+
+def test_all_calls_of_a_nested_model_have_the_same_channels():
+    image, inside = keras.Input((8, 8, 3)), keras.Input((8, 8, 4))
+    nested = keras.Model(inside, layers.ReLU()(layers.MaxPooling2D(3, 1, "same")(inside)))
+    one = convolution("one")(image)
+    two = layers.GroupNormalization(2)(convolution("two")(one))  # Its channels stay.
+    x = layers.Concatenate()([nested(one), nested(two)])
+    found = halved(keras.Model(image, convolution("last", 2)(x)))
+    assert (found["one"], found["two"]) == (4, 4)
+
+
+def test_a_nested_model_without_a_graph_is_named():
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    model = between(Own(name="own"))
+    with pytest.raises(
+        TypeError, match=r"`prune` needs.*so do models inside it. Received: Own 'own'"
+    ):
+        keras_seg.prune(model, 0.5)

@@ -199,6 +199,7 @@ REFUSED = [
     (MODEL, {"widths": {"conv1": 5}}, "widths={'conv1': 5}. It has up to 4 channels in steps of 1"),
     (MODEL, {"widths": {"conv1": 0}}, "cannot give layer 'conv1' this number of channels"),
     (MODEL, {"widths": {"conv1": 1.5}}, "Received: widths={'conv1': 1.5}"),
+    (MODEL, {"widths": {"conv1": True}}, "Received: widths={'conv1': True}"),
     (
         tied(),
         {"widths": {"one": 2, "two": 3}},
@@ -250,3 +251,10 @@ def test_a_filter_that_belongs_to_two_groups_has_no_one_width():
     pruned = keras_seg.prune(model, 0.5)
     # 3 * 0.5 = 1.5 is rounded to 2; 4 * 0.5 = 2.
     assert [pruned.get_layer(x).filters for x in ("one", "two", "wide")] == [2, 2, 4]
+
+
+def test_widths_are_a_dict_of_whole_numbers():
+    pruned = keras_seg.prune(MODEL, widths={"conv1": np.int64(3)})
+    assert pruned.get_layer("conv1").filters == 3
+    with pytest.raises(TypeError, match=r"a dict of layers' names.*Received: widths=4"):
+        keras_seg.prune(MODEL, widths=4)
