@@ -294,5 +294,4 @@ for frame in stream:
     if frame.index == 5:
         break
 """
-    for _ in range(3):
-        run_on("tensorflow", code)
+    run_on("tensorflow", code)
