@@ -1,5 +1,6 @@
 """The HTTP routes: a picture in and a PNG out, TensorFlow Serving's REST, health and metrics."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -50,7 +51,7 @@ def _add_pictures(app, of):
     async def picture_to_png(request: Request):
         """A JPEG or PNG file as the body; answers its label map as a PNG file with the palette."""
         content = await _body(request)
-        png, version = await of().answer("http", _png, content)
+        png, version = await _answer(of(), request, "http", _png, content)
         return Response(png, media_type="image/png", headers={VERSION_HEADER: str(version)})
 
 
@@ -63,7 +64,7 @@ def _png(versions, content):
 def _add_models(app, of):
     async def predict(request: Request, name: str, version: str = ""):
         body = await _body(request)
-        text, served = await of().answer("rest", _predict, body, name, version)
+        text, served = await _answer(of(), request, "rest", _predict, body, name, version)
         headers = {VERSION_HEADER: str(served)}
         return Response(text, media_type="application/json", headers=headers)
 
@@ -115,6 +116,26 @@ async def _body(request):
             )
         parts.append(part)
     return b"".join(parts)
+
+
+async def _answer(service, request, *arguments):
+    """The service's answer, which is given up as soon as the client has gone."""
+    answer = asyncio.ensure_future(service.answer(*arguments))
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return answer.result()
+    finally:
+        answer.cancel()
+        gone.cancel()
+
+
+async def _gone(request):
+    """Wait until the client of a request, whose body was read, has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _refused(request, error):
