@@ -139,7 +139,13 @@ async def _gone(request):
 
 
 async def _refused(request, error):
-    return JSONResponse({"error": str(error)}, error.http_status)
+    return _error(error, error.http_status)
+
+
+def _error(error, status_code):
+    # A request in JSON may have halves of surrogate pairs, which UTF-8 has no bytes for.
+    text = str(error).encode("utf-8", "backslashreplace").decode()
+    return JSONResponse({"error": text}, status_code)
 
 
 async def _nobody(request, error):
@@ -153,4 +159,4 @@ async def _no_route(request, error):
         "TensorFlow Serving's requests to /v1/models/<name>:predict."
     )
     status_code = error.status_code if error.status_code == 405 else missing.http_status
-    return JSONResponse({"error": str(missing)}, status_code)
+    return _error(missing, status_code)
