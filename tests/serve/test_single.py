@@ -1,5 +1,6 @@
 """A server in a process where neither Keras nor TensorFlow can be imported, over the network."""
 
+import asyncio
 import base64
 import concurrent.futures
 import os
@@ -29,9 +30,11 @@ from _serving import (
 )  # fmt: skip
 
 from keras_seg.inference.litert import LiteRTSegmenter
-from keras_seg.serve import messages, tensor_proto
 
 httpx = require_packages()
+
+from keras_seg.serve import messages, single, tensor_proto  # noqa: E402
+
 MODEL = f"/v1/models/{NAME}"
 
 
@@ -573,6 +576,33 @@ def test_a_new_file_is_served_without_a_restart_and_running_requests_are_answere
             for one in asked:
                 assert one.result().status_code == 200
     assert status == 0
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_http_and_grpc_listen_on_ipv6(host):
+    try:
+        with single._listening(host, 0) as listening:
+            socket.create_connection(("::1", listening.getsockname()[1]), 5).close()
+    except OSError as error:
+        pytest.skip(f"needs IPv6: {error}")
+
+    async def started():
+        remote = await single._remote(None, host, 0)
+        socket.create_connection(("::1", remote.port), 5).close()
+        await remote.server.stop(0)
+
+    asyncio.run(started())
+    assert single._address(host, 80) == f"[{host}]:80"
+
+
+def test_a_port_of_grpc_in_use_is_an_error_with_its_reason():
+    async def started(port):
+        await single._remote(None, "127.0.0.1", port)
+
+    with single._listening("127.0.0.1", 0) as used:
+        words = r"free port for gRPC. Received: 127.0.0.1:\d+ \(.*bind.*\). Pass another"
+        with pytest.raises(OSError, match=words):
+            asyncio.run(started(used.getsockname()[1]))
 
 
 def wait_for(condition, seconds=20):
