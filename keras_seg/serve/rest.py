@@ -93,7 +93,7 @@ def _predict(versions, body, name, version):
 def _add_state(app, of):
     @app.get("/health")
     async def health():
-        """Status 200 while requests are taken, 503 while the server stops."""
+        """Status 200 while requests are taken, 503 in the moment before the port is closed."""
         ready = of().ready
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
