@@ -132,7 +132,7 @@ def metadata(names):
 class Standard(http.server.BaseHTTPRequestHandler):
     """Answers as TensorFlow Serving does, the first times that it is busy."""
 
-    busy, seconds, asked = 0, 0.0, 0
+    busy, seconds, asked, content = 0, 0.0, 0, b""
 
     def do_GET(self):
         type(self).asked += 1
@@ -141,10 +141,15 @@ class Standard(http.server.BaseHTTPRequestHandler):
         code = 503 if Standard.busy > 0 else 200
         Standard.busy -= 1
         body = json.dumps(metadata(5) if code == 200 else {"error": "busy"}).encode()
+        body = Standard.content or body
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, *arguments):
         pass
@@ -154,7 +159,7 @@ class Standard(http.server.BaseHTTPRequestHandler):
 def standard():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Standard)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    Standard.busy, Standard.seconds, Standard.asked = 0, 0.0, 0
+    Standard.busy, Standard.seconds, Standard.asked, Standard.content = 0, 0.0, 0, b""
     yield f"http://127.0.0.1:{server.server_port}/m"
     server.shutdown()
     server.server_close()
@@ -186,6 +191,28 @@ def test_a_slow_server_is_a_timeout(standard):
     Standard.seconds = 0.6
     with pytest.raises(TimeoutError, match=r"none in 0.2 s"):
         Client(standard, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>A page</html>",
+        b"\xff",
+        b"{}",
+        b"[]",
+        b"[" * 100_000,
+        b'{"model_spec": {"version": ""}, "metadata": {"signature_def": {"signature_def": {}}}}',
+        b'{"metadata": {"signature_def": {"signature_def": {"a": {"inputs": 3}}}}}',
+    ],
+)
+def test_a_server_of_another_kind_is_an_error(content, standard):
+    client = Client(standard)
+    Standard.content = content
+    words = rf"needs a model server. Received from {standard.replace('/m', '')}.*200, .*URL"
+    with pytest.raises(ValueError, match=words):
+        Client(standard)
+    with pytest.raises(ValueError, match=words):
+        client.png(b"a file")
 
 
 def test_the_client_imports_neither_keras_nor_tensorflow(urls):
