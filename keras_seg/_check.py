@@ -99,6 +99,26 @@ def number(subject, name, value, at_least=-math.inf, above=-math.inf, at_most=ma
         )
 
 
+def port(subject, name, value):
+    """Raise unless `value` is the number of a port, or 0 for a free one.
+
+    Args:
+        subject: name of the command, such as "serve".
+        name: the option's name.
+        value: whole number that was received.
+
+    Raises:
+        ValueError: it is not.
+
+    >>> port("serve", "--port", 8501)
+    """
+    if not 0 <= value <= 65535:
+        raise ValueError(
+            f"`{subject}` needs a port from 0 to 65535 as {name}. Received: {value}. "
+            "0 takes a free one."
+        )
+
+
 def input_shape(subject, shape, dimensions=(2,), smallest=32):
     """Raise unless `shape` is (height, width, channels) with large enough sizes, or None.
 

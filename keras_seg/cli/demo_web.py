@@ -39,11 +39,13 @@ def add_arguments(command):
 
 def demo_web_command(options):
     """Serves the page until Ctrl-C; installs the packages it needs."""
+    from keras_seg import _check
     from keras_seg.find_run import find_run
     from keras_seg.serve.versions import find_file
     from keras_seg.web.packages import install
     from keras_seg.web.server import serve_page
 
+    _check.port("demo-web", "--port", options.port)
     if options.install is None and not options.run:
         raise ValueError(
             "`demo-web` needs a run or --install. Received: neither. "

@@ -55,6 +55,8 @@ def serve_command(options):
     folder = find_run(options.run)
     if options.workers is not None:
         _check.positive_integer("serve", "workers", options.workers)
+    _check.port("serve", "--port", options.port)
+    _check.port("serve", "--grpc-port", options.grpc_port)
     if options.single and options.ray:
         raise ValueError("`serve` needs one of --single and --ray. Received: both. Leave one out.")
     if not (options.single or options.ray) and _printed(folder, options):

@@ -1,20 +1,26 @@
 """`Client`: calls a server like a segmenter, over REST or gRPC, without Keras or TensorFlow."""
 
 import io
+import math
 import os
+from numbers import Real
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
 
+# Of a request: servers of ours take as many pictures, and REST's limits are JSON's, 64 MB and ten
+# million numbers.
+_MAX_PICTURES, _MAX_NUMBERS = 64, 8_000_000
+
 
 class Client:
     """Segments pictures on a server: `python -m keras_seg serve`, or TensorFlow Serving.
 
     Pictures are paths, bytes of JPEG or PNG files, or uint8 arrays. Files go as they are to the
-    server's signature "encoded"; arrays go as pixels over gRPC and as PNG files over REST.
-    It may be used by several threads.
+    server's signature "encoded"; arrays go as pixels over gRPC and as PNG files over REST. Gray
+    and RGB are converted to each other where the model needs it. It may be used by several threads.
 
     Args:
         url: "http://host:8501/<model>" or "https://..." for REST; "grpc://host:8500/<model>" or
@@ -23,7 +29,7 @@ class Client:
         version: number that every answer must have; None for the server's present one.
         class_names: names that the model must have, in the order of ids; a tuple or list. A server
             that does not tell names, such as TensorFlow Serving, must have as many classes.
-        timeout: seconds for a call, with all repetitions.
+        timeout: seconds for a request, with all repetitions.
         retries: repetitions when the server cannot be reached or is busy.
 
     Attributes:
@@ -46,7 +52,7 @@ class Client:
     """
 
     def __init__(self, url, version=None, class_names=None, timeout=30.0, retries=3):
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         model = parts.path.strip("/").removeprefix("v1/models/")
         if parts.scheme not in _KINDS or not parts.hostname or not model or "/" in model:
             raise ValueError(
@@ -54,10 +60,20 @@ class Client:
                 f"and the model's name. Received: url={url!r}. For example, pass "
                 "'http://127.0.0.1:8501/contextnet_cn14-camvid'."
             )
-        if not timeout > 0 or retries < 0:
+        if not isinstance(timeout, Real) or not 0 < timeout < math.inf or not _is_whole(retries):
             raise ValueError(
-                "`Client` needs a timeout above 0 seconds, and retries from 0. "
-                f"Received: timeout={timeout}, retries={retries}."
+                "`Client` needs a finite timeout above 0 seconds, and retries from 0. "
+                f"Received: timeout={timeout!r}, retries={retries!r}."
+            )
+        if version is not None and not _is_whole(version):
+            raise ValueError(
+                "`Client` needs a whole number from 0 as version, or None. "
+                f"Received: version={version!r}."
+            )
+        if not isinstance(class_names, tuple | list | None):
+            raise ValueError(
+                "`Client` needs class_names as a tuple or list, or None. "
+                f"Received: class_names={class_names!r}."
             )
         self.model, self._wanted = model, version
         self._expected = None if class_names is None else list(class_names)
@@ -139,14 +155,14 @@ class Client:
         """Label maps of a batch, as of a segmenter.
 
         Args:
-            pictures: uint8 (b, h, w, c).
+            pictures: uint8 (b, h, w, c). Large batches are sent in several requests.
 
         Returns:
             Array (b, h, w) of class ids: uint8 up to 256 classes, int32 beyond.
         """
         pictures = _batch(pictures)
         if self._remote.sends_pixels or not self._has_files(pictures):
-            return self._ask("serving_default", pictures)["labels"]
+            return self._ask_in_parts("serving_default", "labels", pictures, 1)
         found = [_ids(self.png(picture)) for picture in pictures]
         return np.stack(found)
 
@@ -154,15 +170,38 @@ class Client:
         """Probabilities of the classes in each pixel.
 
         Args:
-            pictures: uint8 (b, h, w, c).
+            pictures: uint8 (b, h, w, c). Large batches are sent in several requests.
 
         Returns:
             float32 (b, h, w, num_classes).
         """
-        return self._ask("probabilities", _batch(pictures))["probabilities"]
+        classes = self.num_classes or 1
+        return self._ask_in_parts("probabilities", "probabilities", _batch(pictures), classes)
 
     def _has_files(self, pictures):
         return "encoded" in self._signatures and pictures.shape[-1] in (1, 3)
+
+    def _ask_in_parts(self, signature, output, pictures, numbers):
+        """An output of a batch, with so many numbers for each pixel."""
+        _, height, width, channels = pictures.shape
+        each = height * width * max(channels, numbers)
+        step = max(1, min(_MAX_PICTURES, _MAX_NUMBERS // each))
+        parts = [pictures[start : start + step] for start in range(0, len(pictures), step)]
+        return np.concatenate(
+            [self._ask(signature, self._with_channels(signature, part))[output] for part in parts]
+        )
+
+    def _with_channels(self, signature, pictures):
+        """Pictures with the channels of a signature's input, as servers convert files."""
+        inputs = self._signatures.get(signature, {}).get("inputs", {})
+        wanted = [shape[-1] for shape in inputs.values() if shape and shape[-1] > 0]
+        if wanted in ([], [pictures.shape[-1]]):
+            return pictures
+        from pipelines.read.pixels import to_channels  # takes a moment
+
+        found = [to_channels(picture, wanted[0]) for picture in pictures]
+        found = [picture for picture in found if picture is not None]
+        return np.stack(found) if found else pictures  # the server says what it needs
 
     def _ask(self, signature, value):
         if signature not in self._signatures:
@@ -200,6 +239,10 @@ def _remote(parts, model, version, timeout, retries):
     return GrpcRemote(*settings)
 
 
+def _is_whole(value):
+    return not isinstance(value, bool) and hasattr(value, "__index__") and value >= 0
+
+
 _KINDS = {"http": 8501, "https": 443, "grpc": 8500, "grpcs": 443}
 
 
@@ -222,6 +265,7 @@ def _content(picture):
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((), (3,)) or pixels.ndim < 2:
         raise _no_pictures(pixels)
+    _require_pixels(pixels)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
@@ -231,7 +275,16 @@ def _batch(pictures):
     pictures = np.asarray(pictures)
     if pictures.dtype != np.uint8 or pictures.ndim != 4:
         raise _no_pictures(pictures)
+    _require_pixels(pictures)
     return pictures
+
+
+def _require_pixels(array):
+    if not array.size:
+        raise ValueError(
+            "`Client` needs at least one picture of at least one pixel. "
+            f"Received: shape={array.shape}. Leave out what is empty."
+        )
 
 
 def _no_pictures(array):

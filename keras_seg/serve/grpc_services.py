@@ -3,11 +3,13 @@
 from typing import Any, NamedTuple
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from keras_seg.serve import grpc_infer, grpc_predict, messages
-from keras_seg.serve.refusals import RefusedError
+from keras_seg.serve.refusals import InvalidError, RefusedError
 
 MAX_MESSAGE = 64 * 2**20
+_MAX_DETAILS = 1000  # bytes: clients give up an answer whose error has more than about 8,000
 _SERVING = 1  # HealthCheckResponse.ServingStatus
 _NOT_SERVING = 2
 
@@ -83,17 +85,42 @@ def handlers(service):
 
 
 def _handler(service, method):
-    async def answer(request, context):
+    async def answer(content, context):
         try:
-            return await respond(service, method, request)
+            return await respond(service, method, _parsed(method.request, content))
         except RefusedError as refused:
-            await context.abort(getattr(grpc.StatusCode, refused.grpc_status), str(refused))
+            await context.abort(getattr(grpc.StatusCode, refused.grpc_status), details(refused))
 
-    return grpc.unary_unary_rpc_method_handler(
-        answer,
-        request_deserializer=method.request.FromString,
-        response_serializer=messages.serialized,
-    )
+    # Without a deserializer: gRPC logs each of its errors and answers UNKNOWN.
+    return grpc.unary_unary_rpc_method_handler(answer, response_serializer=messages.serialized)
+
+
+def _parsed(kind, content):
+    try:
+        return kind.FromString(content)
+    except DecodeError as error:
+        raise InvalidError(
+            f"A request needs the bytes of a {kind.__name__}. "
+            f"Received: {len(content)} bytes ({error}). Send the message of this method."
+        ) from error
+
+
+def details(refused):
+    """The words of an error, shortened to what clients of gRPC read.
+
+    Args:
+        refused: `RefusedError`.
+
+    Returns:
+        str of about 1,000 bytes at most.
+
+    >>> details(RefusedError("Received: 3."))
+    'Received: 3.'
+    """
+    content = str(refused).encode()
+    if len(content) <= _MAX_DETAILS:
+        return str(refused)
+    return content[:_MAX_DETAILS].decode(errors="ignore") + "..."
 
 
 async def respond(service, method, request):

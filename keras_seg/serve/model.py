@@ -12,7 +12,7 @@ from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import png
 from keras_seg.serve.refusals import InvalidError
 from pipelines.read.encoded import read_encoded
-from pipelines.read.faults import FileFault
+from pipelines.read.faults import KIND, FileFault
 
 MAX_PIXELS = 50_000_000
 
@@ -118,9 +118,12 @@ class Model:
         try:
             return read_encoded(content, self.spec, self.max_pixels)
         except FileFault as fault:
+            bands = self.spec.bands
+            channels = f"the bands {bands}" if bands else f"{self.channels} channels"
             raise InvalidError(
                 "A picture needs the bytes of a complete JPEG or PNG file of at most "
-                f"{self.max_pixels:,} pixels. Received: {len(content)} bytes ({fault.detail})."
+                f"{self.max_pixels:,} pixels{f', with {channels}' if fault.kind == KIND else ''}. "
+                f"Received: {len(content)} bytes ({fault.detail})."
             ) from fault
 
     def _resized_labels(self, segmenter, picture):

@@ -12,7 +12,7 @@ from ray import serve  # pyright: ignore[reportMissingImports]
 
 from keras_seg.inference.engines import num_cores
 from keras_seg.serve import messages
-from keras_seg.serve.grpc_services import SERVICES, respond
+from keras_seg.serve.grpc_services import SERVICES, details, respond
 from keras_seg.serve.refusals import RefusedError
 from keras_seg.serve.rest import application
 from keras_seg.serve.service import Service, current, make_current
@@ -54,7 +54,7 @@ def _method(rpc, method):
             return await respond(current(), method, request)
         except RefusedError as refused:
             grpc_context.set_code(getattr(grpc.StatusCode, refused.grpc_status))
-            grpc_context.set_details(str(refused))
+            grpc_context.set_details(details(refused))
             return messages.HealthCheckResponse()  # not sent: the status is an error
 
     answer.__name__ = answer.__qualname__ = rpc

@@ -1,5 +1,6 @@
 """The HTTP routes: a picture in and a PNG out, TensorFlow Serving's REST, health and metrics."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -50,7 +51,7 @@ def _add_pictures(app, of):
     async def picture_to_png(request: Request):
         """A JPEG or PNG file as the body; answers its label map as a PNG file with the palette."""
         content = await _body(request)
-        png, version = await of().answer("http", _png, content)
+        png, version = await _answer(of(), request, "http", _png, content)
         return Response(png, media_type="image/png", headers={VERSION_HEADER: str(version)})
 
 
@@ -63,7 +64,7 @@ def _png(versions, content):
 def _add_models(app, of):
     async def predict(request: Request, name: str, version: str = ""):
         body = await _body(request)
-        text, served = await of().answer("rest", _predict, body, name, version)
+        text, served = await _answer(of(), request, "rest", _predict, body, name, version)
         headers = {VERSION_HEADER: str(served)}
         return Response(text, media_type="application/json", headers=headers)
 
@@ -92,7 +93,7 @@ def _predict(versions, body, name, version):
 def _add_state(app, of):
     @app.get("/health")
     async def health():
-        """Status 200 while requests are taken, 503 while the server stops."""
+        """Status 200 while requests are taken, 503 in the moment before the port is closed."""
         ready = of().ready
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
@@ -117,8 +118,34 @@ async def _body(request):
     return b"".join(parts)
 
 
+async def _answer(service, request, *arguments):
+    """The service's answer, which is given up as soon as the client has gone."""
+    answer = asyncio.ensure_future(service.answer(*arguments))
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return answer.result()
+    finally:
+        answer.cancel()
+        gone.cancel()
+
+
+async def _gone(request):
+    """Wait until the client of a request, whose body was read, has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _refused(request, error):
-    return JSONResponse({"error": str(error)}, error.http_status)
+    return _error(error, error.http_status)
+
+
+def _error(error, status_code):
+    # A request in JSON may have halves of surrogate pairs, which UTF-8 has no bytes for.
+    text = str(error).encode("utf-8", "backslashreplace").decode()
+    return JSONResponse({"error": text}, status_code)
 
 
 async def _nobody(request, error):
@@ -132,4 +159,4 @@ async def _no_route(request, error):
         "TensorFlow Serving's requests to /v1/models/<name>:predict."
     )
     status_code = error.status_code if error.status_code == 405 else missing.http_status
-    return JSONResponse({"error": str(missing)}, status_code)
+    return _error(missing, status_code)

@@ -1,6 +1,7 @@
 """A server over TensorFlow Serving's REST routes, for `Client`."""
 
 import base64
+import contextlib
 import json
 import random
 import time
@@ -44,22 +45,23 @@ class RestRemote:
             dict with "version", "signatures" {name: {"inputs"|"outputs": {name: shape}}}, and
             "keras_seg" where the server tells the classes.
         """
-        answer, _ = self._ask("GET", f"{self._route}/metadata")
-        found = answer["metadata"]
-        definitions = found["signature_def"]["signature_def"]
-        shown = {
-            name: {part: _shapes(definition[part]) for part in ("inputs", "outputs")}
-            for name, definition in definitions.items()
-            if definition.get("inputs")
-        }
-        self._types = {
-            output: _NUMPY.get(tensor["dtype"])
-            for definition in definitions.values()
-            for output, tensor in definition["outputs"].items()
-        }
-        notes = {"keras_seg": found["keras_seg"]} if "keras_seg" in found else {}
-        version = int(answer["model_spec"]["version"])
-        return {"version": version, "signatures": shown, **notes}
+        answer = self._ask("GET", f"{self._route}/metadata")
+        with self._read(answer) as content:
+            found = content["metadata"]
+            definitions = found["signature_def"]["signature_def"]
+            shown = {
+                name: {part: _shapes(definition[part]) for part in ("inputs", "outputs")}
+                for name, definition in definitions.items()
+                if definition.get("inputs")
+            }
+            self._types = {
+                output: _NUMPY.get(tensor["dtype"])
+                for definition in definitions.values()
+                for output, tensor in definition["outputs"].items()
+            }
+            notes = {"keras_seg": found["keras_seg"]} if "keras_seg" in found else {}
+            version = int(content["model_spec"]["version"])
+            return {"version": version, "signatures": shown, **notes}
 
     def predict(self, signature, value, described):
         """The outputs of a signature.
@@ -78,13 +80,26 @@ class RestRemote:
         )
         (name,) = described["inputs"]
         body = json.dumps({"signature_name": signature, "inputs": {name: plain}})
-        answer, headers = self._ask("POST", f"{self._route}:predict", body)
-        outputs = answer["outputs"]
-        names = list(described["outputs"])
-        outputs = {names[0]: outputs} if len(names) == 1 else outputs
-        version = headers.get(VERSION_HEADER)
-        found = {key: self._value(key, one) for key, one in outputs.items()}
-        return found, None if version is None else int(version)
+        answer = self._ask("POST", f"{self._route}:predict", body)
+        with self._read(answer) as content:
+            outputs = content["outputs"]
+            names = list(described["outputs"])
+            outputs = {names[0]: outputs} if len(names) == 1 else outputs
+            version = answer.headers.get(VERSION_HEADER)
+            found = {key: self._value(key, one) for key, one in outputs.items()}
+            return found, None if version is None else int(version)
+
+    @contextlib.contextmanager
+    def _read(self, answer):
+        """The JSON of an answer; what fails in the block is the error of a server of another kind.
+
+        Such servers answer with pages, or with JSON of their own.
+        """
+        try:
+            yield json.loads(answer.data)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            received = f"{_error(answer)}. Check the URL."
+            raise ValueError(self._words("a model server", received)) from error
 
     def _value(self, name, value):
         if self._types[name] is None:
@@ -92,7 +107,7 @@ class RestRemote:
         return np.asarray(value, self._types[name])
 
     def _ask(self, method, path, body=None):
-        """The answer's JSON and headers, after repetitions within the timeout."""
+        """The answer, after repetitions within the timeout."""
         end, attempt = time.monotonic() + self._timeout, 0
         while True:
             found = self._try(method, path, body, end - time.monotonic())
@@ -123,7 +138,7 @@ class RestRemote:
             return ConnectionError(self._words("a server that takes requests", _error(answer)))
         if answer.status != 200:
             raise ValueError(self._words("a request that the server takes", _error(answer)))
-        return json.loads(answer.data), answer.headers
+        return answer
 
     def _words(self, needed, received):
         return f"`Client` needs {needed}. Received from {self._root}{self._route}: {received}"
@@ -144,5 +159,5 @@ def _error(answer):
     """The words of a server's error."""
     try:
         return f"{answer.status}, {json.loads(answer.data)['error']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"{answer.status}, {answer.data[:200].decode(errors='replace')}"

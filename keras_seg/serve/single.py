@@ -72,7 +72,7 @@ async def _serve(service, host, port, grpc_port):
         port = listening.getsockname()[1]
         model = service.versions.current
         log.warning("Model %s, version %s: %s", model.name, model.version, model.path)
-        log.warning("HTTP: http://%s:%s  gRPC: %s:%s", host, port, host, remote.port)
+        log.warning("HTTP: http://%s  gRPC: %s", _address(host, port), _address(host, remote.port))
         async with service.running():
             await http.serve([listening])
             await remote.server.stop(GRACE_SECONDS)
@@ -83,6 +83,10 @@ def _stop(service, http):
     http.should_exit = True
 
 
+def _address(host, port):
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _listening(host, port):
     """The socket of HTTP."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -90,8 +94,8 @@ def _listening(host, port):
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise OSError(
-            f"`serve` needs a free port for HTTP. Received: {host}:{port} ({error.strerror}). "
-            "Pass another one as --port; 0 takes a free one."
+            f"`serve` needs a free port for HTTP. Received: {_address(host, port)} "
+            f"({error.strerror}). Pass another one as --port; 0 takes a free one."
         ) from error
 
 
@@ -101,10 +105,10 @@ async def _remote(service, host, port):
     server = grpc.aio.server(options=limits)
     server.add_generic_rpc_handlers(handlers(service))
     try:
-        port = server.add_insecure_port(f"{host}:{port}")
+        port = server.add_insecure_port(_address(host, port))
     except RuntimeError as error:
         raise OSError(
-            f"`serve` needs a free port for gRPC. Received: {host}:{port}. "
+            f"`serve` needs a free port for gRPC. Received: {_address(host, port)} ({error}). "
             "Pass another one as --grpc-port; 0 takes a free one."
         ) from error
     await server.start()

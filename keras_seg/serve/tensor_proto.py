@@ -44,7 +44,7 @@ def to_array(name, tensor, max_size):
             return np.frombuffer(values, dtype).reshape(shape)
         raise _unfilled(name, shape, f"{len(values)} bytes")
     values = getattr(tensor, _LISTS[dtype])
-    if not 0 < len(values) <= max(size, 1):
+    if not 0 < len(values) <= size:
         raise _unfilled(name, shape, f"{len(values)} values")
     found = np.asarray(values)
     if dtype == "uint8" and (found.min() < 0 or found.max() > 255):

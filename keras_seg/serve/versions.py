@@ -45,8 +45,9 @@ class Versions:
     """The newest version of a model, from a file that may be replaced at any time.
 
     A version's number is the time at which its file was written, in seconds since 1970: it is the
-    same on each server of a file, and counts up. A new file is loaded and run once before it is
-    offered; a file that cannot be loaded is logged, and the earlier version stays.
+    same on each server that starts with a file. It counts up: where an older file replaces another,
+    it is the next number. A new file is loaded and run once before it is offered; a file that
+    cannot be loaded is logged, and the earlier version stays.
 
     Args:
         name: the model's name for clients.

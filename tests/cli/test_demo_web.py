@@ -26,6 +26,11 @@ def test_a_run_or_install_is_needed(capsys):
     assert "needs a run or --install. Received: neither" in capsys.readouterr().err
 
 
+def test_a_port_that_there_is_not_is_an_error(capsys):
+    assert main(["demo-web", str(RUN), "--port", "70000"]) == 2
+    assert "`demo-web` needs a port from 0 to 65535 as --port" in capsys.readouterr().err
+
+
 def test_without_the_packages_the_command_says_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert main(["demo-web", str(RUN), "--port", "0"]) == 2

@@ -41,6 +41,8 @@ def test_without_docker_ray_takes_its_place_and_must_be_installed(tmp_path, monk
         (["--single", "--ray"], "needs one of --single and --ray"),
         (["--single", "--workers", "0"], "needs workers to be a whole number of at least 1"),
         (["--single", "--file", "no.tflite"], "No such file"),
+        (["--single", "--port", "70000"], "from 0 to 65535 as --port. Received: 70000"),
+        (["--ray", "--grpc-port", "-1"], "from 0 to 65535 as --grpc-port. Received: -1"),
     ],
 )
 def test_wrong_arguments_are_errors(arguments, words, capsys):

@@ -13,6 +13,7 @@ from _serving import FILE, NAME, ROOT, RUN, encoded, picture, require_packages, 
 import keras_seg
 from keras_seg.inference.litert import LiteRTSegmenter
 from keras_seg.serve import Client
+from keras_seg.serve.signatures import MAX_BATCH
 from pipelines import Dataset
 
 require_packages()
@@ -84,7 +85,14 @@ def test_another_model_than_the_expected_one_is_an_error(kind, urls):
         ("http://localhost:8501", {}, "the model's name. Received: url='http://localhost:8501'"),
         ("ftp://localhost/model", {}, "schemes http, https, grpc and grpcs"),
         ("http://localhost/model", {"timeout": 0}, "timeout above 0 seconds"),
+        ("http://localhost/model", {"timeout": None}, r"Received: timeout=None, retries=3"),
+        ("http://localhost/model", {"timeout": float("inf")}, "a finite timeout"),
         ("http://localhost/model", {"retries": -1}, r"Received: timeout=30.0, retries=-1"),
+        ("http://localhost/model", {"retries": 1.5}, r"retries=1\.5"),
+        ("grpc://localhost/model", {"version": "abc"}, r"number .* as version.*version='abc'"),
+        ("grpc://localhost/model", {"version": True}, "Received: version=True"),
+        ("http://localhost/model", {"class_names": "abc"}, "as a tuple or list, .*='abc'"),
+        (5, {}, "Received: url=5"),
     ],
 )
 def test_wrong_arguments_are_errors(url, arguments, words):
@@ -99,6 +107,58 @@ def test_what_is_no_picture_is_not_sent(urls):
             client(wrong)
     with pytest.raises(ValueError, match="needs pictures as paths"):
         client.png(np.zeros((4, 4, 2), "uint8"))
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_what_is_empty_is_not_sent(kind, urls):
+    client, nothing = Client(urls[kind]), np.zeros((0, 4, 4, 3), "uint8")
+    words = r"at least one picture of at least one pixel. Received: shape=\(.*0, .*Leave out"
+    for call, given in (
+        (client.labels, nothing),
+        (client.probabilities, nothing),
+        (client, nothing[:, 0]),
+        (client.png, nothing[:, 0]),
+        (client.class_shares, nothing[:, 0, :, 0]),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call(given)
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_gray_arrays_are_made_rgb_where_the_model_needs_it(kind, urls):
+    gray = picture(3)[..., 0]
+    rgb = np.stack([gray] * 3, axis=-1)
+    labels = LiteRTSegmenter(FILE)(rgb)
+    client = Client(urls[kind])
+    for given in (gray, gray[..., np.newaxis], rgb):
+        np.testing.assert_array_equal(client(given), labels)
+    small = rgb[np.newaxis, :16, :16]
+    scores = client.probabilities(small[..., :1])
+    np.testing.assert_array_equal(scores, client.probabilities(small))
+    with pytest.raises(ValueError, match=r"needs uint8 \(-1, -1, -1, 3\)"):
+        client.labels(small[..., :2])
+
+
+def test_large_batches_are_sent_in_several_requests(urls, monkeypatch):
+    module = sys.modules[Client.__module__]
+    assert module._MAX_PICTURES <= MAX_BATCH
+    batch = np.stack([picture(seed, (20, 30)) for seed in range(3)])
+    client, sent = Client(urls["grpc"]), []
+    whole = client.labels(batch)
+    predict = client._remote.predict
+
+    def counted(signature, value, described):
+        sent.append(len(value))
+        return predict(signature, value, described)
+
+    monkeypatch.setattr(client._remote, "predict", counted)
+    monkeypatch.setattr(module, "_MAX_PICTURES", 2)
+    np.testing.assert_array_equal(client.labels(batch), whole)
+    monkeypatch.setattr(module, "_MAX_NUMBERS", 20 * 30 * 3)
+    np.testing.assert_array_equal(client.labels(batch), whole)
+    monkeypatch.setattr(module, "_MAX_NUMBERS", 2 * 20 * 30 * 11)
+    assert client.probabilities(batch).shape == (3, 20, 30, 11)
+    assert sent == [2, 1, 1, 1, 1, 2, 1]
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
@@ -132,7 +192,7 @@ def metadata(names):
 class Standard(http.server.BaseHTTPRequestHandler):
     """Answers as TensorFlow Serving does, the first times that it is busy."""
 
-    busy, seconds, asked = 0, 0.0, 0
+    busy, seconds, asked, content = 0, 0.0, 0, b""
 
     def do_GET(self):
         type(self).asked += 1
@@ -141,10 +201,15 @@ class Standard(http.server.BaseHTTPRequestHandler):
         code = 503 if Standard.busy > 0 else 200
         Standard.busy -= 1
         body = json.dumps(metadata(5) if code == 200 else {"error": "busy"}).encode()
+        body = Standard.content or body
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, *arguments):
         pass
@@ -154,7 +219,7 @@ class Standard(http.server.BaseHTTPRequestHandler):
 def standard():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Standard)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    Standard.busy, Standard.seconds, Standard.asked = 0, 0.0, 0
+    Standard.busy, Standard.seconds, Standard.asked, Standard.content = 0, 0.0, 0, b""
     yield f"http://127.0.0.1:{server.server_port}/m"
     server.shutdown()
     server.server_close()
@@ -186,6 +251,28 @@ def test_a_slow_server_is_a_timeout(standard):
     Standard.seconds = 0.6
     with pytest.raises(TimeoutError, match=r"none in 0.2 s"):
         Client(standard, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>A page</html>",
+        b"\xff",
+        b"{}",
+        b"[]",
+        b"[" * 100_000,
+        b'{"model_spec": {"version": ""}, "metadata": {"signature_def": {"signature_def": {}}}}',
+        b'{"metadata": {"signature_def": {"signature_def": {"a": {"inputs": 3}}}}}',
+    ],
+)
+def test_a_server_of_another_kind_is_an_error(content, standard):
+    client = Client(standard)
+    Standard.content = content
+    words = rf"needs a model server. Received from {standard.replace('/m', '')}.*200, .*URL"
+    with pytest.raises(ValueError, match=words):
+        Client(standard)
+    with pytest.raises(ValueError, match=words):
+        client.png(b"a file")
 
 
 def test_the_client_imports_neither_keras_nor_tensorflow(urls):

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from _serving import FILE
+from _serving import FILE, encoded, picture
 from PIL import Image
 
 from keras_seg.serve import messages, png
@@ -15,6 +15,7 @@ from keras_seg.serve.refusals import BusyError, InvalidError
 from keras_seg.serve.rest_values import to_json
 from keras_seg.serve.signatures import call
 from keras_seg.serve.workers import Workers
+from pipelines.read.spec import InputSpec
 
 
 def test_labels_of_resized_scores_are_those_of_the_highest_resized_score():
@@ -50,6 +51,20 @@ def test_an_answer_that_does_not_fit_into_memory_is_refused():
         call(model, "probabilities", {"image": pixels})
     with pytest.raises(InvalidError, match=r"at most 10,000,000 numbers. .* for 10,000,001"):
         to_json({"labels": np.zeros(10_000_001, "uint8")}, by_example=False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (InputSpec(4), r"pixels, with 4 channels\. Received: \d+ bytes \(3 channels\)"),
+        (InputSpec(2, bands=(0, 3)), r"pixels, with the bands \(0, 3\)\. Received: .*3 channels"),
+    ],
+)
+def test_a_picture_with_too_few_channels_is_told_how_many_are_needed(spec, words):
+    model = Model("m", 1, FILE)
+    model.spec, model.channels = spec, spec.channels
+    with pytest.raises(InvalidError, match=words):
+        model.decoded(encoded(picture(0, (4, 6))))
 
 
 def test_a_full_queue_is_busy():

@@ -1,5 +1,6 @@
 """A server in a process where neither Keras nor TensorFlow can be imported, over the network."""
 
+import asyncio
 import base64
 import concurrent.futures
 import os
@@ -29,9 +30,11 @@ from _serving import (
 )  # fmt: skip
 
 from keras_seg.inference.litert import LiteRTSegmenter
-from keras_seg.serve import messages, tensor_proto
 
 httpx = require_packages()
+
+from keras_seg.serve import messages, single, tensor_proto  # noqa: E402
+
 MODEL = f"/v1/models/{NAME}"
 
 
@@ -336,10 +339,10 @@ def test_what_is_no_picture_is_refused_by_every_protocol(kind, http, channel):
     assert http.post("/", content=encoded(picture())).status_code == 200
 
 
-def huge():
-    """One number stands for 300 billion."""
+def one_number(*shape):
+    """A tensor where one number stands for all."""
     tensor = messages.TensorProto(dtype=4, int_val=[0])
-    for side in (1, 316_228, 316_228, 3):
+    for side in shape:
         tensor.tensor_shape.dim.add(size=side)
     return tensor
 
@@ -361,8 +364,11 @@ WRONG_PREDICTIONS = {
     "axes": ({"image": IMAGE[0]}, {}, r"Received: uint8 \(32, 32, 3\)"),
     "no pixel": ({"image": IMAGE[:, :0]}, {}, r"Received: uint8 \(1, 0, 32, 3\)|0 values"),
     "pictures": ({"image": np.zeros((65, 1, 1, 3), "uint8")}, {}, "at most 64 pictures"),
-    "a bomb": ({"image": huge()}, {}, "at most 150,000,000 elements"),
+    "a bomb": ({"image": one_number(1, 316_228, 316_228, 3)}, {}, "at most 150,000,000 elements"),
     "values": ({"image": unfilled()}, {}, "Received: 0 values"),
+    "a value for none": (
+        {"image": one_number(0, 32, 32, 3)}, {}, r"Received: 1 values for \(0, 32, 32, 3\)",
+    ),
     "type": ({"image": unfilled(22)}, {}, "unsupported type. Received: DT_UINT32"),
     "input": ({"pixels": IMAGE}, {}, r"inputs \['image'\]. Received: \['pixels'\]"),
     "no input": ({}, {}, r"inputs \['image'\]. Received: \[\]"),
@@ -385,6 +391,28 @@ def test_a_wrong_prediction_has_an_error_of_its_own(kind, channel):
         predict(channel, inputs, **rest)
     status = "NOT_FOUND" if kind == "version" else "INVALID_ARGUMENT"
     assert raised.value.code().name == status
+
+
+@pytest.mark.parametrize("kind", ["model", "signature", "input", "non-ASCII input"])
+def test_the_error_of_a_long_name_reaches_the_client(kind, channel):
+    request = messages.PredictRequest()
+    request.model_spec.name = "m" * 20_000 if kind == "model" else NAME
+    request.model_spec.signature_name = "s" * 20_000 if kind == "signature" else ""
+    name = {"input": "i" * 20_000, "non-ASCII input": "道" * 20_000}.get(kind, "image")
+    request.inputs[name].CopyFrom(tensor_proto.to_proto(IMAGE))
+    method = "tensorflow.serving.PredictionService/Predict"
+    with pytest.raises(grpc.RpcError, match=r"Received: .*\.\.\.") as raised:
+        ask(channel, method, request, messages.PredictResponse)
+    status = "NOT_FOUND" if kind == "model" else "INVALID_ARGUMENT"
+    assert raised.value.code().name == status
+
+
+def test_bytes_that_are_no_message_are_refused_without_an_error_in_the_log(channel, server):
+    remote = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    with pytest.raises(grpc.RpcError, match=r"of a PredictRequest. Received: 3 bytes") as raised:
+        remote(b"\xff\xff\xff", timeout=60)
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert not [line for line in server.log if "Traceback" in line]
 
 
 RAW = {"name": "image", "datatype": "UINT8", "shape": (1, 2, 2, 3)}
@@ -446,6 +474,7 @@ WRONG_REQUESTS = {
     "no files": (
         PREDICT, b'{"signature_name": "encoded", "inputs": 3}', 400, "Received: bytes (0,)",
     ),
+    "half a character": (PREDICT, b'{"instances": "\\ud800"}', 400, r"Received: \ud800."),
     "model": ("POST /v1/models/other:predict", b"{}", 404, "Received: 'other'"),
     "version": (f"POST {MODEL}/versions/7:predict", b"{}", 404, "Received: 7"),
     "no version": (f"GET {MODEL}/versions/new", b"", 400, "Received: 'new'"),
@@ -547,6 +576,33 @@ def test_a_new_file_is_served_without_a_restart_and_running_requests_are_answere
             for one in asked:
                 assert one.result().status_code == 200
     assert status == 0
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_http_and_grpc_listen_on_ipv6(host):
+    try:
+        with single._listening(host, 0) as listening:
+            socket.create_connection(("::1", listening.getsockname()[1]), 5).close()
+    except OSError as error:
+        pytest.skip(f"needs IPv6: {error}")
+
+    async def started():
+        remote = await single._remote(None, host, 0)
+        socket.create_connection(("::1", remote.port), 5).close()
+        await remote.server.stop(0)
+
+    asyncio.run(started())
+    assert single._address(host, 80) == f"[{host}]:80"
+
+
+def test_a_port_of_grpc_in_use_is_an_error_with_its_reason():
+    async def started(port):
+        await single._remote(None, "127.0.0.1", port)
+
+    with single._listening("127.0.0.1", 0) as used:
+        words = r"free port for gRPC. Received: 127.0.0.1:\d+ \(.*bind.*\). Pass another"
+        with pytest.raises(OSError, match=words):
+            asyncio.run(started(used.getsockname()[1]))
 
 
 def wait_for(condition, seconds=20):
