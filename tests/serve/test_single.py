@@ -4,6 +4,7 @@ import asyncio
 import base64
 import concurrent.futures
 import os
+import re
 import shutil
 import socket
 import struct
@@ -566,12 +567,12 @@ def test_a_new_file_is_served_without_a_restart_and_running_requests_are_answere
             changes = 'keras_seg_version_changes_total{result="ok"} 1.0'
             assert changes in http.get("/metrics").text
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            # A new connection each; all are accepted before the signal, as the last is being sent.
+            before = begun(server)
             asked = [
                 pool.submit(httpx.post, server.http, content=encoded(picture(5)), timeout=60)
                 for _ in range(4)
             ]
-            time.sleep(0.2)
+            wait_for(lambda: begun(server) == before + len(asked))
             status = server.stop()
             for one in asked:
                 assert one.result().status_code == 200
@@ -603,6 +604,13 @@ def test_a_port_of_grpc_in_use_is_an_error_with_its_reason():
         words = r"free port for gRPC. Received: 127.0.0.1:\d+ \(.*bind.*\). Pass another"
         with pytest.raises(OSError, match=words):
             asyncio.run(started(used.getsockname()[1]))
+
+
+def begun(server):
+    """How many pictures the server has answered, or is about to."""
+    text = httpx.get(f"{server.http}/metrics", timeout=60).text
+    counts = r'^keras_seg_requests(?:_in_progress|_total{protocol="http",result="ok"}) (.*)$'
+    return sum(map(float, re.findall(counts, text, re.MULTILINE)))
 
 
 def wait_for(condition, seconds=20):
