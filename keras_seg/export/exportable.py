@@ -71,7 +71,11 @@ def _in_float32(model):
     import keras
 
     def float32_layer(layer):
-        return type(layer).from_config({**_float32(layer.get_config()), "dtype": "float32"})
+        config = _float32(layer.get_config())
+        # Functions of keras.ops have no dtype.
+        if isinstance(layer, keras.layers.Layer):
+            config["dtype"] = "float32"
+        return type(layer).from_config(config)
 
     pixels = model.inputs[0]
     rebuilt = keras.models.clone_model(

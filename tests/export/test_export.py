@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _export import recomputed
-from keras import layers
+from keras import layers, ops
 
 from keras_seg.export import ExportReport, comparison, picture_batches, saved_model, tflite
 from keras_seg.export import exportable as model_part
@@ -128,6 +128,22 @@ def test_layers_inside_recomputed_blocks_are_rebuilt_in_float32_too(policy):
     traced = tf.function(exported).get_concrete_function(tf.TensorSpec((1, 32, 32, 3)))
     types = {tensor.dtype for node in traced.graph.get_operations() for tensor in node.outputs}
     assert types.isdisjoint({tf.float16, tf.bfloat16})
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float32"])
+def test_functions_of_keras_ops_are_rebuilt_in_float32_too(policy):
+    image = keras.Input((8, 10, 3), dtype="uint8")
+    x = layers.Conv2D(4, 1, dtype=policy)(image / 255.0)
+    x = ops.relu(ops.cast(x, "float16"))
+    model = keras.Model(image, layers.Conv2D(3, 1, dtype="float32")(x - 0.5))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 10, 3)).astype("uint8")
+    exported = model_part.logits_model(model)
+    # bfloat16 keeps 8 bits, so numbers below 2 agree to 1/128 for each operation.
+    found = exported(pixels.astype("float32"))
+    np.testing.assert_allclose(found, model(pixels), atol=0.05)
+    (kernel, bias), (last, end) = (x.get_weights() for x in model.layers if x.weights)
+    hidden = np.maximum((pixels / 255) @ kernel[0, 0].astype(float) + bias, 0) - 0.5
+    np.testing.assert_allclose(found, hidden @ last[0, 0] + end, atol=1e-5)
 
 
 def test_model_with_two_inputs_is_refused():
