@@ -69,7 +69,7 @@ def export(kind, request):
     notes = exportable.class_notes(model.output_shape[-1], request.class_names, request.palette)
     notes["input_spec"] = exportable.spec_notes(model, request.input_spec)
     batches, words = picture_batches.comparison_batches(
-        kind.subject, model.input_shape[1:], request.pictures, request.data, classes
+        kind.subject, model, request.pictures, request.data
     )
     with publish.published(kind.subject, request.path, kind.replace) as draft:
         operations = kind.write(_function(model), draft, notes)

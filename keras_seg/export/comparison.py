@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_seg.export.refusals import reason_of, refusals
 from keras_seg.inference.interpreter import labels_from_scores
 
 
@@ -45,7 +46,8 @@ def compare(reference, exported, batches, words, any_size=False):
         batches: at least one (image, label, own), as from `picture_batches.labeled_batches`; label
             and own are None for pictures without labels.
         words: description of the pictures, such as "noise pictures".
-        any_size: whether the reference also takes pictures at their original size.
+        any_size: whether the reference also takes pictures at their original size; it need not take
+            all of them.
 
     Returns:
         Comparison; mean IoU, or of classifiers accuracy, over the labeled batches only.
@@ -69,12 +71,13 @@ def compare_each(reference, exports, batches, words, any_size=False):
     """
     tallies = {name: _Tally() for name in exports}
     for image, label, own in batches:
-        scores = np.asarray(reference(image))
+        scores = _scores(reference, image)
         expected = labels_from_scores(scores)
         own_labels = None
         if any_size and label is not None and scores.ndim > 2:
             again = own[0].shape == image.shape
-            own_labels = expected if again else labels_from_scores(np.asarray(reference(own[0])))
+            own_labels = expected if again else _own_labels(reference, own[0])
+            any_size = own_labels is not None  # A score of some of the pictures is none of all.
         for name, exported in exports.items():
             labels, exported_scores = exported(image)
             _require_shape(expected, labels)
@@ -89,7 +92,28 @@ def compare_each(reference, exports, batches, words, any_size=False):
             if own_labels is not None:
                 tally.add(scores.shape[-1], keras_own_size_mean_iou=(own[1], own_labels))
                 tally.differ |= own_labels is not expected
-    return {name: tally.comparison(words) for name, tally in tallies.items()}
+    return {name: tally.comparison(words, any_size) for name, tally in tallies.items()}
+
+
+def _scores(reference, image):
+    try:
+        return np.asarray(reference(image))
+    except refusals() as error:
+        raise ValueError(
+            "An export is compared with the Keras model, which must take the pictures. "
+            f"Received: pictures of shape {image.shape[1:]}, for which Keras reports: "
+            f"{reason_of(error)} "
+            "If the model takes only some sizes, pass pictures of these, or build it for one size "
+            "with keras.Input((h, w, c))."
+        ) from error
+
+
+def _own_labels(reference, image):
+    """Labels of pictures at their own size; None if the model does not take that."""
+    try:
+        return labels_from_scores(np.asarray(reference(image)))
+    except refusals():
+        return None
 
 
 def _require_shape(expected, labels):
@@ -136,14 +160,14 @@ class _Tally:
         for name, found in right.items():
             self.hits[name] = self.hits.get(name, 0) + int(np.sum(found))
 
-    def comparison(self, words):
+    def comparison(self, words, own_size=True):
         """What was found, as a `Comparison`."""
         from keras_seg.metrics import mean_iou
 
         means = {"keras_mean_iou": None, "mean_iou": None}
         means |= {name: hits / self.pictures for name, hits in self.hits.items()}
         means |= {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
-        if not self.differ:
+        if not (self.differ and own_size):
             means.pop("keras_own_size_mean_iou", None)
         agreement = self.same / self.pixels
         return Comparison(f"{self.compared} {words}", agreement, self.largest, **means)

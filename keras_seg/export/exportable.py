@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_seg import _check
+from keras_seg.export.refusals import reason_of
 from keras_seg.inference.conversion import without_messages
 
 HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
@@ -116,6 +117,9 @@ def frozen(model, shape, dtype):
 
     Returns:
         Function from pictures to float32 logits (b, h, w, num_classes).
+
+    Raises:
+        ValueError: if the model cannot be traced for pictures of unknown size.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -124,7 +128,19 @@ def frozen(model, shape, dtype):
     def logits(image):
         return model(tf.cast(image, tf.float32), training=False)
 
-    function = convert_variables_to_constants_v2(logits.get_concrete_function())
+    try:
+        traced = logits.get_concrete_function()
+    except (TypeError, ValueError, NotImplementedError) as error:
+        # Some layers, such as bilinear UpSampling2D, compute with the size as a number.
+        if None not in shape[1:-1]:
+            raise
+        raise ValueError(
+            "An export of any size needs a model that TensorFlow can trace for an unknown size. "
+            f"Received: model={model.name!r} with input {model.input_shape}; TensorFlow reports: "
+            f"{reason_of(error)} Build it for one size with keras.Input((h, w, c)), or replace the "
+            "layer, such as a bilinear UpSampling2D by keras_seg.layers.ResizeLike."
+        ) from error
+    function = convert_variables_to_constants_v2(traced)
     return lambda image: function(image)[0]
 
 

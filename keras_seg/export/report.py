@@ -25,7 +25,7 @@ class ExportReport:
             export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.
         keras_own_size_mean_iou: mean IoU of the Keras model on the pictures at their own size;
-            None where that is the export's size.
+            None where that is the export's size, or where the model does not take it.
         keras_accuracy: of classifiers, top-1 accuracy of the Keras model on the labeled pictures.
         accuracy: the same of the export.
         signatures: names of a SavedModel's signatures; the first is the one described.

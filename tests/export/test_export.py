@@ -197,6 +197,32 @@ def test_comparison_scores_keras_at_the_pictures_own_size_too():
     assert result.keras_own_size_mean_iou is None
 
 
+def test_there_is_no_score_at_own_sizes_that_keras_does_not_take():
+    def reference(image):
+        if image.shape[1] % 2:
+            raise tf.errors.InvalidArgumentError(None, None, "In Concatenate.call(). Not even.")
+        return np.concatenate([image, 255.0 - image], axis=-1)
+
+    def batch(side):
+        own = np.zeros((1, side, side, 1), "uint8")
+        return np.zeros((1, 2, 2, 1), "uint8"), np.ones((1, 2, 2), "uint8"), (own, own[..., 0] + 1)
+
+    exported = lambda image: (np.ones((1, 2, 2), "uint8"), reference(image))  # noqa: E731
+    compare = comparison.compare
+    even = compare(reference, exported, [batch(4)], "such", any_size=True)
+    assert (even.mean_iou, even.keras_own_size_mean_iou) == (1.0, 1.0)
+    for sides in ([3], [4, 3, 4]):
+        batches = [batch(side) for side in sides]
+        result = compare(reference, exported, batches, "such", any_size=True)
+        assert (result.mean_iou, result.keras_own_size_mean_iou) == (1.0, None)
+        assert result.pictures == f"{len(sides)} such"
+    words = (
+        r"must take the pictures\. Received: .* \(3, 3, 1\).*Not even\. If .* keras\.Input\(\(h, w"
+    )
+    with pytest.raises(ValueError, match=words):
+        compare(reference, exported, [(np.zeros((1, 3, 3, 1)), None, None)], "such")
+
+
 def test_several_exports_are_compared_as_each_alone_and_pictures_are_read_once():
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(1, 4, 4, 3))
