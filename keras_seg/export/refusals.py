@@ -15,7 +15,7 @@ def refusals():
 
 
 def reason_of(error):
-    """The first two sentences of an error: the layer, and what is wrong.
+    r"""The first two sentences of an error: the layer, and what is wrong.
 
     Args:
         error: exception.
@@ -23,7 +23,7 @@ def reason_of(error):
     Returns:
         str of one line.
 
-    >>> reason_of(ValueError("In \\x1b[1mUp.call().\\x1b[0m\\n\\n No  size. Try X.\\n\\nArguments"))
+    >>> reason_of(ValueError("In \x1b[1mUp.call().\x1b[0m\n\n No  size. Try X.\n\nArguments"))
     'In Up.call(). No size.'
     """
     words = re.sub(r"\x1b\[\d*m", "", str(error)).split("Arguments received by")[0]
