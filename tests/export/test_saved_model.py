@@ -13,7 +13,7 @@ import tensorflow as tf
 from _export import NAMES, PALETTE, network
 from keras import layers
 
-from keras_seg.export import onnx, saved_model
+from keras_seg.export import SavedModelSegmenter, onnx, saved_model
 
 pytestmark = pytest.mark.export
 
@@ -167,6 +167,14 @@ def test_layers_that_need_a_known_size_are_named(write, tmp_path):
     words = r"for an unknown size\..*model='upper' with.*UpSampling2D.*keras\.Input\(\(h, w, c\)\)"
     with pytest.raises(ValueError, match=words):
         write(keras.Model(image, x, name="upper"), tmp_path / "model.onnx")
+
+
+def test_a_damaged_folder_is_named(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"abc")
+    with pytest.raises(
+        ValueError, match=r"whole SavedModel folder\. Received: path='.*', which Tensor"
+    ):
+        SavedModelSegmenter(tmp_path)
 
 
 def test_mixed_precision_model_is_exported_in_float32(tmp_path):
