@@ -193,7 +193,7 @@ def class_notes(num_classes, class_names, palette):
         dict with "class_names" and "palette", as lists or None.
 
     Raises:
-        ValueError: if their number is not `num_classes`.
+        ValueError: if their number is not `num_classes`, or a name has a line break.
         TypeError: if one of them is not a list.
     """
     notes = {}
@@ -211,10 +211,20 @@ def class_notes(num_classes, class_names, palette):
             )
         notes[name] = None if values is None else list(values)
     if class_names is not None:
-        notes["class_names"] = [str(name) for name in class_names]
+        notes["class_names"] = [_name(name) for name in class_names]
     if palette is not None:
         notes["palette"] = [_color(color) for color in palette]
     return notes
+
+
+def _name(name):
+    name = str(name)
+    if len(f"{name}.".splitlines()) > 1:
+        raise ValueError(
+            "An export writes a class name in each line of labels.txt, and needs names without "
+            f"line breaks. Received: {name!r}. Put a space there."
+        )
+    return name
 
 
 def _color(color):

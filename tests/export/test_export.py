@@ -159,6 +159,15 @@ def test_class_names_and_palette_need_one_entry_for_each_class(name):
         model_part.class_notes(3, **values)
 
 
+@pytest.mark.parametrize("name", ["road\nsky", "sky\r", "\nsky", "a\u2028b"])
+def test_class_names_have_one_line_each(name):
+    with pytest.raises(ValueError, match=r"names without line breaks. Received") as found:
+        model_part.class_notes(2, ["road", name], None)
+    assert repr(name) in str(found.value)
+    names = ["a,b", " c"]
+    assert model_part.class_notes(2, names, None)["class_names"] == names
+
+
 def test_comparison_counts_pixels_and_scores_both():
     logits = np.zeros((1, 2, 2, 2), "float32")
     logits[..., 1] = [[1, 1], [-1, -1]]  # Keras: 1 1 / 0 0
