@@ -15,7 +15,7 @@ class Comparison:
 
     pictures: str
     agreement: float
-    max_difference: float
+    max_difference: float | None
     keras_mean_iou: float | None
     mean_iou: float | None
     keras_own_size_mean_iou: float | None = None
@@ -131,7 +131,7 @@ class _Tally:
 
     def __init__(self):
         self.compared = self.same = self.pixels = 0
-        self.largest = 0.0  # difference of a score
+        self.largest: float | None = None  # difference of a score
         self.matrices = {}  # by the name of their mean IoU
         self.hits, self.pictures = {}, 0  # of classifiers
         self.differ = False  # whether the size of a picture differs from the export's
@@ -144,7 +144,7 @@ class _Tally:
         if exported_scores is not None:
             # A difference of nan counts as infinite.
             difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
-            self.largest = max(self.largest, float(difference.max()))
+            self.largest = max(self.largest or 0.0, float(difference.max()))
 
     def add(self, num_classes, **pairs):
         """Count (truth, found) for each name."""
@@ -198,7 +198,7 @@ def require(subject, path, found, min_agreement, max_iou_drop=None):
     """
     received = f"agreement={found.agreement:.5f}"
     rules = []
-    if not np.isfinite(found.max_difference):
+    if found.max_difference is not None and not np.isfinite(found.max_difference):
         rules.append("scores to be finite numbers")
         received += f", max_difference={found.max_difference}"
     if min_agreement is not None and found.agreement < min_agreement:

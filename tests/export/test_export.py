@@ -187,6 +187,17 @@ def test_comparison_counts_pixels_and_scores_both():
     assert result.pictures == "1 such"
 
 
+def test_without_scores_there_is_no_difference_of_them():
+    logits = np.ones((1, 2, 2, 2), "float32")
+    exported = lambda image: (np.zeros((1, 2, 2), "uint8"), None)  # noqa: E731
+    found = comparison.compare(lambda image: logits, exported, [(logits, None, None)], "such")
+    assert found == comparison.Comparison("1 such", 1.0, None, None, None)
+    comparison.require("tflite", "a.tflite", found, 0.999)
+    report = ExportReport("a", "TFLite int8", 1, {}, {}, {}, **vars(found))
+    assert "comparison  100.000 % of pixels as in Keras, on 1 such" in str(report)
+    assert report.row()["max_difference"] is None
+
+
 def test_comparison_scores_keras_at_the_pictures_own_size_too():
     # Class 1 where the picture is white. The small picture has lost the white column.
     def reference(image):
