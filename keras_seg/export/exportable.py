@@ -29,6 +29,26 @@ def require_tensorflow(subject):
         )
 
 
+def require_no_simulation(subject, model):
+    """Raise for a network from `finetune_int8`, which rounds as its int8 file does.
+
+    Args:
+        subject: name of the calling function.
+        model: from `logits_model`.
+
+    Raises:
+        ValueError: it is one.
+    """
+    from keras_seg.export import simulation  # imports Keras
+
+    if simulation.is_simulated(model):
+        raise ValueError(
+            f"`{subject}` writes networks in floating point. Received: model={model.name!r} from "
+            "`finetune_int8`, which was trained for the int8 file of `tflite`. Export the network "
+            "from which the fine-tuning started."
+        )
+
+
 def logits_model(model) -> Any:
     """The part of a model from pixels to logits, in float32.
 

@@ -84,6 +84,7 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
     exportable.require_tensorflow("saved_model")
     _check.share("saved_model", "min_agreement", min_agreement, below_one=False)
     exported = exportable.logits_model(model)
+    exportable.require_no_simulation("saved_model", exported)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
     _check_size(exported.input_shape[1:], size)

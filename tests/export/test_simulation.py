@@ -10,7 +10,15 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import activations, layers
 
 from keras_seg import models
-from keras_seg.export import eight_bit_graph, exportable, flatbuffer, simulation, tflite
+from keras_seg.export import (
+    eight_bit_graph,
+    exportable,
+    flatbuffer,
+    openvino,
+    saved_model,
+    simulation,
+    tflite,
+)
 from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, HalfSteps, ResizeLike
 
 pytestmark = pytest.mark.export
@@ -266,3 +274,9 @@ def test_other_files_of_a_simulation_are_refused(tmp_path):
     simulated = simulation.simulated(usual(), pictures().astype("float32"))
     with pytest.raises(ValueError, match=r"mode='int8', for which.*Received: mode='fp16'"):
         tflite(simulated, tmp_path / "model.tflite", "fp16")
+    words = r"networks in floating point\..*from `finetune_int8`.*Export the network from which"
+    with pytest.raises(ValueError, match=f"`saved_model` writes {words}"):
+        saved_model(simulated, tmp_path / "1")
+    pytest.importorskip("openvino", reason="needs pip install keras_seg[openvino]")
+    with pytest.raises(ValueError, match=f"`openvino` writes {words}"):
+        openvino(simulated, tmp_path / "1")
