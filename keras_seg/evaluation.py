@@ -156,15 +156,15 @@ def _of_one_size(network, function, enlarge=False):
 
 def _require_classes(network, data):
     """Raise if the network has other classes than the data set."""
+    wanted = list(data.class_names)
     names = getattr(network, "class_names", None)
-    if names is None:
-        return
-    nameless = list(names) == [f"class {number}" for number in range(len(names))]
-    if len(names) != len(data.class_names) or not (
-        nameless or list(names) == list(data.class_names)
-    ):
+    number = getattr(network, "num_classes", None)  # Files may have no names.
+    names = None if names is None else list(names)
+    nameless = names is None or names == [f"class {index}" for index in range(len(names))]
+    number = len(names) if number is None and names is not None else number
+    if number not in (None, len(wanted)) or not (nameless or names == wanted):
         raise ValueError(
             "`evaluate` needs data with the network's classes, in their order. Received: data "
-            f"'{data.name}' with {list(data.class_names)}, for a network with {list(names)}. "
-            "Read the data set with these `classes`."
+            f"'{data.name}' with {wanted}, for a network with {names or f'{number} classes'}. "
+            "Read the data set with the network's `classes`."
         )

@@ -167,6 +167,11 @@ def test_other_classes_are_refused(model, data):
         other.class_names = names
         with pytest.raises(ValueError, match=words):
             keras_seg.evaluate(other, data)
+    for number in (2, 4):
+        nameless = lambda picture: None  # noqa: E731
+        nameless.class_names, nameless.num_classes = None, number
+        with pytest.raises(ValueError, match=rf"{words}.* for a network with {number} classes\. R"):
+            keras_seg.evaluate(nameless, data)
     # Names that a network without names has are not compared.
     keras_seg.evaluate(keras_seg.Segmenter(model), data)
 

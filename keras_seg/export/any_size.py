@@ -65,11 +65,12 @@ def export(kind, request):
     exportable.require_tensorflow(kind.subject)
     _check.share(kind.subject, "min_agreement", request.min_agreement, below_one=False)
     model = exportable.logits_model(request.model)
+    exportable.require_no_simulation(kind.subject, model)
     classes = len(model.output_shape) == 2
     notes = exportable.class_notes(model.output_shape[-1], request.class_names, request.palette)
     notes["input_spec"] = exportable.spec_notes(model, request.input_spec)
     batches, words = picture_batches.comparison_batches(
-        kind.subject, model.input_shape[1:], request.pictures, request.data, classes
+        kind.subject, model, request.pictures, request.data
     )
     with publish.published(kind.subject, request.path, kind.replace) as draft:
         operations = kind.write(_function(model), draft, notes)

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_seg.export.refusals import reason_of, refusals
 from keras_seg.inference.interpreter import labels_from_scores
 
 
@@ -14,7 +15,7 @@ class Comparison:
 
     pictures: str
     agreement: float
-    max_difference: float
+    max_difference: float | None
     keras_mean_iou: float | None
     mean_iou: float | None
     keras_own_size_mean_iou: float | None = None
@@ -45,7 +46,8 @@ def compare(reference, exported, batches, words, any_size=False):
         batches: at least one (image, label, own), as from `picture_batches.labeled_batches`; label
             and own are None for pictures without labels.
         words: description of the pictures, such as "noise pictures".
-        any_size: whether the reference also takes pictures at their original size.
+        any_size: whether the reference also takes pictures at their original size; it need not take
+            all of them.
 
     Returns:
         Comparison; mean IoU, or of classifiers accuracy, over the labeled batches only.
@@ -69,12 +71,13 @@ def compare_each(reference, exports, batches, words, any_size=False):
     """
     tallies = {name: _Tally() for name in exports}
     for image, label, own in batches:
-        scores = np.asarray(reference(image))
+        scores = _scores(reference, image)
         expected = labels_from_scores(scores)
         own_labels = None
         if any_size and label is not None and scores.ndim > 2:
             again = own[0].shape == image.shape
-            own_labels = expected if again else labels_from_scores(np.asarray(reference(own[0])))
+            own_labels = expected if again else _own_labels(reference, own[0])
+            any_size = own_labels is not None  # A score of some of the pictures is none of all.
         for name, exported in exports.items():
             labels, exported_scores = exported(image)
             _require_shape(expected, labels)
@@ -89,7 +92,28 @@ def compare_each(reference, exports, batches, words, any_size=False):
             if own_labels is not None:
                 tally.add(scores.shape[-1], keras_own_size_mean_iou=(own[1], own_labels))
                 tally.differ |= own_labels is not expected
-    return {name: tally.comparison(words) for name, tally in tallies.items()}
+    return {name: tally.comparison(words, any_size) for name, tally in tallies.items()}
+
+
+def _scores(reference, image):
+    try:
+        return np.asarray(reference(image))
+    except refusals() as error:
+        raise ValueError(
+            "An export is compared with the Keras model, which must take the pictures. "
+            f"Received: pictures of shape {image.shape[1:]}, for which Keras reports: "
+            f"{reason_of(error)} "
+            "If the model takes only some sizes, pass pictures of these, or build it for one size "
+            "with keras.Input((h, w, c))."
+        ) from error
+
+
+def _own_labels(reference, image):
+    """Labels of pictures at their own size; None if the model does not take that."""
+    try:
+        return labels_from_scores(np.asarray(reference(image)))
+    except refusals():
+        return None
 
 
 def _require_shape(expected, labels):
@@ -107,7 +131,7 @@ class _Tally:
 
     def __init__(self):
         self.compared = self.same = self.pixels = 0
-        self.largest = 0.0  # difference of a score
+        self.largest: float | None = None  # difference of a score
         self.matrices = {}  # by the name of their mean IoU
         self.hits, self.pictures = {}, 0  # of classifiers
         self.differ = False  # whether the size of a picture differs from the export's
@@ -120,7 +144,7 @@ class _Tally:
         if exported_scores is not None:
             # A difference of nan counts as infinite.
             difference = np.nan_to_num(np.abs(scores - exported_scores), nan=np.inf)
-            self.largest = max(self.largest, float(difference.max()))
+            self.largest = max(self.largest or 0.0, float(difference.max()))
 
     def add(self, num_classes, **pairs):
         """Count (truth, found) for each name."""
@@ -136,14 +160,14 @@ class _Tally:
         for name, found in right.items():
             self.hits[name] = self.hits.get(name, 0) + int(np.sum(found))
 
-    def comparison(self, words):
+    def comparison(self, words, own_size=True):
         """What was found, as a `Comparison`."""
         from keras_seg.metrics import mean_iou
 
         means = {"keras_mean_iou": None, "mean_iou": None}
         means |= {name: hits / self.pictures for name, hits in self.hits.items()}
         means |= {name: mean_iou(matrix) for name, matrix in self.matrices.items()}
-        if not self.differ:
+        if not (self.differ and own_size):
             means.pop("keras_own_size_mean_iou", None)
         agreement = self.same / self.pixels
         return Comparison(f"{self.compared} {words}", agreement, self.largest, **means)
@@ -174,7 +198,7 @@ def require(subject, path, found, min_agreement, max_iou_drop=None):
     """
     received = f"agreement={found.agreement:.5f}"
     rules = []
-    if not np.isfinite(found.max_difference):
+    if found.max_difference is not None and not np.isfinite(found.max_difference):
         rules.append("scores to be finite numbers")
         received += f", max_difference={found.max_difference}"
     if min_agreement is not None and found.agreement < min_agreement:

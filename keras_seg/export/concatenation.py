@@ -8,6 +8,7 @@ similar ranges, with the inverse scale in its kernel. The network computes the s
 """
 
 import dataclasses
+from collections import Counter
 
 import keras
 import numpy as np
@@ -48,10 +49,14 @@ def apart(model, pictures):
     if not any(isinstance(layer, layers.Concatenate) for layer in model.layers):
         return model
     image = keras.Input(batch_shape=model.inputs[0].shape, dtype="float32", name="image")
+    # The last layer concatenates the remaining parts.
+    last = layers.Identity(name="logits_together")(model.outputs[0])
+    whole = keras.Model(model.inputs[0], last, name=model.name)
+    names = _NamesOfCopies(whole)
 
     def call(layer, *args, **kwargs):
         given = args[0] if args else None
-        if isinstance(layer, layers.Concatenate) and layer.axis in (-1, 3):
+        if isinstance(layer, layers.Concatenate) and layer.axis in (-1, 3) and _are_maps(given):
             return _together(given)
         if isinstance(given, _Parts):
             if is_norm(layer):
@@ -60,21 +65,36 @@ def apart(model, pictures):
                 return _Parts([layer(part) for part in given.maps], given.plain)
             if given.plain and type(layer) is layers.Conv2D and layer.groups == 1:
                 ranges = _ranges(keras.Model(image, given.maps), pictures)
-                return _convolved(layer, given.maps, ranges)
+                return _convolved(layer, given.maps, ranges, names(layer))
         args, kwargs = keras.tree.map_structure(
             lambda value: _joined(value) if isinstance(value, _Parts) else value,
             (args, kwargs),
         )
         return layer(*args, **kwargs)
 
-    # The last layer concatenates the remaining parts.
-    last = layers.Identity(name="logits_together")(model.outputs[0])
     return keras.models.clone_model(
-        keras.Model(model.inputs[0], last, name=model.name),
-        input_tensors=image,
-        clone_function=lambda layer: layer,
-        call_function=call,
+        whole, input_tensors=image, clone_function=lambda layer: layer, call_function=call
     )
+
+
+class _NamesOfCopies:
+    """The layer's own name where the copy takes its place, another one where it is used again."""
+
+    def __init__(self, model):
+        nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
+        self.uses = Counter(node.operation.name for node in nodes)
+        self.copies = Counter()
+
+    def __call__(self, layer):
+        name = layer.name
+        self.copies[name] += 1
+        return name if self.uses[name] == 1 else f"{name}_use_{self.copies[name]}"
+
+
+def _are_maps(values):
+    """Whether these are (b, h, w, c), not vectors or tokens, which have no 1x1 kernels."""
+    first = values[0]
+    return len((first.maps[0] if isinstance(first, _Parts) else first).shape) == 4
 
 
 def _together(values):
@@ -104,11 +124,11 @@ def _normalized(layer, maps):
     return _scaled(maps, *scale_and_shift(layer))
 
 
-def _convolved(layer, maps, ranges):
+def _convolved(layer, maps, ranges, name):
     """The convolution of maps that were scaled to a range of 1."""
     kernel, *bias = (np.array(value) for value in layer.get_weights())
     x = _joined(_Parts(_scaled(maps, 1 / ranges), plain=False))
-    convolution = layers.Conv2D.from_config(layer.get_config())
+    convolution = layers.Conv2D.from_config({**layer.get_config(), "name": name})
     x = convolution(x)
     convolution.set_weights([kernel * ranges[:, np.newaxis], *bias])
     return x

@@ -15,6 +15,7 @@ from keras_seg import layers as own
 from keras_seg.analyse.walk import walk
 from keras_seg.export import concatenation, eight_bits, rescaling
 from keras_seg.export.folding import fold
+from keras_seg.models.cloning import copied
 
 KERNELS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense)
 # LiteRT merges a ReLU into these.
@@ -45,7 +46,40 @@ def merged(model, pictures):
         keras.Model of the same function.
     """
     model = rescaling.convolved(eight_bits.computable(model))
-    return fold(concatenation.apart(model, pictures))
+    return _without_layers_inside(fold(concatenation.apart(model, pictures)))
+
+
+def _without_layers_inside(model):
+    """A layer that is the activation of another one stands behind it, where files compute it."""
+    if not any(_has_layer_inside(layer) for layer in model.layers):
+        return model
+    made = {}
+
+    def call(layer, *args, **kwargs):
+        if not _has_layer_inside(layer):
+            return layer(*args, **kwargs)
+        name = f"{layer.name}_{layer.activation.name}"
+        if id(layer) not in made:
+            activation = copied(layer.activation, name=name)
+            made[id(layer)] = copied(layer, activation="linear"), activation
+        plain, activation = made[id(layer)]
+        x = activation(plain(*args, **kwargs))
+        plain.set_weights(layer.get_weights()[: len(plain.weights)])
+        if layer.activation.built:
+            activation.set_weights(layer.activation.get_weights())
+        return x
+
+    return keras.models.clone_model(
+        model,
+        input_tensors=keras.Input(batch_shape=model.inputs[0].shape, name="image"),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+
+
+def _has_layer_inside(layer):
+    kinds = (*KERNELS, layers.Activation)
+    return type(layer) in kinds and isinstance(layer.activation, keras.Layer)
 
 
 def rounded(model, kernel, quantizer, operation=lambda *_: None):
@@ -119,7 +153,7 @@ class _Rounding:
         layer, kind = step.layer, type(step.layer)
         found = [self.known[number] for number in step.inputs]
         x, quantizer = found[0]
-        name = getattr(layer, "activation", activations.linear).__name__
+        name = _name_of_activation(layer)
         if kind in KERNELS and name in ("linear", *_RELUS):
             return self._ranged(step, partial(self.kernel, layer, x, quantizer))
         if _is_left_out(layer):
@@ -249,6 +283,12 @@ def _rule_for_halves(layer):
     return "away" if isinstance(layer, layers.AveragePooling2D | own.AveragePooling2D) else None
 
 
+def _name_of_activation(layer):
+    """Its name, "linear" without one; layers and own objects have that of their class."""
+    activation = getattr(layer, "activation", activations.linear)
+    return getattr(activation, "__name__", type(activation).__name__)
+
+
 def _is_left_out(layer):
     linear = getattr(layer, "activation", None) is activations.linear
     return type(layer) in _OUT or (type(layer) is layers.Activation and linear)
@@ -256,6 +296,6 @@ def _is_left_out(layer):
 
 def _is_relu(layer):
     if isinstance(layer, layers.Activation):
-        return layer.activation.__name__ in _RELUS
+        return _name_of_activation(layer) in _RELUS
     plain = isinstance(layer, layers.ReLU) and not layer.negative_slope and not layer.threshold
     return plain and layer.max_value in (None, 6)

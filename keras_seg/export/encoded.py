@@ -16,7 +16,7 @@ _MAX_ENTRIES = 256
 
 
 def decoded(image_bytes, channels):
-    """Pixels of a JPEG or PNG file, turned as the EXIF data of a JPEG say.
+    """Pixels of a JPEG or PNG file, turned as its EXIF data say.
 
     Args:
         image_bytes: scalar string tensor.
@@ -40,7 +40,8 @@ def decoded(image_bytes, channels):
         return tf.io.decode_jpeg(image_bytes, 3, dct_method="INTEGER_ACCURATE")
 
     image = tf.cond(is_png & has_16_bits, deep, usual)
-    image = tf.cond(is_png, lambda: image, lambda: _turned(image, _orientation(image_bytes)))
+    exif = tf.cond(is_png, lambda: _exif_of_png(image_bytes), lambda: _exif_of_jpeg(image_bytes))
+    image = _turned(image, _orientation(exif))
     if channels == 1:
         gray = tf.reduce_sum(tf.cast(image, tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
         image = tf.cast((gray + 0x8000) // 0x10000, tf.uint8)
@@ -112,11 +113,12 @@ def _turned(image, orientation):
     return tf.switch_case(orientation, ways, default=lambda: image)
 
 
-def _orientation(jpeg):
-    """The EXIF orientation of a JPEG's bytes; 1 if it has none."""
+def _orientation(content):
+    """The orientation in EXIF data, a TIFF structure as numbers; 1 if it has none."""
     import tensorflow as tf
 
-    content = _exif(jpeg)
+    # Damaged files may point behind the end: there are zeros.
+    content = tf.pad(content, [[0, 1]])
     little_endian = content[0] == ord("I")
 
     def numbers(first, count, num_bytes):
@@ -132,14 +134,49 @@ def _orientation(jpeg):
     return tf.concat([tf.boolean_mask(values, tags == _ORIENTATION), [1]], 0)[0]
 
 
-def _exif(jpeg):
-    """The TIFF structure in a JPEG's bytes that holds its EXIF data, and zeros.
+def _part(content, first, count):
+    """Bytes of a string; fewer of them at its end."""
+    import tensorflow as tf
+
+    return tf.strings.substr(content, tf.minimum(first, tf.strings.length(content)), count)
+
+
+def _numbers(content):
+    """Bytes as numbers int32."""
+    import tensorflow as tf
+
+    return tf.cast(tf.io.decode_raw(content, tf.uint8), tf.int32)
+
+
+def _exif_of_png(png):
+    """The EXIF data of a PNG's bytes, the chunk eXIf; empty if it has none.
+
+    (W3C PNG (Third Edition), section 11.3.3.6: it may also be behind the pixels.)
+    """
+    import tensorflow as tf
+
+    size = tf.strings.length(png)
+
+    def is_another_chunk(first):
+        return (first + 8 <= size) & (_part(png, first + 4, 4) != b"eXIf")
+
+    def length(first):
+        # Damaged files may have any number: without its sign, the next chunk is always behind it.
+        parts = tf.pad(_numbers(_part(png, first, 4)), [[0, 4]])[:4] & [127, 255, 255, 255]
+        return tf.minimum(tf.reduce_sum(parts * [1 << 24, 1 << 16, 1 << 8, 1]), size)
+
+    first = tf.while_loop(is_another_chunk, lambda first: [first + 12 + length(first)], [8])[0]
+    return _numbers(_part(png, first + 8, length(first)))
+
+
+def _exif_of_jpeg(jpeg):
+    """The EXIF data of a JPEG's bytes; empty if it has none.
 
     (Exif 2.3, section 4.5: it is in the segment APP1, which begins with "Exif".)
     """
     import tensorflow as tf
 
-    head = tf.cast(tf.io.decode_raw(tf.strings.substr(jpeg, 0, _HEAD), tf.uint8), tf.int32)
+    head = _numbers(_part(jpeg, 0, _HEAD))
     last = tf.size(head) - 1
 
     def part(first, count):
@@ -158,6 +195,4 @@ def _exif(jpeg):
         return first + 2 + length[0] * 256 + length[1]
 
     first = tf.while_loop(is_another_segment, lambda first: [end(first)], [2])[0]
-    content = tf.cond(is_exif(first), lambda: head[first + 10 : end(first)], lambda: head[:0])
-    # Damaged files may point behind the end: there are zeros.
-    return tf.pad(content, [[0, 1]])
+    return tf.cond(is_exif(first), lambda: head[first + 10 : end(first)], lambda: head[:0])

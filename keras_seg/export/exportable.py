@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_seg import _check
+from keras_seg.export.refusals import reason_of
 from keras_seg.inference.conversion import without_messages
 
 HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
@@ -25,6 +26,26 @@ def require_tensorflow(subject):
             f"Received: backend={keras.backend.backend()!r}. "
             "Save the model with model.save('model.keras'), start Python with "
             "KERAS_BACKEND=tensorflow, load the file there and export it."
+        )
+
+
+def require_no_simulation(subject, model):
+    """Raise for a network from `finetune_int8`, which rounds as its int8 file does.
+
+    Args:
+        subject: name of the calling function.
+        model: from `logits_model`.
+
+    Raises:
+        ValueError: it is one.
+    """
+    from keras_seg.export import simulation  # imports Keras
+
+    if simulation.is_simulated(model):
+        raise ValueError(
+            f"`{subject}` writes networks in floating point. Received: model={model.name!r} from "
+            "`finetune_int8`, which was trained for the int8 file of `tflite`. Export the network "
+            "from which the fine-tuning started."
         )
 
 
@@ -71,7 +92,11 @@ def _in_float32(model):
     import keras
 
     def float32_layer(layer):
-        return type(layer).from_config({**_float32(layer.get_config()), "dtype": "float32"})
+        config = _float32(layer.get_config())
+        # Functions of keras.ops have no dtype.
+        if isinstance(layer, keras.layers.Layer):
+            config["dtype"] = "float32"
+        return type(layer).from_config(config)
 
     pixels = model.inputs[0]
     rebuilt = keras.models.clone_model(
@@ -112,6 +137,9 @@ def frozen(model, shape, dtype):
 
     Returns:
         Function from pictures to float32 logits (b, h, w, num_classes).
+
+    Raises:
+        ValueError: if the model cannot be traced for pictures of unknown size.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -120,7 +148,19 @@ def frozen(model, shape, dtype):
     def logits(image):
         return model(tf.cast(image, tf.float32), training=False)
 
-    function = convert_variables_to_constants_v2(logits.get_concrete_function())
+    try:
+        traced = logits.get_concrete_function()
+    except (TypeError, ValueError, NotImplementedError) as error:
+        # Some layers, such as bilinear UpSampling2D, compute with the size as a number.
+        if None not in shape[1:-1]:
+            raise
+        raise ValueError(
+            "An export of any size needs a model that TensorFlow can trace for an unknown size. "
+            f"Received: model={model.name!r} with input {model.input_shape}; TensorFlow reports: "
+            f"{reason_of(error)} Build it for one size with keras.Input((h, w, c)), or replace the "
+            "layer, such as a bilinear UpSampling2D by keras_seg.layers.ResizeLike."
+        ) from error
+    function = convert_variables_to_constants_v2(traced)
     return lambda image: function(image)[0]
 
 
@@ -173,7 +213,7 @@ def class_notes(num_classes, class_names, palette):
         dict with "class_names" and "palette", as lists or None.
 
     Raises:
-        ValueError: if their number is not `num_classes`.
+        ValueError: if their number is not `num_classes`, or a name has a line break.
         TypeError: if one of them is not a list.
     """
     notes = {}
@@ -191,10 +231,20 @@ def class_notes(num_classes, class_names, palette):
             )
         notes[name] = None if values is None else list(values)
     if class_names is not None:
-        notes["class_names"] = [str(name) for name in class_names]
+        notes["class_names"] = [_name(name) for name in class_names]
     if palette is not None:
         notes["palette"] = [_color(color) for color in palette]
     return notes
+
+
+def _name(name):
+    name = str(name)
+    if len(f"{name}.".splitlines()) > 1:
+        raise ValueError(
+            "An export writes a class name in each line of labels.txt, and needs names without "
+            f"line breaks. Received: {name!r}. Put a space there."
+        )
+    return name
 
 
 def _color(color):

@@ -35,7 +35,7 @@ def onnx(  # noqa: PLR0913 - all but two have a default
     metadata as JSON, under "keras_seg.json". `OnnxSegmenter` and `OnnxClassifier` run the file.
 
     Before it is kept, it is run by ONNX Runtime and compared with the Keras model: on `data`, else
-    on `pictures`, else on noise, and in each case also at an odd size if any size is allowed. An
+    on `pictures`, else on noise, and in each case also at an odd size if the model takes that. An
     earlier export of keras_seg of that name is replaced; any other file there is an error.
 
     Args:

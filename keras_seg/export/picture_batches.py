@@ -6,6 +6,8 @@ import operator
 import numpy as np
 from tqdm.auto import tqdm
 
+from keras_seg.export.refusals import refusals
+
 # Sizes of noise by number of dimensions; large enough for networks that begin without padding,
 # such as Inception (75).
 _USUAL = {2: (128, 192), 3: (32, 48, 64)}
@@ -199,21 +201,40 @@ def some_size(sizes, odd=False):
     return [size or default for size, default in zip(sizes, defaults, strict=True)]
 
 
-def comparison_batches(subject, shape, pictures=None, data=None, classes=False):
+def takes(model, picture):
+    """Whether a Keras model computes a picture of a size.
+
+    Some networks of any size need a multiple of a number, such as a U-Net that puts maps together
+    without cropping them.
+
+    Args:
+        model: from `exportable.logits_model`.
+        picture: uint8 (h, w, c) or (d, h, w, c).
+
+    Returns:
+        bool.
+    """
+    try:
+        model(picture[np.newaxis].astype("float32"), training=False)
+    except refusals():
+        return False
+    return True
+
+
+def comparison_batches(subject, model, pictures=None, data=None):
     """Batches on which an export of any size is compared, and their description.
 
     Args:
         subject: name of the calling function.
-        shape: (height, width, channels) of the model's input, None for any; of volumes (depth,
-            height, width, channels).
+        model: from `exportable.logits_model`.
         pictures: pictures as `take_pictures` accepts; 16 are used.
         data: batches (image, label), which are all used; else `pictures`, else noise.
-        classes: whether labels are class ids (b,) instead of label maps.
 
     Returns:
         (iterable of (image, label, own), description); the last batch is noise of an odd size if
         the model takes any size.
     """
+    shape, classes = model.input_shape[1:], len(model.output_shape) == 2
     size = shape[:-1]
     if data is not None:
         batches = labeled_batches(subject, data, shape, size, classes)
@@ -227,6 +248,11 @@ def comparison_batches(subject, shape, pictures=None, data=None, classes=False):
         words = "noise pictures"
     if None in size:
         odd = some_size(size, odd=True)
-        batches = itertools.chain(batches, [(np.stack(noise(1, (*odd, shape[-1]))), None, None)])
-        words += f", one of them noise of {'x'.join(map(str, odd))}"
+        (picture,) = noise(1, (*odd, shape[-1]))
+        words_of_size = "x".join(map(str, odd))
+        if takes(model, picture):
+            batches = itertools.chain(batches, [(picture[np.newaxis], None, None)])
+            words += f", one of them noise of {words_of_size}"
+        else:
+            words += f"; the model does not take {words_of_size}"
     return batches, words

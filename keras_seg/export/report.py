@@ -20,12 +20,13 @@ class ExportReport:
         pictures: description of the pictures used in the comparison.
         agreement: share of pixels (of classifiers, of pictures) with the label of the Keras
             model, 0..1.
-        max_difference: largest difference of a logit, or of a probability (SavedModel).
+        max_difference: largest difference of a logit, or of a probability (SavedModel); None for
+            files that give labels only.
         keras_mean_iou: mean IoU of the Keras model on the labeled pictures, resized to the
             export's size where it has one, or None without any.
         mean_iou: mean IoU of the export on the same pictures, or None without any.
         keras_own_size_mean_iou: mean IoU of the Keras model on the pictures at their own size;
-            None where that is the export's size.
+            None where that is the export's size, or where the model does not take it.
         keras_accuracy: of classifiers, top-1 accuracy of the Keras model on the labeled pictures.
         accuracy: the same of the export.
         signatures: names of a SavedModel's signatures; the first is the one described.
@@ -53,7 +54,7 @@ class ExportReport:
     outputs: dict
     pictures: str
     agreement: float
-    max_difference: float
+    max_difference: float | None
     keras_mean_iou: float | None = None
     mean_iou: float | None = None
     keras_own_size_mean_iou: float | None = None
@@ -85,14 +86,16 @@ class ExportReport:
         common = sorted(self.operations.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{name} {count}" for name, count in common[:12])
         more = f", {len(common) - 12} other kinds" if len(common) > 12 else ""
+        largest = self.max_difference
+        largest = "" if largest is None else f" largest difference {largest:.2g},"
         lines = [
             ("in", _tensors(self.inputs)),
             ("out", _tensors(self.outputs)),
             ("operations", f"{sum(self.operations.values())}: {shown}{more}"),
             (
                 "comparison",
-                f"{100 * self.agreement:.3f} % of {self._units()} as in Keras, largest "
-                f"difference {self.max_difference:.2g}, on {self.pictures}",
+                f"{100 * self.agreement:.3f} % of {self._units()} as in Keras,{largest} on "
+                f"{self.pictures}",
             ),
         ]
         if self.signatures:

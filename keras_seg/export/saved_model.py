@@ -51,7 +51,7 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
     signature, which TF Serving runs before it offers the model.
 
     Before it is kept, it is loaded and compared with the Keras model: on `data`, else on
-    `pictures`, else on noise, and in each case also at an odd size if any size is allowed; and
+    `pictures`, else on noise, and in each case also at an odd size if the model takes that; and
     "encoded" with "serving_default".
     Nothing is replaced. TF Serving serves the highest version number: write to `<run>/1`, then to
     `<run>/2`, and it changes to the new version without a pause.
@@ -84,14 +84,11 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
     exportable.require_tensorflow("saved_model")
     _check.share("saved_model", "min_agreement", min_agreement, below_one=False)
     exported = exportable.logits_model(model)
+    exportable.require_no_simulation("saved_model", exported)
     notes = exportable.class_notes(exported.output_shape[-1], class_names, palette)
     notes["input_spec"] = exportable.spec_notes(exported, input_spec)
-    shape = exported.input_shape[1:]
-    _check_size(shape, size)
-    classes = len(exported.output_shape) == 2
-    batches, words = picture_batches.comparison_batches(
-        "saved_model", shape, pictures, data, classes
-    )
+    _check_size(exported.input_shape[1:], size)
+    batches, words = picture_batches.comparison_batches("saved_model", exported, pictures, data)
     with publish.published("saved_model", folder, replace=False) as draft:
         write(exported, draft, notes, size)
         publish.write_notes(draft, notes)
@@ -164,7 +161,10 @@ def _compare(model, folder, batches, words):
     loaded = tf.saved_model.load(str(folder))
     serve, probabilities = (loaded.signatures[n] for n in ("serving_default", "probabilities"))
 
+    last = []
+
     def reference(image):
+        last[:] = image.shape[1:]
         return np.asarray(tf.nn.softmax(model(image.astype("float32"), training=False)))
 
     def exported(image):
@@ -173,7 +173,8 @@ def _compare(model, folder, batches, words):
 
     compared = comparison.compare(reference, exported, batches, words)
     if "encoded" in loaded.signatures:
-        _require_same_labels(folder, loaded.signatures, model.input_shape[1:])
+        # The size of the last picture is odd where the model takes that.
+        _require_same_labels(folder, loaded.signatures, last)
     constants = {"Const", "Placeholder", "Identity", "NoOp"}
     nodes = _nodes(serve)
     operations = {name: nodes.count(name) for name in set(nodes) - constants}
@@ -189,9 +190,7 @@ def _require_same_labels(folder, offered, shape):
     """Raise unless "encoded" gives the labels of "serving_default" for a picture."""
     import tensorflow as tf
 
-    *sizes, channels = shape
-    odd = picture_batches.some_size(sizes, odd=True)
-    picture = picture_batches.noise(1, (*odd, channels))[0]
+    (picture,) = picture_batches.noise(1, shape)
     png = offered["encoded"](image_bytes=tf.constant([_png(picture)]))["mask_png_bytes"]
     labels = offered["serving_default"](image=tf.constant(picture[np.newaxis]))["labels"].numpy()
     found = np.asarray(Image.open(io.BytesIO(png.numpy()[0])))

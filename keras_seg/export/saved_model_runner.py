@@ -15,7 +15,7 @@ class SavedModelSegmenter(Runner):
         path: folder with saved_model.pb, from `keras_seg.export.saved_model`.
 
     Raises:
-        ValueError: there is no such folder, or it is of another kind.
+        ValueError: there is no such folder, it is damaged, or it is of another kind.
 
     >>> segmenter = SavedModelSegmenter("saved_models/my_run/1")  # doctest: +SKIP
     >>> segmenter("street.jpg").shape  # doctest: +SKIP
@@ -30,7 +30,14 @@ class SavedModelSegmenter(Runner):
                 f"`{type(self).__name__}` needs a SavedModel folder. Received: path={str(path)!r}, "
                 "without saved_model.pb. Write one with keras_seg.export.saved_model(model, path)."
             )
-        self._loaded = tf.saved_model.load(str(path))  # its functions live as long as it does
+        try:
+            self._loaded = tf.saved_model.load(str(path))  # its functions live as long as it does
+        except Exception as error:  # TensorFlow raises errors of many types
+            raise ValueError(
+                f"`{type(self).__name__}` needs a whole SavedModel folder. Received: "
+                f"path={str(path)!r}, which TensorFlow cannot read: {str(error)[:500]}. Copy the "
+                "folder again, or write one with keras_seg.export.saved_model(model, path)."
+            ) from error
         self._functions = self._loaded.signatures
         (image,) = self._functions["serving_default"].structured_input_signature[1].values()
         notes = read_notes(path)
@@ -71,7 +78,7 @@ class SavedModelClassifier(SavedModelSegmenter):
         path: folder with saved_model.pb, from `keras_seg.export.saved_model`.
 
     Raises:
-        ValueError: there is no such folder, or it is of another kind.
+        ValueError: there is no such folder, it is damaged, or it is of another kind.
 
     >>> classifier = SavedModelClassifier("saved_models/my_run/1")  # doctest: +SKIP
     >>> classifier.class_names[classifier("cat.jpg")]  # doctest: +SKIP

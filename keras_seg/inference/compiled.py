@@ -11,6 +11,9 @@ from keras_seg.inference.one_picture import fast_batch
 
 MAX_COMPILED = 8  # input shapes with a separate function on TensorFlow
 MAX_COMPILED_JAX = 512  # the same on JAX, which has no function for all shapes
+# Layers and functions of keras.ops that make no logits of probabilities: resizing and the like.
+_KEEPING = ("Cast", "CropLike", "Cropping2D", "Cropping3D", "Dropout", "Identity", "Reshape")
+_KEEPING += ("Resize", "ResizeLike", "Resizing", "UpSampling2D", "UpSampling3D")
 REPEATS = 16  # consecutive batches of one shape before a function is compiled for it
 
 
@@ -84,15 +87,45 @@ def _check_scores(model: keras.Model, logits) -> None:
             f"Received: {model.name!r} with output {logits.shape}. Give its last layer a channel "
             "for each class, without sigmoid."
         )
-    layer = logits._keras_history.operation
-    activation = getattr(layer, "activation", None)
-    ends = (keras.activations.softmax, keras.activations.sigmoid)
-    if isinstance(layer, keras.layers.Softmax) or activation in ends:
+    layer = _layer_of_probabilities(logits)
+    if layer is not None:
         raise ValueError(
             "A segmentation model must return logits, not probabilities. "
             f"Received: {model.name!r}, whose layer {layer.name!r} returns probabilities. "
             "Remove that layer, or set its `activation` to keras.activations.linear."
         )
+
+
+def _layer_of_probabilities(tensor):
+    """Return the layer or function that made probabilities of a tensor's values, or None."""
+    calls = []  # of the nested models that the tensor is in
+    while True:
+        layer, place, index = tensor._keras_history
+        if _gives_probabilities(layer):
+            return layer
+        node = layer._inbound_nodes[place]
+        if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
+            calls.append((layer, node))
+            tensor = layer.outputs[index]
+        elif node.is_input and calls:
+            model, node = calls.pop()
+            tensor = node.input_tensors[[x is tensor for x in model.inputs].index(True)]
+        elif type(layer).__name__ in _KEEPING or _is_linear(layer):
+            tensor = node.input_tensors[0]
+        else:
+            return None
+
+
+def _gives_probabilities(layer) -> bool:
+    activation = getattr(layer, "activation", None)
+    ends = (keras.activations.softmax, keras.activations.sigmoid)
+    # By name, as Keras has no public classes of the functions of keras.ops.
+    return activation in ends or type(layer).__name__ in ("Softmax", "Sigmoid")
+
+
+def _is_linear(layer) -> bool:
+    linear = getattr(layer, "activation", None) is keras.activations.linear
+    return linear and isinstance(layer, keras.layers.Activation)
 
 
 class CompiledFunctions:

@@ -41,7 +41,17 @@ class Interpreter:
             )
         # The bytes rather than the path: the file may be replaced while it is in use.
         content = path if in_memory else Path(path).read_bytes()
-        self._interpreter = interpreter.Interpreter(model_content=content, num_threads=num_threads)
+        try:
+            self._interpreter = interpreter.Interpreter(
+                model_content=content, num_threads=num_threads
+            )
+        except (ValueError, RuntimeError) as error:
+            where = "bytes" if in_memory else f"path={str(path)!r}"
+            raise ValueError(
+                f"`{type(self).__name__}` needs a whole .tflite file. Received: {where} of "
+                f"{len(content)} bytes, which LiteRT cannot read: {error}. Copy the file again, or "
+                "write one with keras_seg.export.tflite(model, path, size=(height, width))."
+            ) from error
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         shapes = [tuple(int(n) for n in tensor["shape"]) for tensor in (*inputs, *outputs)]

@@ -33,7 +33,7 @@ class LiteRTSegmenter(Interpreter):
         input_spec: how files are converted to pixels.
 
     Raises:
-        ValueError: if there is no such file, or it has other inputs or outputs.
+        ValueError: if there is no such file, it is damaged, or it has other inputs or outputs.
 
     >>> segmenter = LiteRTSegmenter("model_int8.tflite")  # doctest: +SKIP
     >>> segmenter(picture).shape  # doctest: +SKIP
@@ -107,7 +107,7 @@ class LiteRTClassifier(Interpreter):
         num_threads: threads that LiteRT uses.
 
     Raises:
-        ValueError: there is no such file, or it is of another kind.
+        ValueError: there is no such file, it is damaged, or it is of another kind.
 
     >>> classifier = LiteRTClassifier("model_int8.tflite")  # doctest: +SKIP
     >>> classifier.class_names[classifier("cat.jpg")]  # doctest: +SKIP

@@ -61,6 +61,38 @@ def test_maps_may_be_put_together_last_and_by_other_layers():
     np.testing.assert_allclose(found, model(picture, training=False), rtol=1e-4, atol=1e-3)
 
 
+def check_same_function(model, shape=(8, 8)):
+    picture = pixels(1, *shape, 3)
+    found = apart(scattered(model), picture)
+    expected = np.array(model(picture, training=False))
+    atol = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(found(picture, training=False), expected, atol=atol)
+    return found
+
+
+def test_vectors_and_tokens_stay_together():
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same")(image)
+    vectors = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(image)]
+    tokens = layers.Concatenate()([layers.Reshape((64, 4))(x), layers.Reshape((64, 3))(image)])
+    tokens = layers.Reshape((8, 8, 7))(layers.BatchNormalization()(tokens))
+    gates = layers.Dense(7)(layers.BatchNormalization()(layers.Concatenate()(vectors)))
+    check_same_function(keras.Model(image, tokens * layers.Reshape((1, 1, 7))(gates)))
+
+
+def test_a_convolution_of_several_concatenations_has_a_name_for_each():
+    image = keras.Input((8, 8, 3))
+    x, shared = layers.Conv2D(3, 1)(image), layers.Conv2D(6, 1, name="shared")
+    y = layers.Add()([shared(layers.Concatenate()(pair)) for pair in ((image, x), (x, image))])
+    model = keras.Model(image, layers.Conv2D(2, 1, name="last")(layers.Concatenate()([y, y])))
+    found = check_same_function(model)
+    used = {layer.name for layer in found.layers if isinstance(layer, layers.Conv2D)}
+    assert {"shared_use_1", "shared_use_2", "last"} <= used
+    # Beside copies, the layer itself.
+    both = keras.Model(image, shared(layers.Concatenate()([image, x])) + shared(y))
+    assert {"shared_use_1", "shared"} <= {x.name for x in check_same_function(both).layers}
+
+
 @pytest.mark.long
 def test_small_maps_beside_large_ones_survive_8_bits(tmp_path):
     # The first map reaches 1000, the second 1: on one scale of 256 steps, the second is all 0.

@@ -1,6 +1,7 @@
 """JPEG and PNG bytes into pixels, label maps into PNG bytes: as Pillow and our reader do it."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -79,6 +80,47 @@ def test_photographs_are_turned_as_pillow_turns_them(orientation, byte_order, tm
     path = saved(image, tmp_path / "photo.jpg", exif=exif)
     assert b"Exif\0\0" + byte_order in path.read_bytes()
     np.testing.assert_array_equal(decode(path, 3), read_image(path))
+
+
+def chunk(kind, content):
+    length, check = (
+        number.to_bytes(4, "big") for number in (len(content), zlib.crc32(kind + content))
+    )
+    return length + kind + content + check
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("byte_order", [b"II", b"MM"])
+def test_pngs_are_turned_as_pillow_turns_them(orientation, byte_order, tmp_path, decode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.endian = {b"II": "<", b"MM": ">"}[byte_order]
+    path = saved(picture(), tmp_path / "photo.png", exif=exif)
+    assert b"eXIf" + byte_order in path.read_bytes()
+    np.testing.assert_array_equal(decode(path, 3), read_image(path))
+
+
+@pytest.mark.parametrize("name", ["rgb.png", "deep.png"])
+def test_pngs_are_turned_by_a_chunk_behind_their_pixels(name, tmp_path, decode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = FILES[name](tmp_path / name)
+    content = path.read_bytes()
+    turned = chunk(b"eXIf", exif.tobytes()[6:])
+    # Behind the pixels, and before them and another chunk with those four letters in it.
+    for end, added in ((-12, b""), (33, chunk(b"tEXt", b"eXIf"))):
+        path.write_bytes(content[:end] + added + turned + content[end:])
+        found = decode(path, 3)
+        assert found.shape == (37, 23, 3)
+        if added:
+            np.testing.assert_array_equal(found, read_image(path))
+
+
+@pytest.mark.parametrize("length", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x81\0\0\0"])
+def test_chunks_that_are_longer_than_the_file_end_the_search(length):
+    for content in (length, length + b"IDAT", length + b"eXIfMM\0", b"\0\0\0\1eXIf"):
+        found = encoded._exif_of_png(tf.constant(b"\x89PNG\r\n\x1a\n" + content)).numpy()
+        assert found.tolist() == ([77, 77, 0] if b"MM" in content else [])
 
 
 @pytest.mark.parametrize(

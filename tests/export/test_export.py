@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _export import recomputed
-from keras import layers
+from keras import layers, ops
 
 from keras_seg.export import ExportReport, comparison, picture_batches, saved_model, tflite
 from keras_seg.export import exportable as model_part
@@ -130,6 +130,22 @@ def test_layers_inside_recomputed_blocks_are_rebuilt_in_float32_too(policy):
     assert types.isdisjoint({tf.float16, tf.bfloat16})
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float32"])
+def test_functions_of_keras_ops_are_rebuilt_in_float32_too(policy):
+    image = keras.Input((8, 10, 3), dtype="uint8")
+    x = layers.Conv2D(4, 1, dtype=policy)(image / 255.0)
+    x = ops.relu(ops.cast(x, "float16"))
+    model = keras.Model(image, layers.Conv2D(3, 1, dtype="float32")(x - 0.5))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 10, 3)).astype("uint8")
+    exported = model_part.logits_model(model)
+    # bfloat16 keeps 8 bits, so numbers below 2 agree to 1/128 for each operation.
+    found = exported(pixels.astype("float32"))
+    np.testing.assert_allclose(found, model(pixels), atol=0.05)
+    (kernel, bias), (last, end) = (x.get_weights() for x in model.layers if x.weights)
+    hidden = np.maximum((pixels / 255) @ kernel[0, 0].astype(float) + bias, 0) - 0.5
+    np.testing.assert_allclose(found, hidden @ last[0, 0] + end, atol=1e-5)
+
+
 def test_model_with_two_inputs_is_refused():
     one, two = keras.Input((32, 32, 3)), keras.Input((32, 32, 3))
     with pytest.raises(ValueError, match=r"one input.*with 2 inputs"):
@@ -141,6 +157,15 @@ def test_class_names_and_palette_need_one_entry_for_each_class(name):
     values = {"class_names": None, "palette": None, name: [(0, 0, 0)] * 2}
     with pytest.raises(ValueError, match=rf"one entry of {name}.*2 entries for 3 classes"):
         model_part.class_notes(3, **values)
+
+
+@pytest.mark.parametrize("name", ["road\nsky", "sky\r", "\nsky", "a\u2028b"])
+def test_class_names_have_one_line_each(name):
+    with pytest.raises(ValueError, match=r"names without line breaks. Received") as found:
+        model_part.class_notes(2, ["road", name], None)
+    assert repr(name) in str(found.value)
+    names = ["a,b", " c"]
+    assert model_part.class_notes(2, names, None)["class_names"] == names
 
 
 def test_comparison_counts_pixels_and_scores_both():
@@ -162,6 +187,17 @@ def test_comparison_counts_pixels_and_scores_both():
     assert result.pictures == "1 such"
 
 
+def test_without_scores_there_is_no_difference_of_them():
+    logits = np.ones((1, 2, 2, 2), "float32")
+    exported = lambda image: (np.zeros((1, 2, 2), "uint8"), None)  # noqa: E731
+    found = comparison.compare(lambda image: logits, exported, [(logits, None, None)], "such")
+    assert found == comparison.Comparison("1 such", 1.0, None, None, None)
+    comparison.require("tflite", "a.tflite", found, 0.999)
+    report = ExportReport("a", "TFLite int8", 1, {}, {}, {}, **vars(found))
+    assert "comparison  100.000 % of pixels as in Keras, on 1 such" in str(report)
+    assert report.row()["max_difference"] is None
+
+
 def test_comparison_scores_keras_at_the_pictures_own_size_too():
     # Class 1 where the picture is white. The small picture has lost the white column.
     def reference(image):
@@ -179,6 +215,32 @@ def test_comparison_scores_keras_at_the_pictures_own_size_too():
     same = [(small, label[:, ::2, ::2], (small, label[:, ::2, ::2]))]
     result = comparison.compare(reference, exported, same, "such", any_size=True)
     assert result.keras_own_size_mean_iou is None
+
+
+def test_there_is_no_score_at_own_sizes_that_keras_does_not_take():
+    def reference(image):
+        if image.shape[1] % 2:
+            raise tf.errors.InvalidArgumentError(None, None, "In Concatenate.call(). Not even.")
+        return np.concatenate([image, 255.0 - image], axis=-1)
+
+    def batch(side):
+        own = np.zeros((1, side, side, 1), "uint8")
+        return np.zeros((1, 2, 2, 1), "uint8"), np.ones((1, 2, 2), "uint8"), (own, own[..., 0] + 1)
+
+    exported = lambda image: (np.ones((1, 2, 2), "uint8"), reference(image))  # noqa: E731
+    compare = comparison.compare
+    even = compare(reference, exported, [batch(4)], "such", any_size=True)
+    assert (even.mean_iou, even.keras_own_size_mean_iou) == (1.0, 1.0)
+    for sides in ([3], [4, 3, 4]):
+        batches = [batch(side) for side in sides]
+        result = compare(reference, exported, batches, "such", any_size=True)
+        assert (result.mean_iou, result.keras_own_size_mean_iou) == (1.0, None)
+        assert result.pictures == f"{len(sides)} such"
+    words = (
+        r"must take the pictures\. Received: .* \(3, 3, 1\).*Not even\. If .* keras\.Input\(\(h, w"
+    )
+    with pytest.raises(ValueError, match=words):
+        compare(reference, exported, [(np.zeros((1, 3, 3, 1)), None, None)], "such")
 
 
 def test_several_exports_are_compared_as_each_alone_and_pictures_are_read_once():

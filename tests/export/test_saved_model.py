@@ -13,7 +13,7 @@ import tensorflow as tf
 from _export import NAMES, PALETTE, network
 from keras import layers
 
-from keras_seg.export import saved_model
+from keras_seg.export import SavedModelSegmenter, onnx, saved_model
 
 pytestmark = pytest.mark.export
 
@@ -143,6 +143,38 @@ def test_data_gives_the_mean_iou_of_both(tmp_path):
     assert report.keras_mean_iou == 1.0
     assert report.mean_iou == pytest.approx(1.0, abs=1e-3)
     assert report.pictures.startswith("5 labeled pictures")  # 2 x 2, and one of odd size.
+
+
+def test_networks_that_take_only_some_sizes_are_compared_at_these(tmp_path):
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2DTranspose(4, 2, 2)(layers.MaxPooling2D()(image))
+    model = keras.Model(image, layers.Conv2D(3, 1)(layers.Concatenate()([x, image])))
+    report = saved_model(model, tmp_path / "1")
+    assert report.agreement == 1
+    assert report.pictures == "4 noise pictures; the model does not take 101x115"
+    assert "encoded" in report.signatures
+    pictures = np.zeros((1, 32, 33, 3), "uint8")
+    with pytest.raises(ValueError, match=r"must take the pictures.*\(32, 33, 3\).*Concatenate"):
+        saved_model(model, tmp_path / "2", pictures=pictures)
+
+
+@pytest.mark.parametrize("write", [saved_model, onnx])
+def test_layers_that_need_a_known_size_are_named(write, tmp_path):
+    if write is onnx:
+        pytest.importorskip("tf2onnx", reason="needs pip install keras_seg[onnx]")
+    image = keras.Input((None, None, 3))
+    x = layers.UpSampling2D(interpolation="bilinear")(layers.Conv2D(3, 1, 2)(image))
+    words = r"for an unknown size\..*model='upper' with.*UpSampling2D.*keras\.Input\(\(h, w, c\)\)"
+    with pytest.raises(ValueError, match=words):
+        write(keras.Model(image, x, name="upper"), tmp_path / "model.onnx")
+
+
+def test_a_damaged_folder_is_named(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"abc")
+    with pytest.raises(
+        ValueError, match=r"whole SavedModel folder\. Received: path='.*', which Tensor"
+    ):
+        SavedModelSegmenter(tmp_path)
 
 
 def test_mixed_precision_model_is_exported_in_float32(tmp_path):

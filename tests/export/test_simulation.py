@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 from _export import network
 from ai_edge_litert.interpreter import Interpreter
-from keras import layers
+from keras import activations, layers
 
 from keras_seg import models
-from keras_seg.export import exportable, flatbuffer, simulation, tflite
+from keras_seg.export import (
+    eight_bit_graph,
+    exportable,
+    flatbuffer,
+    openvino,
+    saved_model,
+    simulation,
+    tflite,
+)
 from keras_seg.layers import AdaptiveAveragePooling2D, FakeQuantization, HalfSteps, ResizeLike
 
 pytestmark = pytest.mark.export
@@ -143,6 +151,7 @@ OPERATIONS = {
     "difference": lambda x: layers.Subtract()([x, convolution(8)(x)]),
     "product": lambda x: layers.Multiply()([x, convolution(8)(x)]),
     "leaky ReLU": lambda x: layers.LeakyReLU(0.3)(x),
+    "leaky ReLU inside": lambda x: convolution(activation=layers.LeakyReLU(0.3))(x),
     "ReLU of the largest": lambda x: layers.ReLU()(layers.MaxPooling2D()(x)),
     "ReLU of a mean": lambda x: layers.ReLU()(layers.AveragePooling2D(2)(x)),
     "concatenation": lambda x: layers.Concatenate()([layers.MaxPooling2D(3, 1, "same")(x), x]),
@@ -234,7 +243,40 @@ def test_a_layer_that_cannot_be_simulated_is_named():
         simulation.simulated(model, pictures().astype("float32"))
 
 
+def test_layers_as_activations_stand_behind_their_layer():
+    image = keras.Input((8, 8, 3))
+    leaky, prelu = layers.LeakyReLU(0.3, name="leaky"), layers.PReLU(shared_axes=(1, 2))
+    twice = layers.Conv2D(3, 3, padding="same", activation=leaky, name="twice")
+    x = layers.Activation(leaky, name="again")(twice(twice(image)))
+    model = keras.Model(image, layers.Conv2D(2, 1, activation=prelu, name="last")(x))
+    picture = smooth(1, 0, (8, 8)).astype("float32")
+    model(picture)  # builds the activations
+    expected = np.asarray(scattered(model)(picture))
+    found = eight_bit_graph.merged(model, picture)
+    names = [layer.name for layer in found.layers]
+    assert names[1:] == ["twice", "twice_leaky", "again", "again_leaky", "last", "last_p_re_lu"]
+    assert {getattr(x, "activation", activations.linear) for x in found.layers} == {
+        activations.linear
+    }
+    atol = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(found(picture), expected, atol=atol)
+
+
+def test_a_layer_as_activation_in_a_nested_model_is_named():
+    image = keras.Input((8, 8, 3))
+    odd = layers.Conv2D(2, 1, activation=layers.LeakyReLU(), name="odd")
+    model = keras.Model(image, keras.Model(image, odd(image))(image))
+    with pytest.raises(ValueError, match="'odd' of type Conv2D with activation 'LeakyReLU'"):
+        simulation.simulated(model, smooth(1, 0, (8, 8)).astype("float32"))
+
+
 def test_other_files_of_a_simulation_are_refused(tmp_path):
     simulated = simulation.simulated(usual(), pictures().astype("float32"))
     with pytest.raises(ValueError, match=r"mode='int8', for which.*Received: mode='fp16'"):
         tflite(simulated, tmp_path / "model.tflite", "fp16")
+    words = r"networks in floating point\..*from `finetune_int8`.*Export the network from which"
+    with pytest.raises(ValueError, match=f"`saved_model` writes {words}"):
+        saved_model(simulated, tmp_path / "1")
+    pytest.importorskip("openvino", reason="needs pip install keras_seg[openvino]")
+    with pytest.raises(ValueError, match=f"`openvino` writes {words}"):
+        openvino(simulated, tmp_path / "1")

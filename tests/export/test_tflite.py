@@ -13,7 +13,14 @@ import tensorflow as tf
 from _export import NAMES, PALETTE, network, recomputed
 from keras import layers
 
-from keras_seg.export import LiteRTSegmenter, exportable, flatbuffer, tflite, tflite_arguments
+from keras_seg.export import (
+    LiteRTClassifier,
+    LiteRTSegmenter,
+    exportable,
+    flatbuffer,
+    tflite,
+    tflite_arguments,
+)
 
 pytestmark = pytest.mark.export
 SIZE = (64, 80)
@@ -360,6 +367,18 @@ def test_segmenter_needs_a_file_of_its_kind(tmp_path):
     path.write_bytes(one_operation((1, 4)))
     with pytest.raises(ValueError, match=r"scores \(1, h, w, num_classes\) out.*\(1, 4\).*vector"):
         LiteRTSegmenter(path)
+
+
+@pytest.mark.parametrize("runner", [LiteRTSegmenter, LiteRTClassifier])
+def test_damaged_files_are_named(runner, tmp_path):
+    path, whole = tmp_path / "damaged.tflite", one_operation((1, 4))
+    for content in (b"", b"garbage" * 50, whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        words = rf"whole \.tflite file\. Received: path='.*damaged.tflite' of {len(content)} bytes"
+        with pytest.raises(ValueError, match=words):
+            runner(path)
+    with pytest.raises(ValueError, match="Received: bytes of 0 bytes, which LiteRT cannot read"):
+        runner(b"")
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import keras
 import numpy as np
 import pytest
 from _process import run_on
-from keras import layers
+from keras import layers, ops
 from PIL import Image
 
 from keras_seg import models
@@ -204,6 +204,23 @@ def test_a_model_of_probabilities_or_of_one_class_is_refused():
     for ending in (layers.Conv2D(3, 1, activation="softmax")(image), layers.Softmax()(scores)):
         with pytest.raises(ValueError, match=r"must return logits.*returns probabilities"):
             Segmenter(keras.Model(image, ending))
+    inside = keras.Model(image, layers.Softmax(name="soft")(scores))
+    resizing = keras.Model(image, ops.image.resize(image, (8, 8)))
+    for ending in (
+        inside(image),
+        keras.Sequential([layers.Identity(), inside])(image),
+        resizing(ops.cast(inside(image), "float16")),
+        layers.UpSampling2D()(layers.Activation("linear")(layers.Dropout(0.5)(inside(image)))),
+    ):
+        with pytest.raises(ValueError, match=r"whose layer 'soft' returns probabilities"):
+            Segmenter(keras.Model(image, ending))
+    for function in (ops.softmax, ops.sigmoid):
+        ending = ResizeLike()([function(scores), image])
+        with pytest.raises(ValueError, match=r"must return logits.*'(softmax|sigmoid)\w*' returns"):
+            Segmenter(keras.Model(image, ending))
+    # Behind a convolution, or as a factor, they are what a network needs.
+    for ending in (layers.Conv2D(2, 1)(inside(image)), scores * ops.sigmoid(scores)):
+        Segmenter(keras.Model(image, layers.Identity()(ending)))
     with pytest.raises(ValueError, match="logits of at least two classes"):
         Segmenter(keras.Model(image, layers.Conv2D(1, 1)(image)))
 

@@ -14,6 +14,7 @@ from keras_seg.serve.model import Model, fitted, labels_at
 from keras_seg.serve.refusals import BusyError, InvalidError
 from keras_seg.serve.rest_values import to_json
 from keras_seg.serve.signatures import call
+from keras_seg.serve.versions import Versions
 from keras_seg.serve.workers import Workers
 from pipelines.read.spec import InputSpec
 
@@ -41,6 +42,17 @@ def test_a_png_has_the_palette_and_ids_as_pixels():
     assert file.mode == "P"
     np.testing.assert_array_equal(np.asarray(file), labels)
     np.testing.assert_array_equal(np.asarray(file.convert("RGB"))[0], palette)
+
+
+def test_a_file_that_cannot_be_served_is_named(tmp_path):
+    path = tmp_path / "none.tflite"
+    with pytest.raises(
+        ValueError, match=r"needs a \.tflite file.*none\.tflite', which is not a file"
+    ):
+        Versions("m", lambda: path)
+    path.write_bytes(b"garbage")
+    with pytest.raises(ValueError, match=r"whole \.tflite file.*none\.tflite' of 7 bytes"):
+        Versions("m", lambda: path)
 
 
 def test_an_answer_that_does_not_fit_into_memory_is_refused():
