@@ -152,6 +152,26 @@ def test_pictures_that_look_alike_are_found_whatever_their_size(folder):
     ]
 
 
+def test_skipped_files_do_not_shift_the_names_of_others(folder, tmp_path):
+    """Of twelve pictures in file order, the first of each split cannot be read."""
+    for split in ("train", "val"):
+        (folder / f"images/{split}/0.png").write_bytes(b"")
+    save(scene(806), folder / "images/val/2.png")  # picture 6 of train
+    brighter = np.clip(scene(803).astype(int) + 12, 0, 255).astype(np.uint8)
+    save(brighter, folder / "images/val/3.png")  # looks like picture 3 of train
+    save(np.full((48, 64), 255, np.uint8), folder / "masks/train/7.png")
+    report = opened(folder).reading(on_error="skip").check(fix=tmp_path / "new")
+    images = folder / "images"
+    columns = ["path", "other_path", "equal"]
+    assert report.duplicates[columns].to_numpy().tolist() == [
+        [str(images / "train/6.png"), str(images / "val/2.png"), True],
+        [str(images / "train/3.png"), str(images / "val/3.png"), False],
+    ]
+    assert report.void_only.to_numpy().tolist() == [["train", str(images / "train/7.png")]]
+    kept = [path.removeprefix(f"{images}/train/") for path, _ in report.fixed.paths("train")]
+    assert kept == ["1.png", "2.png", "3.png", "4.png", "5.png", "7.png"]
+
+
 def test_equal_pictures_within_a_split_are_a_notice(folder):
     save(scene(801), folder / "images/train/6.png")
     report = opened(folder).check()
