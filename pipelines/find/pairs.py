@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.find.below import files_below
 from pipelines.find.names import is_label, key_of, partners, partners_by_rest
 from pipelines.find.sources import Pair
 from pipelines.read.arrays import suffix_of
@@ -121,7 +122,8 @@ def _no_pairs(images: Folders, labels: str | os.PathLike, unmatched: list) -> Va
 def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """Return all picture files below a folder, or matching a pattern with *, sorted.
 
-    Hidden files and folders, `__MACOSX` and `Thumbs.db` are left out.
+    Links to folders are followed. Hidden files and folders, `__MACOSX` and `Thumbs.db` are left
+    out.
 
     Raises:
         ValueError: if the folder does not exist or holds none.
@@ -133,7 +135,7 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
         )
     pattern = Path(folder).relative_to(base).as_posix()
     found = base.glob(pattern) if pattern != "." else [base]
-    every = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path])]
+    every = [file for path in found for file in (files_below(path) if path.is_dir() else [path])]
     kept = [file for file in every if not _is_junk(file.relative_to(base))]
     files = sorted({file for file in kept if suffix_of(file) in suffixes})
     if not files:
@@ -157,6 +159,12 @@ def base_of(folder: str | os.PathLike) -> Path:
     while path.is_file() or ("*" in path.as_posix() and not path.exists()):
         path = path.parent
     return path
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Return whether a picture file is below a folder."""
+    files = (file for file in files_below(folder) if suffix_of(file) in SUFFIXES)
+    return any(not _is_junk(file.relative_to(folder)) for file in files)
 
 
 def _is_junk(path: Path) -> bool:
