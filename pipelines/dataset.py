@@ -45,7 +45,8 @@ class Dataset(Examples):
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
-        opened_by: its function and arguments, for `pipelines.reopen`; None if not JSON types.
+        opened_by: its function and arguments, and what `reading` has changed, for
+            `pipelines.reopen`; None if not JSON types, and for folds and other parts of a dataset.
         held_out_groups: of a fold, the groups of its split "held_out"; else empty.
     """
 
@@ -320,7 +321,6 @@ class Dataset(Examples):
         rest = {name: x for name, x in self._sources.items() if name not in names}
         data = self.with_sources({"train": Joined(sources), **rest})
         data.name = "-".join((self.name, *names))
-        data.opened_by = None  # The function that opened the dataset would open the splits apart.
         return data
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":
