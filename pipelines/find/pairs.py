@@ -3,11 +3,12 @@
 import logging
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.find.below import files_below
-from pipelines.find.names import is_label, key_of, partners, partners_by_rest
+from pipelines.find.names import folder_kind, is_label, key_of, partners, partners_by_rest
 from pipelines.find.sources import Pair
 from pipelines.read.arrays import suffix_of
 from pipelines.read.image import SUFFIXES
@@ -88,8 +89,14 @@ def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
         image_files, label_files = _split_folder(labels)
     else:
         image_files, label_files = _keyed(folders[0]), _keyed(labels, _MASKS)
-        masks = set(label_files.values())  # their folder may lie in that of the pictures
-        image_files = {key: file for key, file in image_files.items() if file not in masks}
+        # The masks' folder may lie in that of the pictures, one relative and one absolute.
+        place = cache(os.path.realpath)
+        masks = {(place(os.path.dirname(x)), os.path.basename(x)) for x in label_files.values()}
+        image_files = {
+            key: file
+            for key, file in image_files.items()
+            if (place(os.path.dirname(file)), os.path.basename(file)) not in masks
+        }
     channels = [_channel(image_files, _keyed(folder), folder) for folder in folders[1:]]
     found, note = partners(image_files, label_files), ""
     if not found:
@@ -214,16 +221,19 @@ def _channel(
 
 
 def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:
-    """Separate pictures and masks in one folder: by suffix, by folder, or as png beside jpg."""
+    """Separate pictures and masks in one folder: by folder, by suffix, or as png beside jpg."""
     image_files: dict[str, str] = {}
     label_files: dict[str, str] = {}
     files = picture_files(folder)
     base = base_of(folder)
     photos = {key_of(file, base) for file in files if file.suffix.lower() in (".jpg", ".jpeg")}
-    for file in files:
-        key = key_of(file, base)
+    keys = [key_of(file, base) for file in files]
+    # Where folders are for masks, those for pictures hold no masks: car_m in images is a picture.
+    divided = any(folder_kind(key) == "mask" for key in keys)
+    for file, key in zip(files, keys, strict=True):
         beside_photo = file.suffix.lower() not in (".jpg", ".jpeg") and key in photos
-        found = label_files if beside_photo or is_label(key) else image_files
+        is_picture = divided and folder_kind(key) == "picture"
+        found = label_files if not is_picture and (beside_photo or is_label(key)) else image_files
         if key in found:
             raise _double(found[key], str(file))
         found[key] = str(file)

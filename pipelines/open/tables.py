@@ -92,8 +92,8 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
     pictures = [names["picture"]] if isinstance(names["picture"], str) else list(names["picture"])
     rows = rows.reset_index(drop=True)
     pairs = [_pair(row, pictures, names["mask"], folder, i) for i, row in rows.iterrows()]
-    if len({image for image, _ in pairs}) < len(pairs):
-        double = rows[pictures].duplicated()
+    double = pd.Series([image for image, _ in pairs]).duplicated()  # a.png and ./a.png are one
+    if double.any():
         raise ValueError(
             "Each picture needs one row. "
             f"Received: {rows[pictures][double].iloc[0].tolist()} twice, again in row "

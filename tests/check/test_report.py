@@ -307,6 +307,22 @@ def test_fix_writes_repaired_masks_elsewhere_and_touches_nothing(folder, tmp_pat
     assert next(iter(fixed.train_batches(5)))[1].shape == (5, 48, 64)
 
 
+def test_fix_resizes_jpeg_masks_of_black_and_white(folder, tmp_path):
+    for path in folder.glob("masks/*/*.png"):
+        half = np.zeros((48, 64), np.uint8)
+        half[24:] = 255
+        if path.name == "1.png":
+            half = half[::2, ::2]
+        Image.fromarray(half).save(path.with_suffix(".jpg"), quality=95)
+        path.unlink()
+    data = opened(folder, {0: "sky", 255: "road"}, ignore=())
+    report = data.check(fix=tmp_path / "new")
+    assert set(report.faults["kind"]) == {"size mismatch"}
+    assert report.fixed.num_examples("train") == 8
+    label = report.fixed.example("train", 1)[1]
+    assert (label == np.repeat([0, 1], 24)[:, None]).all()
+
+
 def test_fix_gives_smoothed_colors_their_nearest_class(folder, tmp_path):
     table = {(0, 0, 0): "sky", (200, 40, 120): "road"}
     for path in folder.glob("masks/*/*.png"):
