@@ -174,7 +174,7 @@ def _check_crop(subject, op, crop_size):
     """Raise for a crop with a size of its own, in place of which `crop_size` would be used."""
     if callable(op) or "crop" not in op[0]:
         return
-    sides = dict(zip(("width", "height", "depth"), reversed(crop_size or ()), strict=False))
+    sides: dict = dict(zip(("width", "height", "depth"), reversed(crop_size or ()), strict=False))
     own = {x: op[1][x] for x in ("depth", "height", "width") if x in op[1]}
     if any(sides.get(side) != value for side, value in own.items()):
         raise ValueError(

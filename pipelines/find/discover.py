@@ -141,7 +141,7 @@ def hold_colors(labels: Sequence[str]) -> bool:
 def _sample(labels: Sequence[str]) -> list[str]:
     """Return at most 32 masks, spread evenly."""
     chosen = np.linspace(0, len(labels) - 1, min(len(labels), _SAMPLE)).astype(int)
-    return [labels[index] for index in chosen.tolist()]
+    return [labels[int(index)] for index in chosen]
 
 
 def _values(path: str) -> tuple[bool, set[int]] | None:

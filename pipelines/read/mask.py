@@ -204,7 +204,8 @@ def _largest(picture: Image.Image) -> int | None:
 
     It scales those of PNG files of 2 and 4 bits, and of PGM files, to 8 or 16 bits.
     """
-    raw = picture.tile[0][3] if picture.tile else None  # as in read_deep, known until decoding
+    tile = getattr(picture, "tile", None)  # as in read_deep: it is known until decoding
+    raw = tile[0][3] if tile else None
     if picture.format == "PNG":
         return {"L;2": 3, "L;4": 15}.get(str(raw))
     if picture.format == "PPM" and picture.mode in ("L", "I") and isinstance(raw, tuple):
