@@ -179,7 +179,7 @@ def test_scores_name_the_right_pictures_where_sizes_differ(tmp_path, batch_size)
 def test_accuracy_names_the_right_pictures_where_sizes_differ(tmp_path):
     for i in range(4):
         (tmp_path / NAMES[i % 2]).mkdir(exist_ok=True)
-        pixels = np.full((48 if i % 2 else 32, 32, 3), i, np.uint8)
+        pixels = np.full((48 if i in (1, 2) else 32, 32, 3), i, np.uint8)
         Image.fromarray(pixels).save(tmp_path / NAMES[i % 2] / f"{i}.png")
     data = pipelines.from_class_folders(tmp_path, NAMES[:2], splits={"val": 1.0})
 
