@@ -13,6 +13,7 @@ from keras_seg import export, tasks
 from keras_seg.accuracy import evaluate_classifier
 from keras_seg.find_run import load
 from keras_seg.inference.fitting import fitted, resized
+from keras_seg.run_files import names_of
 from keras_seg.scores import evaluate_segmenter
 
 _ADDRESSES = ("http://", "https://", "grpc://", "grpcs://")
@@ -64,8 +65,8 @@ def evaluate(network: Any, data, split="val", batch_size=8):
         with contextlib.closing(opened) if hasattr(opened, "close") else contextlib.nullcontext():
             return evaluate(opened, data, split, batch_size)
     _require_classes(network, data)
-    names = [str(picture) for picture, _ in data.paths(split)]
     batches, classes = data.eval_batches(split, batch_size), list(data.class_names)
+    names = names_of(data, split, batch_size)
     if task == "classification":
         scores = getattr(network, "logits", None) or network.scores
         return evaluate_classifier(_of_one_size(network, scores), batches, classes, names)

@@ -10,6 +10,7 @@ import pandas as pd
 from keras_seg import tasks
 from keras_seg.run_files import (
     calibration_pictures,
+    names_of,
     network_of,
     pick_examples,
     picture_size,
@@ -210,7 +211,7 @@ class Run:
 
         data = self._data(data, "evaluate")
         classes, batches = self.settings["class_names"], data.eval_batches(split, batch_size)
-        names = [str(picture) for picture, _ in data.paths(split)]
+        names = names_of(data, split, batch_size)
         if self.task == "classification":
             scores = evaluate_classifier(self.classifier().logits, batches, classes, names)
         else:

@@ -64,6 +64,26 @@ def read_examples(data, split, wanted):
     return [image for image, _ in picked], [label for _, label in picked]
 
 
+def names_of(data, split, batch_size):
+    """Names of the pictures of `data.eval_batches(split, batch_size)`, in their order.
+
+    Args:
+        data: a data set.
+        split: name of a split.
+        batch_size: pictures per batch, of one size each: where sizes differ, the order depends on
+            it.
+
+    Returns:
+        list of str.
+
+    >>> import pipelines
+    >>> names_of(pipelines.shapes(num_images=5, size=(32, 32), seed=0), "val", 8)
+    ['shapes/val/00000']
+    """
+    paths = data.paths(split)
+    return [str(paths[index][0]) for index in data.eval_order(split, batch_size)]
+
+
 def picture_size(data):
     """The most common size of the pictures of "val", or of "train" where there is no "val".
 

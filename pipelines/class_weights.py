@@ -36,7 +36,7 @@ def class_weights(
             with 256 columns the last one counts ignored pixels.
         method: one of the four above.
         c: constant of "enet", above 1.
-        beta: constant of "effective", 0 <= beta < 1; None for 1 - 1 / (mean pixels per class), so
+        beta: constant of "effective", 0 < beta < 1; None for 1 - 1 / (mean pixels per class), so
             that weights differ little among classes above the mean, and more among those below.
 
     Returns:

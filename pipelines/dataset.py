@@ -45,7 +45,8 @@ class Dataset(Examples):
         categories: the category of each class by name, such as {"car": "vehicle"}; or empty.
         notes: sentences about what was found or assumed when the dataset was opened.
         unmatched: files that were left out because they have no partner.
-        opened_by: its function and arguments, for `pipelines.reopen`; None if not JSON types.
+        opened_by: its function and arguments, and what `reading` has changed, for
+            `pipelines.reopen`; None if not JSON types, and for folds and other parts of a dataset.
         held_out_groups: of a fold, the groups of its split "held_out"; else empty.
     """
 
@@ -186,10 +187,11 @@ class Dataset(Examples):
         return batches.train_batches(self._store("train"), batch_size, ops, seed, numbers)
 
     def eval_batches(self, split: str, batch_size: int = 1) -> "tf.data.Dataset":
-        """Return each picture of a split once, unchanged and in file order.
+        """Return each picture of a split once, unchanged.
 
         Batches contain pictures of one size, so the last batch of a size can be smaller; no picture
-        is dropped or resized.
+        is dropped or resized. The order is that of the files for pictures of one size and for
+        batches of 1; `eval_order` has it for others.
 
         Args:
             split: a name from `splits`.
@@ -207,6 +209,30 @@ class Dataset(Examples):
         self._source(split)
         check_whole("batch_size", batch_size, 1, 2**31 - 1)
         return batches.eval_batches(self._store(split), batch_size)
+
+    def eval_order(self, split: str, batch_size: int = 1) -> list[int]:
+        """Return the index in `paths(split)` of each picture of `eval_batches`, in their order.
+
+        Args:
+            split: a name from `splits`.
+            batch_size: as for `eval_batches`.
+
+        Returns:
+            list of every index once.
+
+        Raises:
+            ValueError: if there is no such split, or a file is faulty.
+
+        >>> images, labels = np.zeros((3, 32, 32, 3), "uint8"), np.zeros((3, 32, 32), "uint8")
+        >>> data = Dataset.from_arrays("toy", ["sky"], None, {"val": (images, labels)})
+        >>> data.eval_order("val", batch_size=2)
+        [0, 1, 2]
+        """
+        from pipelines.graph import batches
+
+        self._source(split)
+        check_whole("batch_size", batch_size, 1, 2**31 - 1)
+        return batches.eval_order(self._store(split), batch_size).tolist()
 
     def class_weights(self, method: str = "enet", **options: float) -> list[float]:
         """Return one weight per class for the loss, from the pixels of split "train".
@@ -295,7 +321,6 @@ class Dataset(Examples):
         rest = {name: x for name, x in self._sources.items() if name not in names}
         data = self.with_sources({"train": Joined(sources), **rest})
         data.name = "-".join((self.name, *names))
-        data.opened_by = None  # The function that opened the dataset would open the splits apart.
         return data
 
     def check(self, fix: str | os.PathLike | None = None) -> "Report":

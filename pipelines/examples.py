@@ -134,6 +134,9 @@ class Examples:
         data._reading = {**self._reading, **changed}
         check_reading(**data._reading)
         data._stores, data._lock = {}, Lock()
+        if data.opened_by is not None and changed:
+            before = data.opened_by.get("reading", {})
+            data.opened_by = {**data.opened_by, "reading": {**before, **changed}}
         return data
 
     def measure(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -160,6 +163,8 @@ class Examples:
     def with_sources(self, sources: Mapping[str, Source]) -> Self:
         """Return the same dataset with other pairs in its splits.
 
+        Its `opened_by` is None: the function that opened the dataset gives the pairs as they were.
+
         Raises:
             ValueError: if there is no split, a split is empty, or splits differ in their channels.
         """
@@ -167,6 +172,7 @@ class Examples:
         data = copy.copy(self)
         data._sources, data.splits = dict(sources), tuple(sources)
         data._stores, data._lock = {}, Lock()
+        data.opened_by = None
         return data
 
     def _known(self, split: str) -> None:

@@ -50,7 +50,6 @@ def folds(
             {TRAIN: _FoldPart(source, rest), HELD_OUT: _FoldPart(source, held)}
         )
         fold.name = f"{data.name}-fold{number}"
-        fold.opened_by = None  # The function that opened the dataset knows nothing of folds.
         fold.held_out_groups = tuple(dict.fromkeys(found[int(i)] for i in held))
         made.append(fold)
     return made

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -149,6 +150,53 @@ def test_the_command_scores_files_with_the_data_set_of_their_run(tflite, tmp_pat
     path = shutil.copy(tflite.path, tmp_path / "model.tflite")
     assert main(["evaluate", str(path)]) == 0
     assert f"mean IoU {tflite.mean_iou:.2%}" in capsys.readouterr().out
+
+
+def _mixed_sizes(folder):
+    """Pictures 0 to 3 of 32x32, 48x32, 32x32 and 48x32; picture i has i rows of class 1."""
+    for i in range(4):
+        height = 48 if i % 2 else 32
+        mask = np.zeros((height, 32), np.uint8)
+        mask[:i] = 1
+        for part, array in (
+            ("images", np.full((height, 32, 3), 80 * i, np.uint8)),
+            ("masks", mask),
+        ):
+            (folder / part).mkdir(exist_ok=True)
+            Image.fromarray(array).save(folder / part / f"{i}.png")
+    return pipelines.from_folders(folder / "images", folder / "masks", NAMES, splits={"val": 1.0})
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_scores_name_the_right_pictures_where_sizes_differ(tmp_path, batch_size):
+    data = _mixed_sizes(tmp_path)
+    scores = keras_seg.evaluate(lambda x: np.zeros(x.shape[:2], "uint8"), data, "val", batch_size)
+    found = {Path(x.picture).stem: x.pixel_accuracy for x in scores.pictures.itertuples()}
+    # All pixels but those of i rows are right.
+    assert found == pytest.approx({"0": 1, "1": 47 / 48, "2": 30 / 32, "3": 45 / 48})
+
+
+def test_accuracy_names_the_right_pictures_where_sizes_differ(tmp_path):
+    for i in range(4):
+        (tmp_path / NAMES[i % 2]).mkdir(exist_ok=True)
+        pixels = np.full((48 if i in (1, 2) else 32, 32, 3), i, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / NAMES[i % 2] / f"{i}.png")
+    data = pipelines.from_class_folders(tmp_path, NAMES[:2], splits={"val": 1.0})
+
+    class Network:
+        def logits(self, pixels):  # The first class is the likelier, the brighter the picture is.
+            bright = pixels.mean((1, 2, 3))
+            return np.stack([bright, 0 * bright], axis=-1)
+
+    pictures = keras_seg.evaluate(Network(), data, "val", 2).pictures
+    found = {Path(x.picture).stem: (x.truth, x.probability) for x in pictures.itertuples()}
+    likely = [1 / (1 + np.exp(-i)) for i in range(4)]
+    assert {name: truth for name, (truth, _) in found.items()} == {
+        "0": NAMES[0], "1": NAMES[1], "2": NAMES[0], "3": NAMES[1],
+    }  # fmt: skip
+    assert {name: share for name, (_, share) in found.items()} == pytest.approx(
+        {"0": likely[0], "1": 1 - likely[1], "2": likely[2], "3": 1 - likely[3]}
+    )
 
 
 @pytest.mark.parametrize(

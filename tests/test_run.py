@@ -382,6 +382,31 @@ def test_pictures_are_listed_and_shown_from_the_worst_on(run, data):
     assert (run.folder / "figures" / "val_worst.png").is_file()
 
 
+def test_the_worst_picture_is_shown_where_sizes_differ(run, tmp_path, monkeypatch):
+    for i, height in enumerate([32, 48, 32]):
+        mask = np.zeros((height, 32), np.uint8)
+        mask[: 20 * (i == 2)] = 1  # all that the network below does not find
+        for part, array in (("images", np.full((height, 32, 3), i, np.uint8)), ("masks", mask)):
+            (tmp_path / part).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / part / f"{i}.png")
+    folders = tmp_path / "images", tmp_path / "masks"
+    data = pipelines.from_folders(*folders, ["dark", "light"], splits={"val": 1.0})
+
+    class Dark:
+        def labels(self, pixels):
+            return np.zeros(pixels.shape[:3], np.uint8)
+
+        def __call__(self, picture):
+            return np.zeros(picture.shape[:2], np.uint8)
+
+    run._predictors.update(keras=Dark(), auto=Dark())
+    shown = []
+    monkeypatch.setattr(run, "_keep", lambda *_: None)
+    monkeypatch.setattr(run, "_figure", lambda images, truths: shown.extend(images))
+    run.show_worst("val", 1, data)
+    assert [int(image.max()) for image in shown] == [2]
+
+
 def test_run_names_its_network_and_encoder(run):
     run.settings["architecture"] = "unet"
     run.settings["setup"]["recipe"] = {"name": "mine", "options": {"encoder": "resnet50"}}

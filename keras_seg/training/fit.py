@@ -66,8 +66,8 @@ def fit(
         seed: 0..2**31 - 1. The same seed on the same machine gives the same weights.
         folder: folder for runs.
         tag: added to the run's name, to tell trainings apart.
-        weights: start from these: name or folder of a run, or a .keras file. What fits is taken by
-            layer name and shape; the rest, such as the classifier of other classes or the first
+        weights: start from these: a `Run`, its name or folder, or a .keras file. What fits is taken
+            by layer name and shape; the rest, such as the classifier of other classes or the first
             layer of other channels, starts from its initial values and is named in the log.
         **changes: fields of the recipe in place of its own, such as epochs=20, batch_size=4,
             learning_rate=1e-3; also callbacks=, a Keras callback or a list of them, and

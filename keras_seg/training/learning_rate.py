@@ -72,7 +72,8 @@ def find_learning_rate(
     Args:
         model: name of an architecture, or a `keras.Model`, as for `keras_seg.fit`.
         data: a data set, as for `keras_seg.fit`.
-        recipe: a name or a `Recipe`; its optimizer, loss, batch size and crop size are used.
+        recipe: a name or a `Recipe`; its optimizer (given by name), loss, batch size and crop size
+            are used.
         lowest: the first learning rate, above 0.
         highest: the last learning rate.
         steps: steps from the lowest to the highest, at least 10.
@@ -83,7 +84,8 @@ def find_learning_rate(
         `LearningRates`: a table, a suggestion and a figure.
 
     Raises:
-        ValueError: an argument is out of range, or the loss was never finite.
+        ValueError: an argument is out of range, the optimizer is an object, or the loss was never
+            finite.
 
     >>> import pipelines
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)])
@@ -104,12 +106,19 @@ def find_learning_rate(
     rising = {"schedule": "exponential", "schedule_options": {"rate": factor}, "warmup_epochs": 0}
     rising |= {"learning_rate": lowest, "accumulate": 1, "before": {}}
     rising |= {"prune_from": None, "after_pruning": {}}
-    recipe = recipes.recipe(recipe, **{**changes, **rising})
+    recipe = recipes.recipe(recipe, **changes)
+    if isinstance(recipe.optimizer, dict):
+        raise ValueError(
+            "`find_learning_rate` needs an optimizer by name, whose learning rate it sets. "
+            f"Received: a {recipe.optimizer['class_name']} object. Pass optimizer='adamw', 'sgd' "
+            "or 'rmsprop'; the rate for another optimizer is another one."
+        )
+    recipe = recipes.recipe(recipe, **rising)
     check_used(data, model, changes)
     data = usable(data, model, recipe)
     recipe = used(recipe, data, model)
     keras.utils.set_random_seed(seed)
-    recipe = cropped(recipe, data)
+    recipe = cropped(recipe, data, model)
     network = network_for(model, data, recipe)
     before = [np.array(keras.ops.convert_to_numpy(x)) for x in network.variables]
     try:

@@ -191,6 +191,21 @@ class PlainData:
         batches = self._split(split).map(lambda image, label, *_: (image, label))
         return batches.unbatch().batch(1) if batch_size == 1 else batches
 
+    def eval_order(self, split, batch_size=1):
+        """The index in `paths(split)` of each picture of `eval_batches`: their own order.
+
+        Args:
+            split: "train" or "val".
+            batch_size: not used.
+
+        Returns:
+            list of int.
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        return list(range(len(self.paths(split))))
+
     def class_weights(self, method="enet", c=1.02):
         """One weight per class by its share of the labels: 1 / ln(c + share), as ENet has it.
 

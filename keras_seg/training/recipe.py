@@ -25,8 +25,8 @@ class Recipe:
         crop_size: (height, width) of training crops in pixels, for volumes (depth, height, width);
             None takes the data set's own picture size.
         augmentation: pairs (op of `pipelines.ops`, its arguments), in order. "height" and "width"
-            of a crop, and "depth" of a volume's, come from `crop_size`. Op functions are accepted,
-            too.
+            of a crop, and "depth" of a volume's, come from `crop_size`; an op with other ones is
+            refused. Op functions are accepted, too.
         optimizer: "adamw", "rmsprop" or "sgd"; or a Keras optimizer with its own learning rate and
             weight decay; the six fields for these are then None or {}. Each training uses a copy,
             and run.json stores its configuration.

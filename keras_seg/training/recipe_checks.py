@@ -153,6 +153,8 @@ def _check_kinds(subject, recipe):
             f"`{subject}` needs augmentation as a list of ops, or of pairs (name, arguments). "
             f"Received: augmentation={ops!r}. For example, pass [('random_flip', {{}})]."
         )
+    for op in ops:
+        _check_crop(subject, op, recipe.crop_size)
     weights = recipe.class_weights
     if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__len__")):
         raise ValueError(
@@ -165,6 +167,20 @@ def _check_kinds(subject, recipe):
         raise ValueError(
             f"`{subject}` needs no_decay as a list of kinds of weights, some of {list(NO_DECAY)}. "
             f"Received: no_decay={kinds!r}. Pass [] to decay all weights."
+        )
+
+
+def _check_crop(subject, op, crop_size):
+    """Raise for a crop with a size of its own, in place of which `crop_size` would be used."""
+    if callable(op) or "crop" not in op[0]:
+        return
+    sides: dict = dict(zip(("width", "height", "depth"), reversed(crop_size or ()), strict=False))
+    own = {x: op[1][x] for x in ("depth", "height", "width") if x in op[1]}
+    if any(sides.get(side) != value for side, value in own.items()):
+        raise ValueError(
+            f"`{subject}` has the size of all crops as crop_size. Received: {op[0]!r} with {own}, "
+            f"and crop_size={crop_size!r}. Pass crop_size=(height, width), and ({op[0]!r}, "
+            "arguments without these)."
         )
 
 

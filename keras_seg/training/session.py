@@ -48,6 +48,7 @@ class Training:
                 f"Received: {self.steps} batches per epoch. Use a data set of `pipelines`, or "
                 "`.apply(tf.data.experimental.assert_cardinality(n))`."
             )
+        _require_labels(data)
         settings = run_folder.read(self.folder)
         self.ends = same_run.ends(settings)
         self.more_epochs = settings.get("more_epochs", 0)
@@ -287,6 +288,19 @@ class Training:
             "setup": self.setup,
         }
         run_folder.write(self.folder, settings)
+
+
+def _require_labels(data):
+    """Raise if no pixel of "val" has a class: its first score would stop the training."""
+    if "val" not in data.splits or tasks.task_of_data(data) != "segmentation":
+        return
+    batches = data.eval_batches("val", 8)
+    if not any(np.any(np.asarray(label) != data.ignore_class) for _, label in batches):
+        raise ValueError(
+            "`fit` scores the network on the split 'val', which needs pixels with a class. "
+            f"Received: data '{data.name}', whose split 'val' has none: it has no masks, or all "
+            "of their pixels are ignored. Give its masks, or call it 'test' to train without it."
+        )
 
 
 def _warn_of_slow_steps(network, recipe, count):

@@ -14,7 +14,7 @@ def weights_file(weights):
     """The .keras file given as `fit(weights=...)`.
 
     Args:
-        weights: name or folder of a run, or the path of a .keras file.
+        weights: name or folder of a run, a `Run`, or the path of a .keras file.
 
     Returns:
         `pathlib.Path`.
@@ -25,6 +25,7 @@ def weights_file(weights):
     >>> weights_file("contextnet_cn14-camvid").name
     'model.keras'
     """
+    weights = getattr(weights, "folder", weights)
     path = Path(weights)
     if path.suffix != ".keras":
         path = find_run(weights) / "model.keras"

@@ -25,7 +25,8 @@ def find_duplicates(data: Examples, prints: dict[str, list[tuple[int, int]]]) ->
 
     Args:
         data: the dataset.
-        prints: split -> (fingerprint, checksum) of each picture; checksum -1 if unreadable.
+        prints: split -> (fingerprint, checksum) of each picture of its source; checksum -1 if
+            unreadable.
 
     Returns:
         table of pairs: split and path of both, differing bits, and whether they are equal.
@@ -43,9 +44,10 @@ def find_duplicates(data: Examples, prints: dict[str, list[tuple[int, int]]]) ->
     for bits, pair in heapq.nsmallest(_COMPARED, candidates):
         if pair not in known and _look_alike(data, *pair):
             rows.append((*pair, bits, False))
+    paths = {split: data.source(split).paths() for split in splits}
     return pd.DataFrame(
         [
-            (first, data.paths(first)[i][0], second, data.paths(second)[j][0], bits, equal)
+            (first, paths[first][i][0], second, paths[second][j][0], bits, equal)
             for first, i, second, j, bits, equal in rows
         ],
         columns=_COLUMNS,
@@ -116,7 +118,8 @@ def _near(first: list, second: list) -> Iterator[tuple[int, int, int]]:
 
 def _look_alike(data: Examples, split: str, i: int, other: str, j: int) -> bool:
     try:
-        mine, theirs = (looks(data.example(*place)[0]) for place in ((split, i), (other, j)))
+        mine = looks(data.source(split).read(i)[0])
+        theirs = looks(data.source(other).read(j)[0])
     except FileFault:
         return False
     return float(_differences(mine[np.newaxis], theirs)[0]) < _DIFFERENCE

@@ -14,10 +14,10 @@ from pipelines.check import examine as exam
 from pipelines.check.report import Report
 from pipelines.examples import Examples
 from pipelines.find.classes import IGNORE_CLASS, Classes
-from pipelines.find.sources import FileSource
+from pipelines.find.sources import FileSource, read_ids
 from pipelines.read.faults import COLORS, SIZE, UNKNOWN_IDS, FileFault
 from pipelines.read.image import read_header
-from pipelines.read.mask import read_colors, read_label
+from pipelines.read.mask import read_colors
 
 _RATIO = 0.02  # largest relative difference in aspect ratio for a mask to be resized
 
@@ -148,7 +148,7 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
     try:
         if classes.colors:
             return classes.from_colors(read_colors(path), path), ""
-        return classes.from_file_ids(read_label(path), path), ""
+        return classes.from_file_ids(read_ids(path, classes), path), ""
     except FileFault as fault:
         if fault.kind not in (UNKNOWN_IDS, COLORS):
             raise
@@ -159,7 +159,7 @@ def _classes_of(path: str, classes: Classes) -> tuple[np.ndarray, str]:
         if smoothed_kind:
             return nearest_colors(pixels, classes), "nearest colors"
         return loose.from_colors(pixels, path), "unknown colors are ignored"
-    ids = read_label(path)
+    ids = read_ids(path, classes)
     if smoothed_kind in (exam.BINARY, exam.SMOOTHED_BINARY) and len(classes.names) == 2:
         return (ids > 127).astype(np.uint8), "0 and 255 are the two classes"
     return loose.from_file_ids(ids, path), "unknown ids are ignored"

@@ -133,6 +133,8 @@ def check(data: Examples) -> Report:
         split: [data.class_names[i] for i in np.flatnonzero(tally.pixels[: data.num_classes] == 0)]
         for split, tally in tallies.items()
     }
+    # Of all pictures: `data.paths` leaves out those that are skipped.
+    paths = {split: data.source(split).paths() for split in data.splits}
     void = [(split, i) for split, tally in tallies.items() for i in tally.void]
     tables = {
         "splits": table_of_splits(tallies, data.ignore_class),
@@ -143,7 +145,7 @@ def check(data: Examples) -> Report:
         ),
         "duplicates": find_duplicates(data, {s: t.prints for s, t in tallies.items()}),
         "void_only": pd.DataFrame(
-            [(split, data.paths(split)[i][0]) for split, i in void], columns=["split", "path"]
+            [(split, paths[split][i][0]) for split, i in void], columns=["split", "path"]
         ),
     }
     first = tallies.get("train", next(iter(tallies.values())))

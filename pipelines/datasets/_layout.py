@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pipelines.find.below import files_below
 from pipelines.find.sources import Pair
 from pipelines.find.text import read_lines
 
@@ -101,8 +102,8 @@ def pairs_by_name(
 
 def pictures_below(folder: Path, suffix: str) -> list[Path]:
     """Return the files below a folder with an ending, sorted, without hidden ones."""
-    found = (path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("."))
-    return sorted(found)
+    found = (path for path in files_below(folder) if path.name.endswith(suffix))
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def check_splits(title: str, root: Path, sources: dict) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.dataset import Dataset
 from pipelines.datasets._camvid_split import split_of
 from pipelines.datasets._layout import find, names_in
+from pipelines.find.below import files_below
 from pipelines.find.class_tables import as_classes
 from pipelines.find.classes import Classes
 from pipelines.find.pairs import match_folders
@@ -104,12 +105,12 @@ def _large(root: str | os.PathLike) -> tuple[dict[str, list[Pair]], bool]:
 def _pngs(root: str | os.PathLike, pattern: str) -> list[Path]:
     if not Path(root).is_dir():
         return []
-    found = (path for path in Path(root).rglob(pattern) if not path.name.startswith("."))
-    return sorted(found)
+    found = (path for path in files_below(root) if path.match(pattern))
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _names(root: str | os.PathLike, name: str) -> set[str]:
-    listed = next(iter(sorted(Path(root).rglob(name))), None)
+    listed = next(iter(sorted(path for path in files_below(root) if path.name == name)), None)
     return set() if listed is None else {Path(line).stem for line in names_in(listed)}
 
 

@@ -24,7 +24,7 @@ _COLUMNS = {
     "red": ("red", "r"),
     "green": ("green", "g"),
     "blue": ("blue", "b"),
-    "color": ("color", "color", "rgb", "hex", "color_hex", "hex_code"),
+    "color": ("color", "colour", "rgb", "hex", "color_hex", "hex_code"),
 }  # fmt: skip
 _LISTS = ("labels", "classes", "categories")  # keys of JSON files
 

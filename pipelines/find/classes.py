@@ -64,12 +64,13 @@ class Classes:
 
         Args:
             classes: the classes.
-            ignored_ids: ids in files to ignore.
+            ignored_ids: ids in files to ignore; 255, the default, may be a class all the same.
             palette: one (red, green, blue) 0..255 per class; None picks distinct ones.
             most: largest number of classes; masks hold 255.
 
         Raises:
-            ValueError: if there is no class, more than `most`, or two of a list share a name.
+            ValueError: if there is no class, more than `most`, two of a list share a name, or an
+                id is ignored and has a name.
 
         >>> Classes.make({0: "background", 7: "road", 8: "road", 9: None}).file_ids
         (0, 7)
@@ -90,6 +91,15 @@ class Classes:
             raise ValueError(
                 f"Ids of classes must be in 0..{_MOST_IDS - 1}. Received: {_short(wrong)}. "
                 "Correct them; pass ids to ignore as `ignore`."
+            )
+        both = sorted((ignored - {IGNORE_CLASS}) & set(named))
+        if both:
+            raise ValueError(
+                "An id is either ignored or a class. Received: ignored ids "
+                f"{_short(sorted(ignored))}, of which {_short(both)} "
+                f"{'is' if len(both) == 1 else 'are'} also {_short(named[i] for i in both)}. Name "
+                "the other ids only, such as {1: 'road', 2: 'sky'}, or leave the id out of "
+                "`ignore`."
             )
         colors = distinct_colors(len(names)) if palette is None else palette
         colors = tuple((int(r), int(g), int(b)) for r, g, b in colors)

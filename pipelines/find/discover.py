@@ -38,11 +38,10 @@ def binary(classes: Classes, labels: Sequence[str]) -> tuple[Classes, str]:
     """
     if classes.colors or classes.file_ids != (0, 1) or classes.ignored_ids != (IGNORE_CLASS,):
         return classes, ""
-    chosen = np.unique(np.linspace(0, len(labels) - 1, _SAMPLE).astype(int))
     counts = np.zeros(_WHITES[-1] + 1, np.int64)
-    for index in chosen.tolist():
+    for label in _sample(labels):
         try:
-            ids = read_two_valued(labels[int(index)])
+            ids = read_two_valued(label)
         except FileFault:
             continue  # `check` and training name it
         if ids.min() < 0 or ids.max() >= len(counts):
@@ -130,10 +129,19 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     )
 
 
-def holds_colors(path: str) -> bool:
-    """Return whether a mask can be read and holds colors, not ids."""
-    values = _values(path)
-    return values is not None and values[0]
+def hold_colors(labels: Sequence[str]) -> bool:
+    """Return whether one of 32 masks, spread evenly, holds colors, not ids.
+
+    A mask may be black or gray all over although its classes have colors.
+    """
+    found = (_values(label) for label in _sample(labels))
+    return any(values is not None and values[0] for values in found)
+
+
+def _sample(labels: Sequence[str]) -> list[str]:
+    """Return at most 32 masks, spread evenly."""
+    chosen = np.linspace(0, len(labels) - 1, min(len(labels), _SAMPLE)).astype(int)
+    return [labels[int(index)] for index in chosen]
 
 
 def _values(path: str) -> tuple[bool, set[int]] | None:

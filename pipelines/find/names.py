@@ -117,10 +117,17 @@ def is_label(key: str) -> bool:
         return True
     if _without_prefix(key, ("mask", "masks", "segmentation")) != key:
         return True
-    *folders, name = key.split("/")
-    if name.lower() in _LABEL_WORDS:
-        return True
-    return any(word in _LABEL_WORDS for part in folders for word in _words(part))
+    return key.split("/")[-1].lower() in _LABEL_WORDS or folder_kind(key) == "mask"
+
+
+def folder_kind(key: str) -> str:
+    """Return what the folders of a file say that it is: "mask", "picture" or nothing.
+
+    >>> folder_kind("masks/a"), folder_kind("train_images/a_m"), folder_kind("train/a_mask")
+    ('mask', 'picture', '')
+    """
+    words = {word for part in key.split("/")[:-1] for word in _words(part)}
+    return "mask" if words & _LABEL_WORDS else "picture" if words & _IMAGE_WORDS else ""
 
 
 def _index(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, str]:

@@ -3,10 +3,12 @@
 import logging
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.find.names import is_label, key_of, partners, partners_by_rest
+from pipelines.find.below import files_below
+from pipelines.find.names import folder_kind, is_label, key_of, partners, partners_by_rest
 from pipelines.find.sources import Pair
 from pipelines.read.arrays import suffix_of
 from pipelines.read.image import SUFFIXES
@@ -87,8 +89,14 @@ def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
         image_files, label_files = _split_folder(labels)
     else:
         image_files, label_files = _keyed(folders[0]), _keyed(labels, _MASKS)
-        masks = set(label_files.values())  # their folder may lie in that of the pictures
-        image_files = {key: file for key, file in image_files.items() if file not in masks}
+        # The masks' folder may lie in that of the pictures, one relative and one absolute.
+        place = cache(os.path.realpath)
+        masks = {(place(os.path.dirname(x)), os.path.basename(x)) for x in label_files.values()}
+        image_files = {
+            key: file
+            for key, file in image_files.items()
+            if (place(os.path.dirname(file)), os.path.basename(file)) not in masks
+        }
     channels = [_channel(image_files, _keyed(folder), folder) for folder in folders[1:]]
     found, note = partners(image_files, label_files), ""
     if not found:
@@ -121,7 +129,8 @@ def _no_pairs(images: Folders, labels: str | os.PathLike, unmatched: list) -> Va
 def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """Return all picture files below a folder, or matching a pattern with *, sorted.
 
-    Hidden files and folders, `__MACOSX` and `Thumbs.db` are left out.
+    Links to folders are followed. Hidden files and folders, `__MACOSX` and `Thumbs.db` are left
+    out.
 
     Raises:
         ValueError: if the folder does not exist or holds none.
@@ -133,7 +142,7 @@ def picture_files(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXE
         )
     pattern = Path(folder).relative_to(base).as_posix()
     found = base.glob(pattern) if pattern != "." else [base]
-    every = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path])]
+    every = [file for path in found for file in (files_below(path) if path.is_dir() else [path])]
     kept = [file for file in every if not _is_junk(file.relative_to(base))]
     files = sorted({file for file in kept if suffix_of(file) in suffixes})
     if not files:
@@ -157,6 +166,12 @@ def base_of(folder: str | os.PathLike) -> Path:
     while path.is_file() or ("*" in path.as_posix() and not path.exists()):
         path = path.parent
     return path
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Return whether a picture file is below a folder."""
+    files = (file for file in files_below(folder) if suffix_of(file) in SUFFIXES)
+    return any(not _is_junk(file.relative_to(folder)) for file in files)
 
 
 def _is_junk(path: Path) -> bool:
@@ -206,16 +221,19 @@ def _channel(
 
 
 def _split_folder(folder: str | os.PathLike) -> tuple[dict[str, str], dict[str, str]]:
-    """Separate pictures and masks in one folder: by suffix, by folder, or as png beside jpg."""
+    """Separate pictures and masks in one folder: by folder, by suffix, or as png beside jpg."""
     image_files: dict[str, str] = {}
     label_files: dict[str, str] = {}
     files = picture_files(folder)
     base = base_of(folder)
     photos = {key_of(file, base) for file in files if file.suffix.lower() in (".jpg", ".jpeg")}
-    for file in files:
-        key = key_of(file, base)
+    keys = [key_of(file, base) for file in files]
+    # Where folders are for masks, those for pictures hold no masks: car_m in images is a picture.
+    divided = any(folder_kind(key) == "mask" for key in keys)
+    for file, key in zip(files, keys, strict=True):
         beside_photo = file.suffix.lower() not in (".jpg", ".jpeg") and key in photos
-        found = label_files if beside_photo or is_label(key) else image_files
+        is_picture = divided and folder_kind(key) == "picture"
+        found = label_files if not is_picture and (beside_photo or is_label(key)) else image_files
         if key in found:
             raise _double(found[key], str(file))
         found[key] = str(file)

@@ -175,8 +175,7 @@ class FileSource:
             return read_label(path).astype(np.uint8)
         if self.classes.colors:
             return self.classes.from_colors(read_colors(path), path)
-        ids = read_two_valued(path) if self.classes.file_ids == (0, 255) else read_label(path)
-        return self.classes.from_file_ids(ids, path)
+        return self.classes.from_file_ids(read_ids(path, self.classes), path)
 
     def subset(self, indices: Sequence[int], repaired: Mapping[int, str]) -> "FileSource":
         """Return a source of some of the pairs, a few of them with masks of class ids and 255."""
@@ -220,6 +219,15 @@ class FileSource:
             return self._header(image)[-1]
         except FileFault:
             return 0
+
+
+def read_ids(path: str, classes: Classes) -> np.ndarray:
+    """Read the ids in a mask; of two classes of 0 and 255, a black and white JPEG has them, too.
+
+    Raises:
+        FileFault: a ValueError that names the file, if it cannot be read.
+    """
+    return read_two_valued(path) if classes.file_ids == (0, 255) else read_label(path)
 
 
 def _votes(is_volume: Callable[[str], bool], files: Iterable[str]) -> Iterator[bool]:

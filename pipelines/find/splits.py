@@ -212,6 +212,9 @@ def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | No
 
     Otherwise by a word of a folder name, as in uavid_train, if that gives more than one split
     (BraTS20_Training_001 alone does not).
+
+    Raises:
+        ValueError: if there are folders train and val or test, and pictures in neither of them.
     """
     paths = [plain_folders(key_of(first_path(pair[0]), images)) for pair in pairs]
     for rule, least in ((_split_of, 1), (_split_in, 2)):
@@ -221,6 +224,15 @@ def by_subfolders(pairs: Sequence[Pair], images: str | os.PathLike) -> dict | No
             parts.setdefault(split, []).append(pair)
         if "train" in parts and set(parts) <= set(NAMES) and len(parts) >= least:
             return {name: parts[name] for name in NAMES if name in parts}
+        if rule is _split_of and {"", "train"} < set(parts):
+            # A division at random would train on pictures that were set aside.
+            raise ValueError(
+                "Where pictures are in folders called train, val or test, all of them must be. "
+                f"Received: {len(parts[''])} pictures elsewhere, such as "
+                f"{first_path(parts[''][0][0])!r}, beside those of {sorted(set(parts) - {''})}. "
+                "Move them elsewhere, or name the folders: splits={'train': ['train'], 'val': "
+                "['val']}. To divide all pictures at random, pass splits=(0.8, 0.1, 0.1)."
+            )
     return None
 
 

@@ -85,7 +85,7 @@ def draw(seed, count: int, weights: np.ndarray | None) -> tf.Tensor:
 
 
 def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
-    """Batch pictures of equal size in file order; see `Dataset.eval_batches`."""
+    """Batch pictures of equal size; see `Dataset.eval_batches`."""
     read = store.reader()
     chunks = _chunks(store.sizes, batch_size)
     image_spec = tf.TensorSpec((*store.static_size, store.num_channels), tf.uint8)
@@ -97,6 +97,12 @@ def eval_batches(store: Store, batch_size: int) -> tf.data.Dataset:
     graph = tf.data.Dataset.from_tensor_slices(chunks)
     graph = graph.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return graph.prefetch(tf.data.AUTOTUNE)
+
+
+def eval_order(store: Store, batch_size: int) -> np.ndarray:
+    """Return the index of each picture of `eval_batches`, int64 (n,)."""
+    chunks = _chunks(store.sizes, batch_size)
+    return chunks[chunks >= 0]
 
 
 def apply_ops(example: Example, ops: Sequence[Op], start: int = 0) -> Example:

@@ -65,11 +65,11 @@ class Plain:
                 return self._read_image(image_path), None
             label = tf.io.decode_png(tf.io.read_file(label_path), channels=1)[..., 0]
             if len(moved) > 2:
-                label = tf.gather(table, tf.cast(label, tf.int32))
-            else:  # the common case, and faster
-                for number in moved.tolist():
-                    label = tf.where(label == number, table[number], label)
-            return self._read_image(image_path), label
+                return self._read_image(image_path), tf.gather(table, tf.cast(label, tf.int32))
+            moved_label = label  # the common case, and faster
+            for number in moved.tolist():
+                moved_label = tf.where(label == number, table[number], moved_label)
+            return self._read_image(image_path), moved_label
 
         return read
 

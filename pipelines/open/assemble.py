@@ -11,7 +11,7 @@ import pandas as pd
 from pipelines.dataset import Dataset
 from pipelines.find.class_tables import Table, as_classes
 from pipelines.find.classes import IGNORE_CLASS, Classes
-from pipelines.find.discover import binary, discover, holds_colors
+from pipelines.find.discover import binary, discover, hold_colors
 from pipelines.find.sources import FileSource, Pair
 from pipelines.find.splits import NAMES, Group, by_fractions, by_groups, by_lists, groups_of
 from pipelines.read.spec import InputSpec, Range
@@ -107,6 +107,6 @@ def _classes(labels: list[str], table: Table | None, reading: Reading) -> tuple[
     if table is None:
         return discover(labels)
     is_table = isinstance(table, str | os.PathLike | pd.DataFrame)
-    by_color = is_table and any(holds_colors(label) for label in labels[:1])
+    by_color = is_table and hold_colors(labels)
     classes = as_classes(table, reading.ignore, reading.label_offset, by_color)
     return binary(classes, labels) if labels else (classes, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.dataset import Dataset
 from pipelines.find.class_sources import MAX_CLASSES, ClassFiles
 from pipelines.find.classes import Classes
-from pipelines.find.pairs import base_of, picture_files
+from pipelines.find.pairs import base_of, holds_pictures, picture_files
 from pipelines.find.sources import FileSource
 from pipelines.find.splits import NAMES, Group, split_name
 from pipelines.open.assemble import FRACTIONS, Reading, divide
@@ -44,8 +44,8 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
             takes all folders in alphabetical order.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2},
             applied to each class (stratified) as far as possible; or {"train": list of names or
-            text file, ...}. None takes the subfolders train, val and test, where they exist, else
-            (0.8, 0.1, 0.1).
+            text file, ...}. None takes the subfolders train, val and test, where they exist (no
+            other one may have pictures then), else (0.8, 0.1, 0.1).
         seed: seed of a division by shares.
         group: keeps pictures of one group in one split when dividing by shares: a function of
             the path below `folder`, a regular expression (its first bracket), or a list.
@@ -63,8 +63,9 @@ def from_class_folders(  # noqa: PLR0913 - folders differ in each of these
         the dataset; its name is the folder's. Batches have class ids int32 (b,) as labels.
 
     Raises:
-        ValueError: if a folder is missing or empty, a picture is in no class's folder, or the
-            splits or classes are invalid; names the file or folder.
+        ValueError: if a folder is missing or empty, a picture is in no class's folder, another
+            folder beside train and val has pictures, or the splits or classes are invalid; names
+            the file or folder.
 
     >>> import tempfile; from PIL import Image
     >>> root = Path(tempfile.mkdtemp(), "pets")
@@ -124,12 +125,32 @@ def _assemble(name, parts, names, reading, size) -> Dataset:
 
 
 def _split_folders(base: Path) -> dict[str, Path]:
-    """Return the subfolders train, val and test, if there are no others."""
+    """Return the subfolders train, val and test, if no other one has pictures.
+
+    Raises:
+        ValueError: if there are train and another one of them, and others with pictures.
+    """
     folders = [path for path in sorted(base.iterdir()) if path.is_dir()] if base.is_dir() else []
     folders = [path for path in folders if not path.name.startswith((".", "__"))]
-    found = {split_name(path.name): path for path in folders}
-    if "train" not in found or not set(found) <= set(NAMES) or len(found) < len(folders):
+    folders = [path for path in folders if holds_pictures(path)]
+    found: dict[str, Path] = {}
+    others = []
+    for path in folders:
+        name = split_name(path.name)
+        if name in NAMES and name not in found:
+            found[name] = path
+        else:
+            others.append(path.name)
+    if "train" not in found or (others and len(found) == 1):  # Classes may be called so.
         return {}
+    if others:
+        raise ValueError(
+            "Where folders are called train, val or test, no other one beside them may have "
+            f"pictures. Received: {others[:5]} in {str(base)!r}, beside "
+            f"{sorted(path.name for path in found.values())}. Move it elsewhere, or give the "
+            "folders as {'train': folder, 'val': folder}. If all of them are classes, give "
+            "`splits`, such as (0.8, 0.1, 0.1)."
+        )
     return {split: found[split] for split in NAMES if split in found}
 
 

@@ -63,8 +63,9 @@ def from_folders(  # noqa: PLR0913 - folders differ in each of these
             ignored. None infers ids or colors from the masks.
         splits: shares for train, val and test such as (0.8, 0.2) or {"train": 0.8, "val": 0.2};
             or {"train": list of names or text file, ...}. None takes the subfolders train, val
-            and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1).
-        ignore: id or ids in the masks to ignore.
+            and test, or uavid_train and so on, where they exist, else (0.8, 0.1, 0.1). Pictures
+            beside train and val must then be named in `splits`.
+        ignore: id or ids in the masks to ignore, which are not named in `classes`.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
         group: keeps pictures of one group in one split when dividing by shares: a function of

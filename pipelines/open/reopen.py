@@ -23,6 +23,7 @@ _PATHS = (
     "sbd",
     "folder",
 )  # arguments that are paths or patterns
+_FILES = ("classes", "splits", "train_list")  # arguments with texts that may be files
 
 
 def remembered(function: Callable[..., Dataset]) -> Callable[..., Dataset]:
@@ -79,18 +80,26 @@ def reopen(opened_by: Mapping[str, Any] | None) -> Dataset:
         )
     name = opened_by["function"]
     function = getattr(importlib.import_module(_OPENERS[name]), name)
-    return function(**{key: _decode(value) for key, value in opened_by["arguments"].items()})
+    data = function(**{key: _decode(value) for key, value in opened_by["arguments"].items()})
+    options = opened_by.get("reading", {})
+    return data.reading(**options) if options else data
 
 
 def _encode(name: str, value: Any) -> Any:
-    """Return a value in JSON's types; dicts as pairs, because their keys may be any value."""
+    """Return a value in JSON's types; dicts as pairs, because their keys may be any value.
+
+    Paths become absolute. Names of splits, classes and pictures stay, also if there are such files.
+    """
     if isinstance(value, str | os.PathLike):
         text = os.fspath(value)
-        return os.path.abspath(text) if name in _PATHS or os.path.exists(text) else text
+        is_path = name in _PATHS or (name in _FILES and os.path.isfile(text))
+        return os.path.abspath(text) if is_path else text
+    inner = name if name in _PATHS else ""
     if isinstance(value, Mapping):
-        return {"pairs": [[_encode("", k), _encode(name, v)] for k, v in value.items()]}
+        inside = name if name == "splits" else inner  # {"train": a text file, ...}
+        return {"pairs": [[_encode("", k), _encode(inside, v)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
-        return [_encode(name, part) for part in value]
+        return [_encode(inner, part) for part in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

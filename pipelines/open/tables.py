@@ -59,7 +59,7 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
             are found by usual names, such as image and label.
         root: folder that paths are relative to; None for the folder of the CSV file.
         splits: shares, if there is no column of splits; rows of one group stay together.
-        ignore: id or ids in the masks to ignore.
+        ignore: id or ids in the masks to ignore, which are not named in `classes`.
         label_offset: id of the first class in the masks; with 1, ids are 1-based and 0 is ignored.
         seed: seed of a division by shares.
         num_channels: 3 for RGB, 1 for gray, 4 to keep alpha, None for what the pictures have.
@@ -92,8 +92,8 @@ def from_csv(  # noqa: PLR0913 - folders differ in each of these
     pictures = [names["picture"]] if isinstance(names["picture"], str) else list(names["picture"])
     rows = rows.reset_index(drop=True)
     pairs = [_pair(row, pictures, names["mask"], folder, i) for i, row in rows.iterrows()]
-    if len({image for image, _ in pairs}) < len(pairs):
-        double = rows[pictures].duplicated()
+    double = pd.Series([image for image, _ in pairs]).duplicated()  # a.png and ./a.png are one
+    if double.any():
         raise ValueError(
             "Each picture needs one row. "
             f"Received: {rows[pictures][double].iloc[0].tolist()} twice, again in row "

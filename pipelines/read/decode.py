@@ -77,6 +77,8 @@ def numbers(picture: Image.Image, source: Path | bytes, channels: int, path: Pat
     deep = read_deep(source, picture, path)
     if deep is not None:
         return deep
+    if picture.format == "PPM" and picture.mode == "I":  # of 16 bits
+        return np.asarray(displayed(picture)).astype(np.uint16)
     picture = displayed(picture)
     if picture.mode in ("1", "LA"):
         picture = picture.convert("L")

@@ -6,6 +6,7 @@ array (h, w, classes) or (classes, h, w), whose values are 0 and a single 1 per 
 """
 
 import numpy as np
+from PIL import Image
 
 from pipelines.read import arrays, decode, matlab, nifti, tiff, volume
 from pipelines.read.arrays import suffix_of
@@ -183,7 +184,11 @@ def _read_ids(path: Path, allow_jpeg: bool) -> np.ndarray:
         deep = decode.read_deep(path, picture, path)  # Pillow keeps only the upper half of 16 bits
         if deep is not None:
             return deep
+        largest = _largest(picture)
         ids = np.asarray(decode.displayed(picture))
+        if largest is not None:
+            white = 65535 if picture.mode == "I" else 255
+            ids = (ids.astype(np.int64) * largest + white // 2) // white
         lossy = picture.format in ("JPEG", "MPO")
         if picture.format == "GIF" and picture.mode == "P":
             return _black_and_white(ids, picture.getpalette() or [])
@@ -192,6 +197,20 @@ def _read_ids(path: Path, allow_jpeg: bool) -> np.ndarray:
     if lossy and ids.ndim == 3 and np.ptp(ids[..., :3], axis=-1).max() <= _JPEG_NOISE:
         return ids[..., 1]
     return ids
+
+
+def _largest(picture: Image.Image) -> int | None:
+    """Return the number for white in a gray file whose numbers Pillow scales; None for others.
+
+    It scales those of PNG files of 2 and 4 bits, and of PGM files, to 8 or 16 bits.
+    """
+    tile = getattr(picture, "tile", None)  # as in read_deep: it is known until decoding
+    raw = tile[0][3] if tile else None
+    if picture.format == "PNG":
+        return {"L;2": 3, "L;4": 15}.get(str(raw))
+    if picture.format == "PPM" and picture.mode in ("L", "I") and isinstance(raw, tuple):
+        return int(raw[1])
+    return None
 
 
 def _of_array(path: Path, ids: np.ndarray) -> np.ndarray:

@@ -152,6 +152,26 @@ def test_pictures_that_look_alike_are_found_whatever_their_size(folder):
     ]
 
 
+def test_skipped_files_do_not_shift_the_names_of_others(folder, tmp_path):
+    """Of twelve pictures in file order, the first of each split cannot be read."""
+    for split in ("train", "val"):
+        (folder / f"images/{split}/0.png").write_bytes(b"")
+    save(scene(806), folder / "images/val/2.png")  # picture 6 of train
+    brighter = np.clip(scene(803).astype(int) + 12, 0, 255).astype(np.uint8)
+    save(brighter, folder / "images/val/3.png")  # looks like picture 3 of train
+    save(np.full((48, 64), 255, np.uint8), folder / "masks/train/7.png")
+    report = opened(folder).reading(on_error="skip").check(fix=tmp_path / "new")
+    images = folder / "images"
+    columns = ["path", "other_path", "equal"]
+    assert report.duplicates[columns].to_numpy().tolist() == [
+        [str(images / "train/6.png"), str(images / "val/2.png"), True],
+        [str(images / "train/3.png"), str(images / "val/3.png"), False],
+    ]
+    assert report.void_only.to_numpy().tolist() == [["train", str(images / "train/7.png")]]
+    kept = [path.removeprefix(f"{images}/train/") for path, _ in report.fixed.paths("train")]
+    assert kept == ["1.png", "2.png", "3.png", "4.png", "5.png", "7.png"]
+
+
 def test_equal_pictures_within_a_split_are_a_notice(folder):
     save(scene(801), folder / "images/train/6.png")
     report = opened(folder).check()
@@ -285,6 +305,22 @@ def test_fix_writes_repaired_masks_elsewhere_and_touches_nothing(folder, tmp_pat
     assert len(done) == 6
     assert "A repaired dataset is in `report.fixed`" in str(report)
     assert next(iter(fixed.train_batches(5)))[1].shape == (5, 48, 64)
+
+
+def test_fix_resizes_jpeg_masks_of_black_and_white(folder, tmp_path):
+    for path in folder.glob("masks/*/*.png"):
+        half = np.zeros((48, 64), np.uint8)
+        half[24:] = 255
+        if path.name == "1.png":
+            half = half[::2, ::2]
+        Image.fromarray(half).save(path.with_suffix(".jpg"), quality=95)
+        path.unlink()
+    data = opened(folder, {0: "sky", 255: "road"}, ignore=())
+    report = data.check(fix=tmp_path / "new")
+    assert set(report.faults["kind"]) == {"size mismatch"}
+    assert report.fixed.num_examples("train") == 8
+    label = report.fixed.example("train", 1)[1]
+    assert (label == np.repeat([0, 1], 24)[:, None]).all()
 
 
 def test_fix_gives_smoothed_colors_their_nearest_class(folder, tmp_path):

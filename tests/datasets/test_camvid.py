@@ -138,6 +138,13 @@ def test_owners_colors_become_the_eleven_classes(owners_form):
     assert list(data.class_names) == NAMES
 
 
+def test_folders_may_be_links_to_another_disk(owners_form, tmp_path_factory):
+    root = tmp_path_factory.mktemp("links")
+    for name in ("701_StillsRaw_full", "LabeledApproved_full"):
+        (root / name).symlink_to(owners_form / name)
+    assert pipelines.load("camvid", root).num_examples("test") == 2
+
+
 def test_owners_classes_may_be_kept(owners_form):
     data = pipelines.load("camvid", owners_form, grouped=False)
     assert data.num_classes == 31

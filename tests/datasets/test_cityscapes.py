@@ -39,6 +39,13 @@ def test_34_ids_become_19_classes(folder):
     assert data.palette[13] == (0, 0, 142)  # car
 
 
+def test_cities_may_be_links_to_another_disk(folder):
+    city = folder / "leftImg8bit/train/aachen"
+    city.rename(folder / "elsewhere")
+    city.symlink_to(folder / "elsewhere")
+    assert pipelines.load("cityscapes", folder).num_examples("train") == 2
+
+
 def test_classes_have_seven_categories(folder):
     categories = pipelines.load("cityscapes", folder).categories
     assert set(categories.values()) == {

@@ -25,6 +25,11 @@ def test_colors_of_one_name_are_one_class_with_its_first_color():
     assert dict(classes.colors) == {(1, 0, 0): 0, (2, 0, 0): 1, (3, 0, 0): 0, (9, 9, 9): 255}
 
 
+def test_colors_may_be_colours():
+    table = pd.DataFrame({"name": ["sky", "road"], "Colour": ["#804080", "1, 2, 3"]})
+    assert as_classes(table).palette == ((128, 64, 128), (1, 2, 3))
+
+
 def test_a_csv_file_of_names_and_colors_is_read(tmp_path):
     # As it stands in public copies of CamVid, DeepGlobe and others.
     (tmp_path / "class_dict.csv").write_text("name, r, g, b\nurban_land,0,255,255\nwater,0,0,255\n")

@@ -47,6 +47,17 @@ def test_color_codes_are_three_bytes():
     assert color_codes(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[0x010203]]
 
 
+@pytest.mark.parametrize("ignored", [(0, 255), (0, 1)])
+def test_an_id_that_is_ignored_has_no_name(ignored):
+    message = r"either ignored or a class. Received: ignored ids .*\[0.*also \['a'.*leave the id"
+    with pytest.raises(ValueError, match=message):
+        Classes.make(["a", "b", "c"], ignored)
+
+
+def test_255_may_be_a_class():
+    assert Classes.make({0: "a", 255: "b"}).ignored_ids == ()
+
+
 def test_a_palette_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"one color per class. Received: 1 colors for 2"):
         Classes.make(["a", "b"], palette=[(0, 0, 0)])

@@ -31,6 +31,24 @@ def test_public_data_sets_are_matched(tmp_path, image, label):
     ]
 
 
+def test_linked_folders_are_followed_once_and_never_in_a_circle(tmp_path):
+    for part, ending in (("images", "jpg"), ("masks", "png")):
+        for place in (f"disk/{part}/town", f"data/{part}/village"):
+            (tmp_path / place).mkdir(parents=True)
+            (tmp_path / place / f"1.{ending}").touch()
+        folder = tmp_path / "data" / part
+        (folder / "town").symlink_to(tmp_path / "disk" / part / "town")
+        (folder / "alias").symlink_to(folder / "village")  # its files are there already
+        (folder / "village" / "up").symlink_to(folder)
+        (tmp_path / "disk" / part / "town" / "back").symlink_to(tmp_path)
+        (folder / "gone").symlink_to(tmp_path / "nowhere")
+    images, masks = tmp_path / "data/images", tmp_path / "data/masks"
+    assert match_folders(images, masks) == [
+        (str(images / f"{place}/1.jpg"), str(masks / f"{place}/1.png"))
+        for place in ("town", "village")
+    ]
+
+
 # Folders or patterns of pictures and masks, and their files; {} is a number.
 WAYS = {
     "ISPRS": ("RGB", "gts", "RGB/top_{}_RGB.tif", "gts/top_{}_label_noBoundary.tif"),

@@ -55,6 +55,16 @@ def test_folders_say_splits_as_words_of_their_names(train, val):
     assert by_subfolders([("BraTS20_Training_001/1.jpg", "1")], "") is None
 
 
+def test_pictures_beside_folders_of_splits_are_refused():
+    pairs = [(f"{folder}1.jpg", folder) for folder in ("train/", "val/", "demo/", "")]
+    for others in (pairs[2:3], pairs[3:], pairs[2:]):
+        message = rf"all of them must be. Received: {len(others)} pictures elsewhere, such as '"
+        with pytest.raises(ValueError, match=message):
+            by_subfolders([*pairs[:2], *others], "")
+    lists = {"train": ["train"], "val": ["val"]}
+    assert by_lists(pairs, lists, "") == {"train": pairs[:1], "val": pairs[1:2]}
+
+
 FRAMES = [(f"{town}/{video}/0.jpg", f"{town}/{video}/0.png") for town in "ab" for video in "xy"]
 
 

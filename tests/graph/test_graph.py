@@ -135,6 +135,8 @@ def test_eval_batches_hold_equal_sizes_only(mixed_sizes):
     batches = list(mixed_sizes.eval_batches("train", 2))
     assert order_of(batches) == [0, 2, 1, 3, 4]
     assert [image.shape[1:3] for image, _ in batches] == [(32, 40), (36, 48), (32, 40)]
+    assert mixed_sizes.eval_order("train", 2) == [0, 2, 1, 3, 4]
+    assert mixed_sizes.eval_order("train", 1) == [0, 1, 2, 3, 4]
 
 
 def test_copies_of_a_picture_share_a_batch_and_differ():

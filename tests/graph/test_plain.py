@@ -30,6 +30,16 @@ def test_plain_files_are_read_by_tensorflow_alone(pair):
     np.testing.assert_array_equal(found_label, label)
 
 
+@pytest.mark.parametrize("swapped", [(0, 2, 1), (1, 2, 0)])
+def test_ids_that_change_places_keep_their_pixels(pair, swapped):
+    paths, image, ids = pair
+    label = np.array(swapped, np.uint8)[ids]
+    plain = Plain([paths], 3)
+    plain.learn(0, image, label)
+    _, found = plain.reader(np.array([0]))(tf.constant(0, tf.int64))
+    np.testing.assert_array_equal(found, label)
+
+
 def test_mask_with_a_palette_is_left_to_python(pair):
     paths, image, ids = pair
     picture = Image.fromarray(ids)

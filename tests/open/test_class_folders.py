@@ -65,6 +65,35 @@ def test_split_folders_and_folders_by_split(tmp_path):
         assert eval_labels(data, "val") == [1, 1]
 
 
+def test_folders_without_pictures_beside_train_and_val_change_nothing(tmp_path):
+    make(tmp_path / "train", {"cat": 2, "dog": 1})
+    make(tmp_path / "val", {"dog": 2})
+    (tmp_path / "docs" / "more").mkdir(parents=True)
+    (tmp_path / "docs" / "more" / "notes.txt").touch()
+    data = from_class_folders(tmp_path)
+    assert {split: data.num_examples(split) for split in data.splits} == {"train": 3, "val": 2}
+
+
+@pytest.mark.parametrize("other", ["demo/cat", "validation/dog"])
+def test_pictures_beside_train_and_val_are_refused(tmp_path, other):
+    for name in ("train/cat", "val/dog", other):
+        picture(tmp_path / name / "0.png")
+    message = rf"no other one beside them.*Received: \['{other.split('/')[0]}'\] in "
+    with pytest.raises(ValueError, match=message):
+        from_class_folders(tmp_path)
+    folders = {"train": tmp_path / "train", "val": tmp_path / "val"}
+    assert from_class_folders(folders).class_names == ("cat", "dog")
+
+
+def test_linked_folders_are_followed(tmp_path):
+    make(tmp_path / "stock")
+    for split, name in (("train", "cat"), ("train", "dog"), ("val", "dog")):
+        (tmp_path / "pets" / split).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pets" / split / name).symlink_to(tmp_path / "stock" / name)
+    data = from_class_folders(tmp_path / "pets")
+    assert {split: data.num_examples(split) for split in data.splits} == {"train": 15, "val": 5}
+
+
 def test_classes_called_like_splits_stay_classes(tmp_path):
     data = from_class_folders(make(tmp_path, {"train": 2, "bus": 2, "car": 2}), splits=(0.5, 0.5))
     assert data.class_names == ("bus", "car", "train")

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -49,6 +50,47 @@ def test_masks_are_found_by_name(tmp_path, image, label):
     mask(tmp_path / "y" / label)
     pairs = match_folders(tmp_path / "x", tmp_path / "y")
     assert pairs == [(str(tmp_path / "x" / image), str(tmp_path / "y" / label))]
+
+
+def test_a_folder_of_pictures_outweighs_the_end_of_a_name(tmp_path):
+    for name in ("car_m", "car_f", "note_l"):
+        picture(tmp_path / f"images/{name}.png")
+        mask(tmp_path / f"masks/{name}.png")
+    names = [(a.split("/")[-1], b.split("/")[-1]) for a, b in match_folders(tmp_path, tmp_path)]
+    assert names == [(f"{x}.png", f"{x}.png") for x in ("car_f", "car_m", "note_l")]
+    assert match_folders(tmp_path, tmp_path)[0][0] == str(tmp_path / "images/car_f.png")
+
+
+def test_masks_in_a_folder_of_pictures_are_known_by_their_names(tmp_path):
+    picture(tmp_path / "images/a.png")
+    mask(tmp_path / "images/a_mask.png")
+    assert match_folders(tmp_path, tmp_path) == [
+        (str(tmp_path / "images/a.png"), str(tmp_path / "images/a_mask.png"))
+    ]
+
+
+@pytest.mark.parametrize("absolute", ["images", "masks"])
+def test_masks_within_the_pictures_may_be_named_by_another_path(tmp_path, monkeypatch, absolute):
+    monkeypatch.chdir(tmp_path)
+    for i in range(2):
+        picture(tmp_path / f"all/{i}.png")
+        mask(tmp_path / f"all/masks/{i}.png")
+    folders = ["all", tmp_path / "all/masks"]
+    if absolute == "images":
+        folders = [tmp_path / "all", "all/masks"]
+    pairs = match_folders(*folders)
+    assert pairs == [(f"{folders[0]}/{i}.png", f"{folders[1]}/{i}.png") for i in range(2)]
+
+
+def test_a_table_with_ids_and_colors_is_read_by_color_if_the_first_masks_are_black(tmp_path):
+    table = pd.DataFrame({"name": ["sky", "road"], "id": [7, 8], "color": ["#000000", "#804080"]})
+    for i in range(40):
+        picture(tmp_path / f"images/{i:02d}.png")
+        color = (128, 64, 128) if i == 39 else (0, 0, 0)
+        picture(tmp_path / f"masks/{i:02d}.png")
+        Image.new("RGB", (8, 6), color).save(tmp_path / f"masks/{i:02d}.png")
+    data = from_folders(tmp_path / "images", tmp_path / "masks", table, splits={"train": 1.0})
+    assert [int(data.example("train", i)[1][0, 0]) for i in (0, 39)] == [0, 1]
 
 
 def test_one_folder_may_hold_both(tmp_path):

@@ -108,6 +108,10 @@ def test_a_row_without_mask_counts_for_nothing(rows, tmp_path):
             lambda t: pd.concat([t, t[:1]]),
             r"Each picture needs one row. Received: .*0\.png.*row 12",
         ),
+        (
+            lambda t: pd.concat([t, t[:1].assign(image="data/./0.png")]),
+            r"Each picture needs one row. Received: \['data/\./0\.png'\] twice, again in row 12",
+        ),
         (lambda t: t[:0], r"a header and at least one row. Received: a table without rows"),
     ],
 )

@@ -91,6 +91,14 @@ def test_masks_give_the_numbers_in_the_file(tmp_path, mode):
     assert read_label(path).tolist() == [[int(v) for v in values[0]]]
 
 
+def test_pgm_pictures_of_16_bits_are_scaled_as_other_files(tmp_path):
+    numbers = np.array([[0, 257, 65535]], ">u2")
+    (tmp_path / "a.pgm").write_bytes(b"P5 3 1 65535\n" + numbers.tobytes())
+    assert read_image(tmp_path / "a.pgm", InputSpec(1))[..., 0].tolist() == [[0, 1, 255]]
+    spec = InputSpec(1, value_range=(0, 514))
+    assert read_image(tmp_path / "a.pgm", spec)[..., 0].tolist() == [[0, 128, 255]]  # 127.5
+
+
 def test_gray_masks_stored_as_rgb_are_read(tmp_path):
     path = tmp_path / "mask.png"
     Image.fromarray(np.full((2, 2, 3), 7, np.uint8)).save(path)

@@ -1,4 +1,7 @@
-"""Masks: one-hot arrays, and what JPEG does to ids."""
+"""Masks: one-hot arrays, gray values of few bits, and what JPEG does to ids."""
+
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -29,6 +32,52 @@ def test_arrays_of_two_channels_that_are_not_one_hot_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((40, 50, 2), np.uint8))
     with pytest.raises(ValueError, match=r"or be one-hot.*\(40, 50, 2\) that is not one-hot.*argm"):
         read_label(tmp_path / "a.npy")
+
+
+def gray_png(path, ids, bits):
+    """Write a gray PNG of 1, 2 or 4 bits, PNG specification, 11.2 and 7.2."""
+    height, width = ids.shape
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    digits = np.unpackbits(ids[..., None], axis=-1)[..., -bits:].reshape(height, -1)
+    rows = np.packbits(digits, axis=-1)
+    content = zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())  # a row begins with a 0
+    chunks = ((b"IHDR", header), (b"IDAT", content), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+        )
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_gray_pngs_of_few_bits_hold_ids_as_they_are_stored(tmp_path, bits):
+    ids = RANDOM.integers(0, 2**bits, (5, 7)).astype(np.uint8)
+    ids[0, 0] = 2**bits - 1
+    gray_png(tmp_path / "a.png", ids, bits)
+    assert np.array_equal(read_label(tmp_path / "a.png"), ids)
+
+
+@pytest.mark.parametrize("cache", ["memory", None])
+def test_gray_pngs_of_two_bits_have_their_classes_in_batches(tmp_path, cache):
+    ids = np.repeat(np.arange(4, dtype=np.uint8), 8)[None].repeat(32, 0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        gray_png(tmp_path / folder / "a.png", ids, 2)
+    folders = tmp_path / "images", tmp_path / "masks"
+    data = from_folders(*folders, 4, splits=(1.0,), cache=cache)
+    ((image, label),) = data.eval_batches("train")
+    assert np.array_equal(label[0], ids)
+    assert np.array_equal(image[0, ..., 0], 85 * ids)  # 3 is white in a picture
+
+
+@pytest.mark.parametrize(("largest", "bytes_each"), [(3, 1), (200, 1), (255, 1), (300, 2)])
+def test_pgm_masks_hold_ids_as_they_are_stored(tmp_path, largest, bytes_each):
+    ids = np.arange(largest + 1).reshape(1, -1)
+    numbers = ids.astype(f">u{bytes_each}").tobytes()
+    (tmp_path / "a.pgm").write_bytes(b"P5 %d 1 %d\n" % (largest + 1, largest) + numbers)
+    assert np.array_equal(read_label(tmp_path / "a.pgm"), ids)
 
 
 def test_ids_in_a_jpeg_are_refused(tmp_path):

@@ -74,6 +74,22 @@ def test_ranges_that_cannot_be_are_refused(data, wrong):
         keras_seg.find_learning_rate(tiny(), data, **wrong)
 
 
+def test_optimizers_that_are_objects_are_refused(data):
+    with pytest.raises(ValueError, match=r"optimizer by name.*Received: a Lion object. Pass opti"):
+        keras_seg.find_learning_rate(tiny(), data, optimizer=keras.optimizers.Lion(1e-4))
+
+
+@pytest.mark.long
+def test_classifiers_of_small_pictures_are_tried_as_fit_trains_them():
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1)).astype("uint8")
+    splits = {"train": (images, np.arange(4) % 2)}
+    digits = pipelines.Dataset.from_arrays("digits", ["even", "odd"], None, splits)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    options = {"batch_size": 2, "augmentation": [], "steps": 10, "highest": 1e-3}
+    assert len(keras_seg.find_learning_rate(model, digits, **options).table) == 10
+
+
 @pytest.mark.long
 def test_loss_that_is_never_finite_is_said_so(data):
     model = tiny()

@@ -1,11 +1,13 @@
 import dataclasses
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
 
 from keras_seg import models, recipes, schedules
+from keras_seg.training.network import augmentation
 from keras_seg.training.recipes import Recipe, recipe
 
 
@@ -180,6 +182,22 @@ def test_what_cannot_be_is_refused_with_words(changes, words):
 def test_augmentation_that_is_no_list_of_ops_is_refused(wrong):
     with pytest.raises(ValueError, match=r"augmentation as a list of ops, or of pairs"):
         recipe("small_data", augmentation=wrong)
+
+
+@pytest.mark.parametrize(
+    ("size", "own"),
+    [(None, {"height": 64, "width": 64}), ((64, 96), {"width": 64}), ((64, 64), {"depth": 8})],
+)
+def test_crops_of_another_size_than_crop_size_are_refused(size, own):
+    message = f"crops as crop_size. Received: 'class_crop' with {own}, and crop_size={size}. Pass"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        recipe("small_data", crop_size=size, augmentation=[("class_crop", own)])
+
+
+def test_a_crop_may_repeat_crop_size():
+    own = {"height": 64, "width": 96}
+    mine = recipe("small_data", crop_size=(64, 96), augmentation=[("random_crop", own)])
+    assert augmentation(mine) == [("random_crop", own)]
 
 
 def test_options_of_another_schedule_are_refused():

@@ -10,7 +10,7 @@ from _training import CLASSES, Breaks, check_same, squares, tiny
 import keras_seg
 import pipelines
 from keras_seg import models
-from keras_seg.training.transfer import transfer
+from keras_seg.training.transfer import transfer, weights_file
 
 QUICK = {"epochs": 1, "batch_size": 2, "averaging": 0, "learning_rate": 0.0}
 
@@ -39,6 +39,12 @@ def filled(model, path):
 
 def values(model):
     return {w.path: float(np.ravel(w.numpy())[0]) for w in model.weights}
+
+
+def test_weights_may_be_given_as_a_run(tmp_path):
+    filled(tiny(), tmp_path / "model.keras")
+    (tmp_path / "run.json").write_text("{}")
+    assert weights_file(keras_seg.Run(tmp_path)) == tmp_path / "model.keras"
 
 
 def test_all_weights_of_the_same_network_are_taken_whatever_their_names(tmp_path):
