@@ -22,21 +22,21 @@ def write_card(run, notes=""):
     """Write `card.md` of a run from run.json, history.csv and scores.csv.
 
     Args:
-        run: a `Run` that has been evaluated.
+        run: a `Run` that has been evaluated, or that had no validation pictures.
         notes: Markdown to add at the end, such as limitations and comparisons.
 
     Returns:
         The path of the card.
 
     Raises:
-        ValueError: if the run has not been evaluated yet.
+        ValueError: if the run had validation pictures and has not been evaluated yet.
 
     >>> from keras_seg.run import Run
     >>> write_card(Run("saved_models/contextnet_cn14-mine"), "Seen: nights.")  # doctest: +SKIP
     PosixPath('saved_models/contextnet_cn14-mine/card.md')
     """
     scores = run.folder / "scores.csv"
-    if not scores.is_file():
+    if not scores.is_file() and run.settings.get("best"):
         raise ValueError(
             "`write_card` needs the scores of a run. Received: a run without scores.csv in "
             f"'{run.folder}'. Call `run.evaluate(...)` first."
@@ -44,7 +44,7 @@ def write_card(run, notes=""):
     # "val" is scores.csv; other splits and data sets have their name appended: scores_test.csv.
     found = sorted(run.folder.glob("scores_*.csv"))
     more = [path for path in found if not path.stem.endswith("_confusion")]
-    tables = [_scores(path) for path in (scores, *more)]
+    tables = [_scores(path) for path in (scores, *more) if path.is_file()]
     page = "\n\n".join(filter(None, (_head(run), *tables, _training(run), notes.strip())))
     path = run.folder / "card.md"
     write_text(path, page + "\n")
@@ -81,11 +81,17 @@ def _scores(path):
 
 def _training(run):
     settings, setup = run.settings, run.settings["setup"]
-    best, recipe = settings["best"], setup["recipe"]
+    best, recipe = settings.get("best"), setup["recipe"]
+    chosen = (
+        f"weights of epoch {best['epoch']} of {recipe['epochs']}, chosen by {SCORES[run.task]} on "
+        "the validation pictures"
+        if best
+        else f"weights of the last epoch, {settings['epochs_done']}, without validation pictures"
+    )
+    start = setup.get("weights")
+    first = f"starting weights `{start['file']}`" if start else "nothing else"
     lines = [
-        f"- {setup['train_pictures']} training pictures, nothing else; "
-        f"seed {setup['seed']}; weights of epoch {best.get('epoch', settings['epochs_done'])} of "
-        f"{recipe['epochs']}, chosen by {SCORES[run.task]} on the validation pictures.",
+        f"- {setup['train_pictures']} training pictures, {first}; seed {setup['seed']}; {chosen}.",
         f"- {settings['seconds'] / 3600:.2f} hours, {settings['backend']} backend, "
         f"{settings['machine']}; "
         + ", ".join(f"{name} {version}" for name, version in settings["versions"].items())

@@ -60,3 +60,18 @@ def test_card_names_the_encoder(run):
     run.settings["setup"]["recipe"]["options"] = {"encoder": "resnet50"}
     (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
     assert "`contextnet_cn14` with encoder `resnet50` for 2 classes" in write_card(run).read_text()
+
+
+def test_card_names_the_weights_that_the_training_started_from(run):
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    assert "367 training pictures, nothing else; seed 5" in write_card(run).read_text()
+    run.settings["setup"]["weights"] = {"file": "streets/model.keras", "digest": "782db333"}
+    card = write_card(run).read_text()
+    assert "367 training pictures, starting weights `streets/model.keras`; seed 5" in card
+
+
+def test_card_of_a_run_without_validation_pictures_has_no_score(run):
+    run.settings["best"] = {}
+    card = write_card(run).read_text()
+    assert "weights of the last epoch, 4, without validation pictures." in card
+    assert "Scores" not in card

@@ -73,7 +73,7 @@ def fit_command(options):
     if "val" in run.data.splits:
         print(run.evaluate("val"))
         run.show_pictures("val")
-        write_card(run)
+    write_card(run)
     folder = shlex.quote(str(run.folder))
     print(f"Everything is in {folder}. Use it: {PROGRAM} predict {folder} picture.jpg")
 
