@@ -463,11 +463,12 @@ def test_a_val_without_masks_is_said_before_the_training(tmp_path):
     data = pipelines.Dataset.from_arrays("toy", CLASSES, None, splits)
     plain = [tf.data.Dataset.from_tensor_slices(pair).batch(2) for pair in splits.values()]
     trains = Breaks(1, 1, do=lambda: pytest.fail("The training began."))
-    for given in (data, plain):
+    for given, options in ((data, {"batch_size": 2}), (plain, {})):
         with pytest.raises(ValueError, match=r"pixels with a class. Received: data '.*Give its ma"):
-            keras_seg.fit(tiny(), given, folder=tmp_path, callbacks=[trains], **QUICK)
+            keras_seg.fit(tiny(), given, folder=tmp_path, callbacks=[trains], **options)
 
 
+@pytest.mark.long
 def test_pictures_of_any_channels_and_size_are_cropped_to_the_first(tmp_path):
     images, labels = np.zeros((2, 37, 51, 1), "uint8"), np.zeros((2, 37, 51), "uint8")
     gray = pipelines.Dataset.from_arrays("gray", ["a", "b"], None, {"train": (images, labels)})
