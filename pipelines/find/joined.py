@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,9 @@ class Joined:
             self.weights = np.concatenate(
                 [np.ones(len(x)) if x.weights is None else x.weights for x in sources]
             )
-        ids = [source.class_ids for source in sources if hasattr(source, "class_ids")]
-        if ids:
-            self.class_ids = np.concatenate(ids)
+        if hasattr(sources[0], "class_ids"):
+            labelled: Sequence[Any] = sources  # The protocol has no classes of whole pictures.
+            self.class_ids = np.concatenate([source.class_ids for source in labelled])
         self._places = [(source, index) for source in sources for index in range(len(source))]
         self._sources = sources
 
