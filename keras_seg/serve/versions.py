@@ -123,8 +123,8 @@ class Versions:
 def _stamp(path):
     if not path.is_file():
         raise ValueError(
-            f"A server needs a .tflite file. Received: path='{path}', which is not a file. Write "
-            "one with `python -m keras_seg export`, or pass another one."
+            f"A server needs a .tflite file. Received: path='{path}'. No such file: write one with "
+            "`python -m keras_seg export`, or pass another one."
         )
     stat = path.stat()
     return str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -119,13 +119,17 @@ class Classes:
     def from_csv(
         cls, path: str | os.PathLike, ignored_ids: Iterable[int] = (IGNORE_CLASS,)
     ) -> "Classes":
-        """Read a table with the columns id, name, and perhaps red, green, blue and category."""
+        """Read a table with the columns id, name, and perhaps red, green, blue and category.
+
+        Ids of the table are classes, also where `ignored_ids` has them.
+        """
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
         colors = None
         if "red" in rows[0]:
             colors = [(int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows]
-        classes = cls.make({int(row["id"]): row["name"] for row in rows}, ignored_ids, colors)
+        named = {int(row["id"]): row["name"] for row in rows}
+        classes = cls.make(named, set(ignored_ids) - set(named), colors)
         categories = tuple(row["category"] for row in rows if "category" in row)
         return replace(classes, categories=categories)
 

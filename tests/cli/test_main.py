@@ -253,6 +253,7 @@ def test_the_line_on_use_can_be_pasted_whatever_the_folder(plots, tmp_path, monk
             pass
 
     monkeypatch.setattr(keras_seg, "fit", lambda *args, **options: Trained())
+    monkeypatch.setattr("keras_seg.card.write_card", lambda run: None)
     assert main(["fit", "contextnet_cn14", *data_words(plots)]) == 0
     *_, line = capsys.readouterr().out.strip().splitlines()
     _, command = line.split("Use it: ")

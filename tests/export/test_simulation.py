@@ -245,7 +245,10 @@ def test_a_layer_that_cannot_be_simulated_is_named():
 
 def test_layers_as_activations_stand_behind_their_layer():
     image = keras.Input((8, 8, 3))
-    leaky, prelu = layers.LeakyReLU(0.3, name="leaky"), layers.PReLU(shared_axes=(1, 2))
+    leaky, prelu = (
+        layers.LeakyReLU(0.3, name="leaky"),
+        layers.PReLU(shared_axes=(1, 2), name="prelu"),
+    )
     twice = layers.Conv2D(3, 3, padding="same", activation=leaky, name="twice")
     x = layers.Activation(leaky, name="again")(twice(twice(image)))
     model = keras.Model(image, layers.Conv2D(2, 1, activation=prelu, name="last")(x))
@@ -254,7 +257,7 @@ def test_layers_as_activations_stand_behind_their_layer():
     expected = np.asarray(scattered(model)(picture))
     found = eight_bit_graph.merged(model, picture)
     names = [layer.name for layer in found.layers]
-    assert names[1:] == ["twice", "twice_leaky", "again", "again_leaky", "last", "last_p_re_lu"]
+    assert names[1:] == ["twice", "twice_leaky", "again", "again_leaky", "last", "last_prelu"]
     assert {getattr(x, "activation", activations.linear) for x in found.layers} == {
         activations.linear
     }
