@@ -17,6 +17,7 @@ from keras import layers
 from keras_seg.export.folding import is_norm
 from keras_seg.inference.one_picture import fast_batch
 from keras_seg.layers.normalization import scale_and_shift
+from keras_seg.models.cloning import called
 
 # A channel's range is at least this share of the largest, so that an unused one is not 0.
 _LEAST_RANGE = 1e-3
@@ -72,9 +73,7 @@ def apart(model, pictures):
         )
         return layer(*args, **kwargs)
 
-    return keras.models.clone_model(
-        whole, input_tensors=image, clone_function=lambda layer: layer, call_function=call
-    )
+    return called(whole, call, image)
 
 
 class _NamesOfCopies:

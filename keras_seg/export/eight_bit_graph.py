@@ -15,7 +15,7 @@ from keras_seg import layers as own
 from keras_seg.analyse.walk import walk
 from keras_seg.export import concatenation, eight_bits, rescaling
 from keras_seg.export.folding import fold
-from keras_seg.models.cloning import copied
+from keras_seg.models.cloning import called, copied
 
 KERNELS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense)
 # LiteRT merges a ReLU into these.
@@ -69,12 +69,7 @@ def _without_layers_inside(model):
             activation.set_weights(layer.activation.get_weights())
         return x
 
-    return keras.models.clone_model(
-        model,
-        input_tensors=keras.Input(batch_shape=model.inputs[0].shape, name="image"),
-        clone_function=lambda layer: layer,
-        call_function=call,
-    )
+    return called(model, call)
 
 
 def _has_layer_inside(layer):

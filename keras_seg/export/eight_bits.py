@@ -1,7 +1,8 @@
 """Layers that the converter leaves in floating point, composed of operations that have 8 bits."""
 
-import keras
 from keras import layers, ops
+
+from keras_seg.models.cloning import called
 
 
 def computable(model):
@@ -16,6 +17,7 @@ def computable(model):
     Returns:
         keras.Model; `model` itself if it has no such layer.
 
+    >>> import keras
     >>> image = keras.Input((8, 8, 4))
     >>> model = keras.Model(image, layers.LayerNormalization(name="norm")(image))
     >>> [layer.name for layer in computable(model).layers if "norm" in layer.name]
@@ -27,12 +29,7 @@ def computable(model):
     def call(layer, *args, **kwargs):
         return _normalized(layer, *args) if _is_rewritten(layer) else layer(*args, **kwargs)
 
-    return keras.models.clone_model(
-        model,
-        input_tensors=keras.Input(batch_shape=model.inputs[0].shape, name="image"),
-        clone_function=lambda layer: layer,
-        call_function=call,
-    )
+    return called(model, call)
 
 
 def _is_rewritten(layer):

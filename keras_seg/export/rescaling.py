@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_seg.models.cloning import called
+
 
 def convolved(model):
     """Rewrite the normalization of a model's pixels as a depthwise convolution of 1x1.
@@ -34,9 +36,7 @@ def convolved(model):
             return _convolution(layer, image)
         return layer(*args, **kwargs)
 
-    return keras.models.clone_model(
-        model, input_tensors=image, clone_function=lambda layer: layer, call_function=call
-    )
+    return called(model, call, image)
 
 
 def _shifts(layer):

@@ -44,6 +44,32 @@ def clone(model, make):
     return _cloned(model, once, {}), pairs
 
 
+def called(model, call, image=None):
+    """Build a model's graph again with its own layers, each called by a function.
+
+    Args:
+        model: Functional or built Sequential model with one input; it is not changed.
+        call: function of a layer and the arguments of its call, which returns the result, such as
+            of another layer in its place.
+        image: the new graph's input; None for one of the same shape.
+
+    Returns:
+        `keras.Model` that shares its layers, and their weights, with the model.
+
+    >>> x = keras.Input((8, 8, 3))
+    >>> model = keras.Model(x, keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(x)))
+    >>> def without_relu(layer, inputs):
+    ...     return inputs if isinstance(layer, keras.layers.ReLU) else layer(inputs)
+    >>> [type(layer).__name__ for layer in called(model, without_relu).layers]
+    ['InputLayer', 'Conv2D']
+    """
+    if image is None:
+        image = keras.Input(batch_shape=model.inputs[0].shape, dtype="float32", name="image")
+    return keras.models.clone_model(
+        model, input_tensors=image, clone_function=lambda layer: layer, call_function=call
+    )
+
+
 def copied(layer, **changes):
     """The same layer with new weights.
 

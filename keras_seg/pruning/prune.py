@@ -173,7 +173,7 @@ def _by_names(found, widths):
     if not isinstance(widths, dict):
         raise TypeError(
             "`prune` needs a dict of layers' names and how many channels each keeps. "
-            f"Received: widths={widths!r}. Pass such as widths={{'stem_conv': 8}}, or ratio=0.5."
+            f"Received: widths={widths!r}. For example, pass widths={{'stem_conv': 8}}."
         )
     groups, given = {}, {}
     for number, group in enumerate(found.groups):
