@@ -53,12 +53,18 @@ def write_card(run, notes=""):
 
 def _head(run):
     setup = run.settings["setup"]
-    terms = TERMS.get(setup["data"], f"Data set '{setup['data']}': see its owners.")
+    terms = _terms(setup["data"])
     return (
         f"# {run.folder.name}\n\n{_network(run)} for {setup['num_classes']} "
         f"classes, {setup['num_channels']} channels, any height and width of 32 pixels and up: "
         f'`keras_seg.load("{run.folder.name}")`.\n\nData and terms: {terms}'
     )
+
+
+def _terms(data):
+    """Terms of a data set; folds and joined splits have its name first: "camvid-train-val"."""
+    known = [name for name in TERMS if f"{data}-".startswith(f"{name}-")]
+    return TERMS[known[0]] if known else f"Data set '{data}': see its owners."
 
 
 def _network(run):

@@ -75,3 +75,16 @@ def test_card_of_a_run_without_validation_pictures_has_no_score(run):
     card = write_card(run).read_text()
     assert "weights of the last epoch, 4, without validation pictures." in card
     assert "Scores" not in card
+
+
+@pytest.mark.parametrize("data", ["camvid", "camvid-fold2", "camvid-train-val"])
+def test_card_has_the_terms_for_parts_of_a_data_set(run, data):
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    run.settings["setup"]["data"] = data
+    assert "Data and terms: CamVid (Brostow, Fauqueur, Cipolla 2009;" in write_card(run).read_text()
+
+
+def test_card_has_no_terms_for_a_data_set_of_another_name(run):
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    run.settings["setup"]["data"] = "camvideo"
+    assert "Data and terms: Data set 'camvideo': see its owners." in write_card(run).read_text()
