@@ -92,7 +92,10 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
     with publish.published("saved_model", folder, replace=False) as draft:
         write(exported, draft, notes, size)
         publish.write_notes(draft, notes)
-        found, parts = _compare(exported, draft, batches, words)
+        found, parts, shape = _compare(exported, draft, batches, words)
+        # A request that the model refuses would keep TensorFlow Serving from loading it.
+        warm_up = _warm_up(parts["signatures"], shape, size)
+        serving_files.write_warm_up(draft, warm_up)
         comparison.require("saved_model", folder, found, min_agreement)
         files = [file for file in draft.rglob("*") if file.is_file()]
         parts["num_bytes"] = sum(file.stat().st_size for file in files)
@@ -100,7 +103,7 @@ def saved_model(  # noqa: PLR0913 - all but two have a default
 
 
 def write(model, folder, notes, size=None):
-    """Write the SavedModel with its signatures, assets and warm-up requests.
+    """Write the SavedModel with its signatures and assets.
 
     Args:
         model: from `exportable.logits_model`.
@@ -111,24 +114,21 @@ def write(model, folder, notes, size=None):
     offered = signatures.signatures(model, notes, size)
     with tempfile.TemporaryDirectory() as temporary:
         exportable.save(folder, offered, serving_files.write_assets(temporary, notes))
-    serving_files.write_warm_up(folder, _warm_up(model, offered, size))
 
 
-def _warm_up(model, offered, size):
+def _warm_up(names, shape, size):
     """One request for each signature: (name, input name, TensorProto) of a black picture."""
     import tensorflow as tf
 
-    *sizes, channels = model.input_shape[1:]
-    usual = picture_batches.some_size(sizes)
     requests = []
-    for name in offered:
+    for name in names:
         if name == "encoded":
-            file = _png(np.zeros((*usual, channels), np.uint8))
+            file = _png(np.zeros(shape, np.uint8))
             requests.append((name, "image_bytes", tf.make_tensor_proto([file])))
             continue
-        shape = (1, *(size if name == "fixed_size" else usual), channels)
+        one = (1, *size, shape[-1]) if name == "fixed_size" else (1, *shape)
         # One number for all pixels: a hundred bytes for a picture of any size.
-        requests.append((name, "image", tf.make_tensor_proto(0, tf.uint8, shape)))
+        requests.append((name, "image", tf.make_tensor_proto(0, tf.uint8, one)))
     return requests
 
 
@@ -155,7 +155,7 @@ def _check_size(shape, size):
 
 
 def _compare(model, folder, batches, words):
-    """Load the folder as a server does and compare it with the Keras model."""
+    """Load the folder as a server does, compare it, and tell the shape of the last picture."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))
@@ -183,7 +183,7 @@ def _compare(model, folder, batches, words):
     parts["outputs"] = {name: _words(spec) for name, spec in serve.structured_outputs.items()}
     others = sorted(set(loaded.signatures) - {"serving_default"})
     parts["signatures"] = ("serving_default", *others)
-    return compared, parts
+    return compared, parts, tuple(last)
 
 
 def _require_same_labels(folder, offered, shape):

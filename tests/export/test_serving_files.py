@@ -2,6 +2,7 @@
 
 import importlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,6 +104,22 @@ def test_each_signature_has_a_warm_up_request_that_it_answers(folder, messages):
         ("encoded", "image_bytes"), ("fixed_size", "image"), ("probabilities", "image"),
         ("serving_default", "image"),
     ]  # fmt: skip
+
+
+def test_warm_up_requests_have_a_size_that_the_model_takes(tmp_path, messages):
+    # Maps are put together without cropping: heights and widths must be multiples of 10.
+    image = keras.Input((None, None, 3))
+    coarse = keras.layers.UpSampling2D(10)(keras.layers.MaxPooling2D(10)(image))
+    logits = keras.layers.Conv2D(2, 1)(keras.layers.Concatenate()([image, coarse]))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 30, 50, 3), dtype=np.uint8)
+    saved_model(keras.Model(image, logits), tmp_path / "1", pictures=pictures)
+    for record in requests(tmp_path / "1"):
+        request = messages["PredictionLog"].FromString(record).predict_log.request
+        kind = tf.string if "image_bytes" in request.inputs else tf.uint8
+        (tensor,) = request.inputs.values()
+        value = tf.io.parse_tensor(tensor.SerializeToString(), kind)
+        picture = tf.io.decode_png(value[0]) if kind == tf.string else value[0]
+        assert picture.shape == (30, 50, 3)
 
 
 def served_type(served, request, name):
