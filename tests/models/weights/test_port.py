@@ -55,7 +55,10 @@ def test_a_safetensors_file_gives_what_its_state_dict_gives(tmp_path):
         ({"package": "torch"}, r"Unknown package.*package='torch'"),
         ({"weights": {}}, r"whole network. Received: the state dict without a convolution"),
         ({"weights": ["fc.weight"]}, r"dict of tensors.*Received: the state dict, a list"),
-        ({"weights": {"fc.weight": "x"}}, r"dict of tensors.*Received: the state dict, a dict"),
+        (
+            {"weights": {"fc.weight": "x"}},
+            r"dict of tensors.*Received: the state dict, a dict in which 'fc.weight' is a str",
+        ),
         (
             {"name": "unet", "encoder": "densenet121"},
             r"ResNet, ResNeXt and MobileNetV2 .*'densenet121'",
