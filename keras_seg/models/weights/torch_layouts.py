@@ -104,9 +104,10 @@ def _package(state):
     """Infer the package from the names."""
     if _of_timm(state):
         return "timm"
-    if any(key.startswith("features.init_block") for key in state):
+    keys = [f".{key}" for key in state]  # The network may be a part of another one.
+    if any(".features.init_block." in key for key in keys):
         return "pytorchcv"
-    return "timm" if "conv_stem.weight" in state else "torchvision"
+    return "timm" if any(key.endswith(".conv_stem.weight") for key in keys) else "torchvision"
 
 
 def units_of_state(state):
