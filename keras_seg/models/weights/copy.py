@@ -52,9 +52,9 @@ class Donor(NamedTuple):
         {'encoder_options': {'stride_on': '3x3', 'input_range': 'unit'}}
         """
         found = {**self.options, **given}
-        inside = (self.options.get("encoder_options"), given.get("encoder_options"))
-        if all(isinstance(x, dict) for x in inside):
-            found["encoder_options"] = {**inside[0], **inside[1]}
+        chosen, own = self.options.get("encoder_options"), given.get("encoder_options")
+        if isinstance(chosen, dict) and isinstance(own, dict):
+            found["encoder_options"] = {**chosen, **own}
         return found
 
 
