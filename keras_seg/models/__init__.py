@@ -88,7 +88,7 @@ def build(name, input_shape=None, num_classes=None, weights=None, **options):
         take_by_name(model, own[0], f"'{own[1]}'")
         return model
     donor = donor_of(name, weights, options)
-    model = builders()[name](**given, **{**donor.options, **options})
+    model = builders()[name](**given, **donor.options_with(options))
     fill(units_of(model), donor)
     return model
 

@@ -38,6 +38,25 @@ class Donor(NamedTuple):
     channels_first: bool = False
     layout: Layout | None = None
 
+    def options_with(self, given):
+        """The caller's options in place of the donor's, and those of an encoder one by one.
+
+        Args:
+            given: the caller's options.
+
+        Returns:
+            dict of options.
+
+        >>> ours = {"encoder_options": {"stride_on": "3x3", "input_range": "torch"}}
+        >>> Donor("a file", [], ours).options_with({"encoder_options": {"input_range": "unit"}})
+        {'encoder_options': {'stride_on': '3x3', 'input_range': 'unit'}}
+        """
+        found = {**self.options, **given}
+        chosen, own = self.options.get("encoder_options"), given.get("encoder_options")
+        if isinstance(chosen, dict) and isinstance(own, dict):
+            found["encoder_options"] = {**chosen, **own}
+        return found
+
 
 def fill(units, donor, part=False):
     """Copy the weights of a donor to a network, unit by unit.
@@ -80,6 +99,12 @@ def fill(units, donor, part=False):
             if "bias" in values and "bias" not in unit.parts:
                 biases.append((unit, values.pop("bias")))
         elif unit.kind == "batch_norm":
+            if missing := sorted({"mean", "variance"} - set(values)):
+                raise ValueError(
+                    "Batch normalization needs its mean and its variance. Received: "
+                    f"'{given.name}' of {donor.about} without its {missing[0]}. Pass the whole "
+                    "`model.state_dict()`."
+                )
             if biases and biases[-1][0].shape[-1:] == unit.shape:
                 values["mean"] = values["mean"] - biases.pop()[1]
             values["variance"] = _variance(values["variance"], unit, given, donor)

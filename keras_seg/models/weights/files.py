@@ -46,7 +46,8 @@ def donor_of(name, weights, options, top=True):
         )
     if path.suffix == ".keras":
         return _keras_donor(name, path)
-    return torch_donor(name, read_state_dict(path), about=f"'{path}'")
+    state, about = read_state_dict(path), f"'{path}'"
+    return torch_donor(name, state, about=about, encoder=options.get("encoder"))
 
 
 def own_network(weights):

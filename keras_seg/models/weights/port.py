@@ -55,7 +55,7 @@ def port(name, weights, package=None, input_shape=None, **options):
             "or a dense layer. Pass `model.state_dict()`."
         )
     shape = input_shape or _input_shape(name, donor)
-    model = builders()[name](shape, classes, **_merged(donor.options, options))
+    model = builders()[name](shape, classes, **donor.options_with(options))
     fill(units_of(model), donor)
     return model
 
@@ -78,12 +78,3 @@ def _classes(donor):
         return None
     last = kernels[-1]
     return last.parts["bias"].size if "bias" in last.parts else last.shape[-1]
-
-
-def _merged(chosen, given):
-    """The caller's options in place of those that are chosen, and the encoder's one by one."""
-    found = {**chosen, **given}
-    inside = (chosen.get("encoder_options"), given.get("encoder_options"))
-    if all(isinstance(x, dict) for x in inside):
-        found["encoder_options"] = {**inside[0], **inside[1]}
-    return found

@@ -8,20 +8,25 @@ from keras_seg.models.registry import builders
 from keras_seg.models.weights.copy import Donor
 from keras_seg.models.weights.state_dicts import arrays
 from keras_seg.models.weights.torch_names import layout_of
+from keras_seg.models.weights.torch_order import in_order_of_definition
 from keras_seg.models.weights.torch_tables import LAYOUTS, OTHERS
 from keras_seg.models.weights.units import Unit
 
 PACKAGES = ("torchvision", "timm", "timm_tf", "pytorchcv", "segmentation_models_pytorch")
 
-# A state dict lists layers in the order of their definition. Those computed at another place are:
+# What wraps a network: data parallelism, torch.compile, trainers such as Lightning's and HRNet's,
+# and the scales of DeepLab-v2's port.
+_WRAPPERS = re.compile(r"^((module|_orig_mod|model|net|network|base)\.)+")
+
+# Layers are taken in the order of their definition. Those computed at another place are:
 # shortcuts, which come before the block's other branches in our networks,
 _BEFORE = re.compile(r"^(.*?)\.(downsample|identity_conv|shortcut)\b")
 # normalizations of RepVGG's identity, which come after them,
 _BEHIND = re.compile(r"^(.*)\.(identity|rbr_identity)$")
 # Xception's shortcuts, which come after the block's other branch, as in Keras,
 _SKIPS = re.compile(r"^(.*?)\.(skip|skipbn|identity_conv)\b")
-# and heads for training, which our networks do not have.
-_AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)")
+# and heads and losses for training, which our networks do not have.
+_AUXILIARY = re.compile(r"(^|\.)(aux\w*|AuxLogits)(\.|$)|^(loss|criterion)\.")
 
 # Encoders of segmentation_models_pytorch whose maps are those of ours, its own and timm's.
 _SAME = ("resnet", "resnext", "mobilenet_v2")
@@ -55,17 +60,20 @@ def torch_donor(name, state_dict, package=None, about="the state dict", encoder=
         hasattr(x, "shape") for x in state_dict.values()
     ):
         kind = type(state_dict).__name__
+        if isinstance(state_dict, dict):
+            key, value = next((k, x) for k, x in state_dict.items() if not hasattr(x, "shape"))
+            kind += f" in which {key!r} is a {type(value).__name__}"
         raise ValueError(
             f"`{name}` takes PyTorch's weights as a dict of tensors or arrays by name. Received: "
             f"{about}, a {kind}. Pass `model.state_dict()`."
         )
-    state = {key.removeprefix("module."): value for key, value in arrays(state_dict).items()}
+    state = {_WRAPPERS.sub("", key): value for key, value in arrays(state_dict).items()}
     _require_same_network(name, state, encoder, about)
     units = units_of_state(state)
     if package is None and (layout := layout_of(name, units, LAYOUTS)):
-        options = dict(layout.options)
+        options, units = dict(layout.options), sorted(units, key=layout.place_of)
         return Donor(about, units, options, layout.blue_first, channels_first=True, layout=layout)
-    units = _in_order(units, name)
+    units = _in_order(units_of_state(in_order_of_definition(state, about)), name)
     if package in (None, "segmentation_models_pytorch"):
         package = _package(state)  # that of the encoder
     options = _options(name, package, units, encoder)
@@ -96,9 +104,10 @@ def _package(state):
     """Infer the package from the names."""
     if _of_timm(state):
         return "timm"
-    if any(key.startswith("features.init_block") for key in state):
+    keys = [f".{key}" for key in state]  # The network may be a part of another one.
+    if any(".features.init_block." in key for key in keys):
         return "pytorchcv"
-    return "timm" if "conv_stem.weight" in state else "torchvision"
+    return "timm" if any(key.endswith(".conv_stem.weight") for key in keys) else "torchvision"
 
 
 def units_of_state(state):
@@ -124,8 +133,8 @@ def units_of_state(state):
         weight, bias = parts.get("weight"), parts.get("bias")
         others = set(parts) - {"weight", "bias", "running_mean", "running_var"}
         found += [_vector(f"{place}.{x}", "factors", gamma=parts[x]) for x in sorted(others)]
-        if "running_mean" in parts:
-            values = {"mean": parts["running_mean"], "variance": parts.get("running_var")}
+        if "running_mean" in parts or "running_var" in parts:
+            values = {"mean": parts.get("running_mean"), "variance": parts.get("running_var")}
             found.append(_vector(place, "batch_norm", gamma=weight, beta=bias, **values))
         elif weight is not None and weight.ndim == 1:
             kind = {"slopes": weight} if bias is None else {"gamma": weight, "beta": bias}

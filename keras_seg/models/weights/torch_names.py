@@ -42,6 +42,18 @@ class Layout(NamedTuple):
                 return re.sub(r"<(\d+)>", lambda number: str(int(number[1]) + 1), found)
         return None
 
+    def place_of(self, unit):
+        """Sorts a state dict as the patterns are, which begin with the network's first kernel.
+
+        Args:
+            unit: `Unit` of the state dict.
+
+        Returns:
+            (number of its pattern, name).
+        """
+        found = (i for i, (x, _) in enumerate(self.patterns) if re.fullmatch(x, unit.name))
+        return next(found, len(self.patterns)), unit.name
+
 
 def layout_of(name, units, layouts):
     """The layout in which every layer of a state dict has a name in ours.

@@ -223,6 +223,13 @@ OTHERS = (
         "Port pytorchcv's `alexnetb` to `alexnet_one_tower`.",
     ),
     (
+        "se_resnet50",
+        "layer0.",
+        "timm's `legacy_seresnet50`, also that of segmentation_models_pytorch, whose pooling does "
+        "not pad the upper left",
+        "Port pytorchcv's `seresnet50`, or train `se_resnet50`.",
+    ),
+    (
         "fast_scnn",
         "",
         "the network of public state dicts: pytorchcv's and Tramac's do not pad the first "

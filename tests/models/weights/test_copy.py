@@ -157,6 +157,18 @@ def test_networks_that_differ_are_refused(target, source, words):
         copied(network(*target), randomized(network(*source)))
 
 
+@pytest.mark.parametrize("missing", ["mean", "variance"])
+def test_batch_normalization_without_statistics_is_refused(missing):
+    units = units_of(network(layers.BatchNormalization(), layers.Conv2D(1, 1)))
+    target = network(layers.BatchNormalization(), layers.Conv2D(1, 1))
+    norm = units[0]
+    units[0] = Unit(
+        "bn", norm.kind, norm.shape, {k: v for k, v in norm.parts.items() if k != missing}
+    )
+    with pytest.raises(ValueError, match=rf"'bn' of the other without its {missing}\. Pass the"):
+        fill(units_of(target), Donor("the other", units))
+
+
 def test_layers_that_are_not_known_are_refused():
     model = keras.Sequential([keras.Input((6, 4)), layers.LSTM(2)])
     with pytest.raises(TypeError, match=r"Received: layer 'lstm\w*' of class LSTM.*set_weights"):

@@ -6,6 +6,7 @@ import pytest
 
 from keras_seg import models
 from keras_seg.models import encoders
+from keras_seg.models.weights import files
 
 SMALL = {"blocks": (2, 1, 1, 1), "width": 0.125}
 
@@ -95,3 +96,16 @@ def test_files_that_do_not_exist_or_fit_are_refused(classifier, tmp_path, weight
             weights=weights(tmp_path, classifier),
             **{**SMALL, "blocks": (3, 3, 1, 1)},
         )
+
+
+def test_a_file_of_pytorch_is_read_for_the_encoder_of_the_network(monkeypatch, tmp_path):
+    # segmentation_models_pytorch's ResNets: strides on the 3x3, ImageNet's means and deviations.
+    state = {"encoder.conv1.weight": np.ones((64, 3, 7, 7)), "head.weight": np.ones((3, 16, 3, 3))}
+    (tmp_path / "m.pt").touch()
+    monkeypatch.setattr(files, "read_state_dict", lambda path: state)
+    donor = files.donor_of("unet", tmp_path / "m.pt", {"encoder": "resnet34"})
+    assert donor.options_with({"encoder_options": {"width": 0.5}})["encoder_options"] == {
+        "input_range": "torch", "stride_on": "3x3", "bn_epsilon": 1e-5, "width": 0.5
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"Received: encoder='densenet121', '.*m\.pt'"):
+        files.donor_of("unet", tmp_path / "m.pt", {"encoder": "densenet121"})

@@ -1,7 +1,12 @@
 """Names of PyTorch's packages: the order of layers, and the options that a package asks for."""
 
+import json
+import random
+
 import numpy as np
 import pytest
+from _authors import CASES, FOLDER
+from _weights import PORTS, port_cases
 
 from keras_seg.models.weights.torch_layouts import torch_donor
 
@@ -36,8 +41,58 @@ def test_identities_come_behind_the_branches_of_their_block():
 
 def test_heads_for_training_and_counters_are_left_out():
     keys = ("conv.weight", "aux1.conv.weight", "AuxLogits.fc.weight", "aux_classifier.0.weight",
-            "bn.num_batches_tracked", "module.fc.weight")  # fmt: skip
+            "bn.num_batches_tracked", "loss.criterion.weight", "module.fc.weight")  # fmt: skip
     assert names(*keys) == ["conv", "fc"]
+
+
+def donor(stored, name, keys, package=None, prefix=""):
+    """The weights of a stored state dict whose keys are in another order, and their layers' names,
+    apart for each kind."""
+    shapes = stored["shapes"]
+    state = {prefix + key: np.broadcast_to(np.float32(0), shapes[key]) for key in keys}
+    encoder = stored.get("options", {}).get("encoder")
+    found = torch_donor(name, state, package, encoder=encoder)
+    kinds = {unit.kind for unit in found.units}
+    return found, {x: [unit.name for unit in found.units if unit.kind == x] for x in kinds}
+
+
+@pytest.mark.parametrize("case", port_cases())
+def test_the_order_of_a_state_dict_does_not_matter(case):
+    stored = json.loads((PORTS / f"{case}.json").read_text())
+    name, package = stored["ours"], stored["package"]
+    # A whole state dict lists layers as they were defined, the library safetensors by name.
+    _, expected = donor(stored, name, stored["shapes"], package)
+    by_name = sorted(stored["shapes"])
+    for keys in (by_name, random.Random(0).sample(by_name, len(by_name))):
+        assert donor(stored, name, keys, package)[1] == expected
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case].layout is None])
+def test_the_first_kernel_of_an_authors_network_is_found_in_a_sorted_file(case):
+    stored = json.loads((FOLDER / f"{case}.json").read_text())
+    # `port` builds the network for as many channels as it takes.
+    found, _ = donor(stored, CASES[case].name, sorted(stored["shapes"]))
+    assert found.layout is not None
+    assert next(unit for unit in found.units if unit.kind == "kernel").shape[2] == 3
+
+
+@pytest.mark.parametrize("prefix", ["module._orig_mod.", "model.", "net.", "backbone."])
+@pytest.mark.parametrize("case", ["timm-mobilenetv3_large_100", "pytorchcv-resnet50"])
+def test_wrapped_networks_are_told_by_their_own_names(case, prefix):
+    # The options follow from the names: timm's epsilon, and pytorchcv's place of the stride.
+    stored = json.loads((PORTS / f"{case}.json").read_text())
+    bare, expected = donor(stored, stored["ours"], stored["shapes"])
+    wrapped, found = donor(stored, stored["ours"], stored["shapes"], prefix=prefix)
+    assert wrapped.options == bare.options
+    inside = {x: [name.removeprefix("backbone.") for name in found[x]] for x in found}
+    assert inside == expected
+
+
+def test_sorted_layers_of_an_unknown_order_are_refused():
+    keys = ("a.bias", "a.weight", "c.weight", "b.weight")
+    with pytest.raises(ValueError, match=r"sorted by name as .*with 'a, c, b' in ''.*a \.pth file"):
+        names(*keys)
+    assert names("a.weight", "a.bias", "c.weight", "b.weight") == ["a", "c", "b"]
 
 
 def test_kinds_are_told_by_shape():
@@ -88,3 +143,10 @@ def test_alexnet_of_pytorchcv_is_refused():
     with pytest.raises(ValueError, match=r"not pytorchcv's network.*Port pytorchcv's `alexnetb`"):
         names(*keys, name="alexnet")
     assert names(*keys, name="alexnet_one_tower")
+
+
+def test_the_legacy_se_resnet_is_refused():
+    # timm/models/senet.py: MaxPool2d(3, stride=2, ceil_mode=True), where ours pads by 1.
+    with pytest.raises(ValueError, match=r"not timm's `legacy_seresnet50`.*Port pytorchcv's `sere"):
+        names("layer0.conv1.weight", name="se_resnet50")
+    assert names("conv1.weight", name="se_resnet50")
