@@ -139,9 +139,9 @@ class MeanIoU(keras.metrics.Metric):
         float32 scalar 0..1.
 
     Raises:
-        ValueError: an argument is out of range; or labels were neither of 0..num_classes - 1 nor
-            `ignore_class`, which `result` reports. In compiled code, which cannot raise, the result
-            is nan.
+        ValueError: an argument is out of range; the shapes of labels and logits do not match; or
+            labels were neither of 0..num_classes - 1 nor `ignore_class`, which `result` reports.
+            In compiled code, which cannot raise, the result is then nan.
 
     >>> metric = MeanIoU(num_classes=2)
     >>> metric.update_state([[0, 255]], [[[1.0, 0.0], [0.0, 1.0]]])
@@ -167,6 +167,8 @@ class MeanIoU(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add one batch; `sample_weight` is not used."""
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        self._check_shapes(y_true, y_pred)
         label = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         cells = self.num_classes**2
@@ -191,6 +193,23 @@ class MeanIoU(keras.metrics.Metric):
         iou = intersection / ops.maximum(union, 1.0)
         mean = ops.sum(iou * occurs) / ops.maximum(ops.sum(occurs), 1.0)
         return ops.where(self.impossible > 0, float("nan"), mean)
+
+    def _check_shapes(self, y_true, y_pred):
+        """Raise unless there are scores of every class for each pixel of the labels."""
+        *found, classes = y_pred.shape
+        # The labels may have a last axis of 1, or no known number of axes (of TensorFlow's).
+        labels = found if getattr(y_true.shape, "rank", 0) is None else [*y_true.shape]
+        labels = labels[:-1] if len(labels) > len(found) and labels[-1] == 1 else labels
+        same = len(labels) == len(found) and all(
+            None in pair or pair[0] == pair[1] for pair in zip(labels, found, strict=True)
+        )
+        if classes not in (None, self.num_classes) or not same:
+            raise ValueError(
+                "`MeanIoU` needs integer labels (b, h, w) and logits (b, h, w, "
+                f"{self.num_classes}) of the same size. Received: labels {tuple(y_true.shape)} and "
+                f"logits {tuple(y_pred.shape)}. Enlarge smaller logits; num_classes does not count "
+                "the ignored class."
+            )
 
     def _check_labels(self):
         """Raise for invalid labels, if their number is known."""

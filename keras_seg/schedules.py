@@ -102,7 +102,8 @@ class Exponential(_WarmUp):
 
     def decay(self, step):
         """`rate ** whole epochs`."""
-        return ops.power(self.rate, ops.floor(step / self.steps_per_epoch))
+        # From the middle of a step: compilers multiply by 1 / steps instead, which rounds.
+        return ops.power(self.rate, ops.floor((step + 0.5) / self.steps_per_epoch))
 
 
 @keras.saving.register_keras_serializable("keras_seg")
@@ -146,10 +147,10 @@ class CosineRestarts(_WarmUp):
 
     def decay(self, step):
         """`lowest + (1 - lowest) * (1 + cos(pi * share of the period)) / 2`."""
-        periods = step / self.period_steps
         if self.period_factor == 1:
-            share = periods - ops.floor(periods)
+            share = ops.mod(step, self.period_steps) / self.period_steps
         else:
+            periods = step / self.period_steps
             # Period n starts at (f**n - 1) / (f - 1) first periods.
             factor = self.period_factor
             n = ops.floor(ops.log(periods * (factor - 1) + 1) / math.log(factor) + 1e-5)

@@ -186,3 +186,24 @@ def test_what_is_no_id_is_refused(labels, predictions, error, message):
 def test_metric_needs_classes():
     with pytest.raises(ValueError, match="`MeanIoU` needs num_classes to be a whole number"):
         MeanIoU(0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits"),
+    [
+        ((1, 2, 8), (1, 2, 8, 4)),  # Class 3 was counted in the row of the next label.
+        ((1, 2, 8), (1, 2, 8, 1)),  # The argmax of one value is always 0.
+        ((1, 2, 8), (1, 8, 2, 2)),
+        ((1, 4, 4), (1, 1, 1, 2)),  # One score was compared with all pixels.
+        ((1, 4, 4), (1, 2, 2, 2)),
+    ],
+)
+def test_logits_of_other_classes_or_sizes_are_refused(labels, logits):
+    with pytest.raises(ValueError, match=r"logits \(b, h, w, 2\) of the same size. Received: "):
+        MeanIoU(num_classes=2).update_state(np.zeros(labels, "uint8"), np.zeros(logits, "float32"))
+
+
+def test_labels_with_a_last_axis_of_one_are_counted():
+    metric = MeanIoU(num_classes=3)
+    metric.update_state(LABELS[None, :, None], one_hot(PREDICTIONS, 3)[None])
+    assert np.asarray(metric.confusion).tolist() == CONFUSION

@@ -2,6 +2,7 @@ import math
 
 import keras
 import pytest
+import tensorflow as tf
 
 from keras_seg import schedules
 
@@ -28,6 +29,16 @@ def test_exponential_steps_down_once_per_epoch():
     schedule = schedules.Exponential(1e-3, steps_per_epoch=3, rate=0.5)
     expected = [1e-3] * 3 + [5e-4] * 3 + [2.5e-4]
     assert rates(schedule, range(7)) == pytest.approx(expected, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("steps", [41, 55])
+def test_compiled_schedules_change_at_the_first_step_of_an_epoch(steps):
+    # Compilers make of a division by 41 a product with 1 / 41 in float32, where 41 * (1 / 41) < 1.
+    decay = schedules.Exponential(1.0, steps_per_epoch=steps, rate=0.5)
+    restart = schedules.CosineRestarts(1.0, period_steps=steps)
+    compiled = tf.function(lambda step: (decay(step), restart(step)))
+    found = [float(rate) for rate in compiled(tf.constant(steps))]
+    assert found == pytest.approx([0.5, 1.0], rel=TOLERANCE)  # One epoch after the first step.
 
 
 def test_cosine_falls_by_half_a_cosine_to_its_lowest():

@@ -59,7 +59,7 @@ def summary(model, input_shape=None, batch_size=1):
                 "kind": type(step.layer).__name__,
                 "output": tuple(made.shape),
                 "parameters": sum(int(np.prod(weight.shape)) for weight in new),
-                "macs": _macs(step.layer, tensors[step.inputs[0]].shape, made.shape),
+                "macs": _macs(step.layer, [tensors[n].shape for n in step.inputs], made.shape),
                 "inference_mib": inference[id(step)] / MIB,
                 "training_mib": training[id(step)] / MIB,
             }
@@ -110,15 +110,37 @@ def _bytes(tensor):
     return int(np.prod(tensor.shape)) * width.get(tensor.dtype, 4)
 
 
-def _macs(layer, given, made):
+def _macs(layer, inputs, made):
     """Multiply-accumulates of a layer's kernels."""
+    given = inputs[0]
+    if isinstance(layer, keras.layers.TimeDistributed):
+        given, made = ((shape[0] * shape[1], *shape[2:]) for shape in (given, made))
+        return _macs(layer.layer, [given], made)
     if isinstance(layer, PositionAttention):
         positions, channels = int(np.prod(given[1:-1])), given[-1]
         parts = (layer.query.units, layer.key.units, layer.value.units)
         pairs = given[0] * positions**2
         return given[0] * positions * channels * sum(parts) + pairs * (parts[0] + channels)
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        return _macs_of_heads(layer, given, inputs[min(1, len(inputs) - 1)])
+    if isinstance(layer, keras.layers.EinsumDense):
+        # Each value is a sum over the axes of the kernel that it has not itself.
+        axes, output = layer.equation.replace(" ", "").split(",")[1].split("->")
+        sizes = zip(axes, layer.kernel.shape, strict=True)
+        return int(np.prod([*made, *(size for axis, size in sizes if axis not in output)]))
     # Each position of a transposed convolution's input is multiplied with the whole kernel.
     positions = int(np.prod((given if isinstance(layer, TRANSPOSED) else made)[:-1]))
     names = ("kernel", "depthwise_kernel", "pointwise_kernel")
     kernels = [getattr(layer, name, None) for name in names]
     return positions * sum(int(np.prod(kernel.shape)) for kernel in kernels if kernel is not None)
+
+
+def _macs_of_heads(layer, query, value):
+    """Multiply-accumulates of the projections, of the scores and of the means of values."""
+    wanted, read = (int(np.prod(shape[1:-1])) for shape in (query, value))
+    projections = ((layer.query_dense, wanted), (layer.key_dense, read))
+    projections += ((layer.value_dense, read), (layer.output_dense, wanted))
+    kernels = sum(positions * int(np.prod(x.kernel.shape)) for x, positions in projections)
+    seen = int(np.prod([value[axis] for axis in layer.get_config()["attention_axes"]]))
+    pairs = wanted * seen * layer.num_heads * (layer.key_dim + layer.value_dim)
+    return query[0] * (kernels + pairs)

@@ -3,6 +3,9 @@
 All take integer labels (b, h, w) and logits (b, h, w, num_classes), or volumes (b, d, h, w) and
 (b, d, h, w, num_classes). Logits may be smaller than the labels, as auxiliary heads give them:
 `fit` gives every head the same loss, times the recipe's `auxiliary_weight`.
+
+With labels that are neither of 0..num_classes - 1 nor ignored the loss is nan, or an error of the
+backend.
 """
 
 import inspect

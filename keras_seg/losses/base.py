@@ -66,8 +66,8 @@ class PixelLoss(keras.losses.Loss):
             y_pred: logits (b, h, w, num_classes); may be smaller than the labels.
 
         Returns:
-            (float32 logits, 0 where ignored; int32 labels of the logits' size; float32 0 where
-            ignored, else 1).
+            (float32 logits, 0 where ignored, nan where the label is no class; int32 labels of the
+            logits' size; float32 0 where ignored, else 1).
 
         Raises:
             ValueError: the shapes do not match.
@@ -82,9 +82,12 @@ class PixelLoss(keras.losses.Loss):
             )
         logits = ops.cast(y_pred, "float32")
         label, counts = valid_pixels(labels_like(y_true, logits), self.ignore_class)
-        if self.ignore_class is not None:
-            # Chosen before anything is computed: nan times zero is nan, in a gradient too.
-            logits = ops.where(ops.expand_dims(counts, -1) > 0, logits, 0.0)
+        # Chosen before anything is computed: nan times zero is nan, in a gradient too. Labels that
+        # are no class make the loss nan, where the backend does not refuse them.
+        possible = ops.logical_and(label >= 0, label < self.num_classes)
+        kept = ops.logical_and(possible, counts > 0)
+        others = ops.where(possible, 0.0, float("nan"))
+        logits = ops.where(ops.expand_dims(kept, -1), logits, ops.expand_dims(others, -1))
         return logits, label, counts
 
     def weigh(self, label, counts):

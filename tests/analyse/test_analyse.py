@@ -227,6 +227,34 @@ def test_multiplications_of_attention_worked_out_by_hand():
     assert table.loc["attention", "macs"] == 20 * 16 * (2 + 2 + 16) + 20 * 20 * (2 + 16)
 
 
+def macs_of(layer, *inputs):
+    table = analyse.summary(keras.Model(inputs[0], layer(*inputs)))
+    return table["macs"].iloc[-1]
+
+
+def test_multiplications_of_attention_with_heads_worked_out_by_hand():
+    image = keras.Input((20, 16))
+    short = layers.MaxPooling1D(4)(image)
+    # 2 heads of 3 numbers for queries and keys, and of 5 for values. Of 20 positions the queries
+    # and the results, of 5 the keys and values; then all pairs.
+    projections = 20 * 16 * 6 + 5 * 16 * 6 + 5 * 16 * 10 + 20 * 10 * 16
+    layer = layers.MultiHeadAttention(2, 3, value_dim=5)
+    assert macs_of(layer, image, short) == projections + 20 * 5 * 2 * (3 + 5)
+    # Along the rows of a map alone: 4 * 5 positions, each with the 5 of its row.
+    image = keras.Input((4, 5, 16))
+    layer = layers.MultiHeadAttention(2, 3, attention_axes=2)
+    assert macs_of(layer, image, image) == 4 * 20 * 16 * 6 + 20 * 5 * 2 * (3 + 3)
+
+
+def test_multiplications_of_wrapped_and_general_kernels_worked_out_by_hand():
+    image = keras.Input((4, 5, 16))
+    # Each of 20 positions: 16 numbers times 2 * 3.
+    assert macs_of(layers.EinsumDense("bhwc,cnd->bhwnd", (4, 5, 2, 3)), image) == 20 * 16 * 6
+    # Each of 4 rows: 5 positions, 3 taps, 16 channels in, 2 out.
+    rows = layers.TimeDistributed(layers.Conv1D(2, 3, padding="same"))
+    assert macs_of(rows, image) == 4 * 5 * 3 * 16 * 2
+
+
 def test_computing_twice_takes_less_memory_and_costs_the_same():
     shape, options = (64, 64, 3), {"layers_per_block": (3, 3, 3, 3, 3), "growth_rate": 12}
     tables = [

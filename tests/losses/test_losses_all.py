@@ -373,3 +373,13 @@ def test_the_ignored_id_is_a_whole_number(wrong):
 def test_numbers_of_numpy_are_numbers():
     assert losses.FocalLoss(2, gamma=np.float32(1.5)).gamma == 1.5
     assert losses.SparseCrossEntropy(2, label_smoothing=np.float32(0.5)).label_smoothing == 0.5
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "lovasz"])
+@pytest.mark.parametrize("wrong", [-1, 3, 254])
+@pytest.mark.parametrize("ignore_class", [255, None])
+def test_labels_that_are_no_class_are_not_hidden(name, wrong, ignore_class):
+    # Their probabilities counted as false positives. Of the others TensorFlow raises an error.
+    labels = np.array([[[0, wrong], [1, 2]]])
+    loss = losses.build(name, 3, ignore_class)
+    assert np.isnan(float(loss(labels, np.zeros((1, 2, 2, 3), "float32"))))
