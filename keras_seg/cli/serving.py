@@ -107,6 +107,6 @@ def _require_packages(more=()):
         extra = "serve,ray" if more else "serve"
         raise ImportError(
             f"`serve` needs the packages {', '.join(wanted)}. Received: no {missing[0]}. "
-            f"Install them with `pip install keras_seg[{extra}]`, or use --single, which needs "
+            f'Install them with `pip install "keras_seg[{extra}]"`, or use --single, which needs '
             "requirements-serve.txt only."
         )
