@@ -270,7 +270,7 @@ def _add_data(command):
     group = command.add_argument_group(
         "data set",
         "Name one of: --data, --images with --labels, --table, --class-folders.\n"
-        "`evaluate` and `export` take the data set that the run was trained on by default.",
+        "By default, `evaluate` and `export` take the data set that the run has recorded.",
     )
     group.add_argument(
         "--data",

@@ -119,7 +119,7 @@ def test_masks_of_colors_for_classes_by_id_come_with_what_to_do(folder):
     save(np.full((48, 64, 3), (255, 0, 0), np.uint8), mask)
     text = str(opened(folder).check())
     assert f"{mask} (colors)" in text
-    assert "or give `classes` as {(red, green, blue): name}" in text
+    assert "or give `classes` as {(red, green, blue): name} or as a table of colors" in text
 
 
 def test_picture_and_mask_may_both_be_faulty(folder):
