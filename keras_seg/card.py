@@ -53,11 +53,12 @@ def write_card(run, notes=""):
 
 def _head(run):
     setup = run.settings["setup"]
-    terms = _terms(setup["data"])
+    # By its name, `load` finds a run in saved_models only.
+    name = run.folder.name if run.folder.parent.name == "saved_models" else run.folder.as_posix()
     return (
         f"# {run.folder.name}\n\n{_network(run)} for {setup['num_classes']} "
         f"classes, {setup['num_channels']} channels, any height and width of 32 pixels and up: "
-        f'`keras_seg.load("{run.folder.name}")`.\n\nData and terms: {terms}'
+        f'`keras_seg.load("{name}")`.\n\nData and terms: {_terms(setup["data"])}'
     )
 
 

@@ -207,7 +207,7 @@ def imported_ray():
     except ImportError as error:
         raise ImportError(
             f"Ray Data needs the packages ray and pyarrow. Received: {error}. Install them: "
-            "pip install keras_seg[ray]"
+            'pip install "keras_seg[ray]"'
         ) from error
     return ray
 

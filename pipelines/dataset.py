@@ -176,6 +176,12 @@ class Dataset(Examples):
         from pipelines.ops import resolve
 
         count = self.num_examples("train")
+        if isinstance(batch_size, int) and batch_size > count:
+            raise ValueError(
+                "A batch has at most as many pictures as there are for training. Received: "
+                f"batch_size={batch_size}, and dataset {self.name!r} has {count} in split 'train'. "
+                f"Give batch_size={count} or less, on the command line `--batch-size {count}`."
+            )
         check_whole("batch_size", batch_size, 1, count)
         check_whole("seed", seed, 0, 2**31 - 1)
         check_whole("first_epoch", first_epoch, 0, 2**31 - 1)

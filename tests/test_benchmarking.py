@@ -25,6 +25,7 @@ def test_a_network_by_name_has_its_costs_speed_and_the_figures_of_its_paper(caps
     assert float(found["sequential"]) > 0
     assert float(found["pipelined"]) > 0
     assert found["engine"] in ENGINES[1:]  # not "auto"
+    assert (found["mean_iou"], found["agreement"]) == ("-", "-")  # of runs and of files only
     # Table 7 of arXiv 1805.04554.
     assert (found["paper_fps"], found["paper_pipelined"]) == ("139.2", "299.5")
 

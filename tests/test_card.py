@@ -56,6 +56,15 @@ def test_card_has_the_scores_of_each_split_that_was_measured(run):
     assert "| road | 50.0 |" in card[card.index("## Scores on the test pictures, percent") :]
 
 
+def test_card_says_how_the_run_is_loaded(run):
+    (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")
+    assert f'`keras_seg.load("{run.folder.as_posix()}")`' in write_card(run).read_text()
+    shipped = run.folder.parent / "saved_models"
+    shipped.mkdir()
+    moved = Run(run.folder.rename(shipped / run.folder.name))
+    assert '`keras_seg.load("contextnet_cn14-camvid")`' in write_card(moved).read_text()
+
+
 def test_card_names_the_encoder(run):
     run.settings["setup"]["recipe"]["options"] = {"encoder": "resnet50"}
     (run.folder / "scores.csv").write_text("class,iou\nroad,0.75\n")

@@ -89,7 +89,7 @@ def test_wrong_arguments_are_refused(tmp_path, monkeypatch, capsys):
     assert main(["predict", str(RUN), "street.jpg", "--ray"]) == 2
     assert "needs --out FOLDER" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ImportError, match=r"(?s)Ray Data needs.*pip install keras_seg\[ray\]"):
+    with pytest.raises(ImportError, match=r'(?s)Ray Data needs.*pip install "keras_seg\[ray\]"'):
         ray_files.imported_ray()
 
 

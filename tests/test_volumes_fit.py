@@ -216,7 +216,7 @@ def test_volumes_that_do_not_fit_are_refused(volume, words):
             r"must be volumes: .npy or .npz.*file .jpg.*street.jpg'",
         ),
         ("bad.npy", b"bad", ValueError, r"A file cannot be read.*bad.npy"),
-        ("a.nii", b"", ImportError, r"package nibabel.*a.nii.*pip install keras_seg.medical"),
+        ("a.nii", b"", ImportError, r'package nibabel.*a.nii.*pip install "keras_seg.medical'),
     ],
 )
 def test_files_without_a_volume_are_refused(tmp_path, monkeypatch, name, content, error, words):

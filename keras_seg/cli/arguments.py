@@ -18,13 +18,13 @@ HELP = {
     "check": "Read every file of a data set and report what is wrong with it.",
     "fit": "Train a network, or continue an interrupted training.",
     "cross-validate": "Train on folds of a data set, and score the pictures held out.",
-    "evaluate": "Compute the scores of a run, a file or a server on a split of a data set.",
+    "evaluate": "Compute the scores of a run, an exported file or a server on a data set.",
     "predict": "Segment pictures, videos and volumes; write label maps and overlays.",
     "export": "Write files for servers and phones, each compared with the Keras model.",
-    "serve": "Offer a run to other programs over HTTP and gRPC.",
-    "benchmark": "Measure parameters, operations and frames a second of networks, in one run.",
-    "demo": "Train, evaluate, export and predict once, on generated street scenes.",
-    "demo-web": "Offer a page that runs a network in the browser: pictures, videos, the camera.",
+    "serve": "Start a server that segments pictures over HTTP and gRPC.",
+    "benchmark": "Measure parameters, operations and frames per second of networks.",
+    "demo": "Train, evaluate, export and predict on generated street scenes, in minutes.",
+    "demo-web": "Serve a page that runs a network in the browser: on pictures, videos, the camera.",
 }
 
 
@@ -37,7 +37,11 @@ def parser():
     >>> parser().parse_args(["models"]).markdown
     False
     """
-    root = argparse.ArgumentParser(PROGRAM, description="Semantic segmentation with Keras 3.")
+    root = argparse.ArgumentParser(
+        PROGRAM,
+        description="Semantic segmentation with Keras 3.",
+        epilog=f"`{PROGRAM} <command> --help` lists the options of a command.",
+    )
     root.add_argument("--version", action="version", version=f"keras_seg {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
 
@@ -111,8 +115,9 @@ def parser():
         "--engine",
         choices=ENGINES,
         default="auto",
-        help="what computes label maps: the fastest with the same labels (auto), or %(choices)s; "
-        "litert-int8 is faster and differs in 1 to 2 %% of the pixels (default: %(default)s)",
+        help="what computes label maps: auto is the fastest of those with the same labels; "
+        "litert-int8 uses the run's int8 file, and 1 to 2 %% of the pixels differ (default: "
+        "%(default)s)",
     )
 
     export = _add(
@@ -182,7 +187,10 @@ def _add(commands, example):
 def _add_export(export):
     export.add_argument("run", help="a run's name in saved_models, or its folder")
     export.add_argument(
-        "formats", nargs="+", choices=FORMATS, help=f"one or more of {', '.join(FORMATS)}"
+        "formats",
+        nargs="+",
+        choices=FORMATS,
+        help="one or more formats; saved_model is for servers, fp32 to int8 are TFLite files",
     )
     export.add_argument(
         "--size", type=_size, nargs="+", help="input sizes of the TFLite files, such as 360x480"
@@ -191,26 +199,26 @@ def _add_export(export):
         "--outputs",
         choices=OUTPUTS,
         default="scores",
-        help="outputs of the TFLite files: %(choices)s (default: %(default)s)",
+        help="outputs of the TFLite files (default: %(default)s)",
     )
     export.add_argument(
         "--input-type",
         choices=INPUT_TYPES,
-        help="pixels that the TFLite files take: %(choices)s (default: uint8 for int8, else "
+        help="type of the pixels that the TFLite files take (default: uint8 for int8, else "
         "float32)",
     )
     export.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
         default="tensorflow",
-        help="what finds the ranges of int8 files: %(choices)s, which keeps the file with the "
-        "higher score on the validation pictures (default: %(default)s)",
+        help="what finds the value ranges of int8 files; best tries both and keeps the file with "
+        "the higher score on the validation pictures (default: %(default)s)",
     )
     _add_data(export)
 
 
 def _add_fit(fit):
-    fit.add_argument("architecture", help=f"its name; `{PROGRAM} models` lists all")
+    fit.add_argument("architecture", help=f"name of a network; `{PROGRAM} models` lists all")
     fit.add_argument(
         "--recipe",
         default="small_data",
@@ -260,7 +268,9 @@ def _add_fit(fit):
 def _add_data(command):
     """The ways to name a data set."""
     group = command.add_argument_group(
-        "data set", "Runs record their data set; `evaluate` and `export` use it by default."
+        "data set",
+        "Name one of: --data, --images with --labels, --table, --class-folders.\n"
+        "By default, `evaluate` and `export` take the data set that the run has recorded.",
     )
     group.add_argument(
         "--data",
@@ -278,18 +288,22 @@ def _add_data(command):
     )
     group.add_argument(
         "--classes",
-        help="class names in the order of their ids: soil,crop,weed; or a CSV file with one class "
-        "per row; optional for masks with a palette or colors",
+        help="class names in the order of their ids: soil,crop,weed; or their number; or a CSV "
+        "file with one class per row (default: every id or color that the masks hold)",
     )
-    group.add_argument("--ignore", type=int, help="label id to ignore (255)")
-    group.add_argument("--label-offset", type=int, help="id of the first class (0)")
+    group.add_argument("--ignore", type=int, help="label id to ignore (default: 255)")
+    group.add_argument("--label-offset", type=int, help="id of the first class (default: 0)")
     group.add_argument(
-        "--splits", type=_shares, help="shares for train, val and test, such as 0.7,0.2,0.1"
+        "--splits",
+        type=_shares,
+        help="fractions for train, val and test (default: folders of these names, else "
+        "0.8,0.1,0.1)",
     )
     group.add_argument(
         "--group",
         metavar="PATTERN",
-        help="regular expression: images with the same match stay in one split",
+        help="regular expression for the paths of pictures: those with the same match stay in "
+        "one split",
     )
     group.add_argument(
         "--value-range",

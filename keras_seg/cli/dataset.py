@@ -7,6 +7,7 @@ DETAILS = (
     "root", "classes", "ignore", "label_offset", "splits", "group", "value_range", "channels",
     "bands", "picture_size",
 )  # fmt: skip
+TABLES = (".csv", ".json", ".txt")  # endings of tables of classes: not names of a class
 _OWN = DETAILS[1:-1]
 # The options of each way to name a data set.
 KNOWN = {
@@ -67,15 +68,20 @@ def open_dataset(options, remembered=None):
         return pipelines.load(options.data, options.root)
     if "channels" in details:
         details["num_channels"] = details.pop("channels")
-    classes = details.pop("classes", None)
-    if classes and not Path(classes).is_file():
-        classes = [name.strip() for name in classes.split(",")]
+    classes = _classes(details.pop("classes", None))
     if options.class_folders:
         details["size"] = details.pop("picture_size", None)
         return pipelines.from_class_folders(options.class_folders, classes, **details)
     if options.table:
         return pipelines.from_csv(options.table, classes, **details)
     return pipelines.from_folders(options.images, options.labels, classes, **details)
+
+
+def _classes(text):
+    """A number of classes, a table's path, or names."""
+    if not text or Path(text).is_file() or Path(text).suffix.lower() in TABLES:
+        return text
+    return int(text) if text.isdecimal() else [name.strip() for name in text.split(",")]
 
 
 def _given(options, names):

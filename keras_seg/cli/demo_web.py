@@ -33,7 +33,7 @@ def add_arguments(command):
         "(default: %(default)s, this machine only)",
     )
     command.add_argument(
-        "--port", type=int, default=8080, help="port; 0 for a free one (%(default)s)"
+        "--port", type=int, default=8080, help="port; 0 for a free one (default: %(default)s)"
     )
 
 

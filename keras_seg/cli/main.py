@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import math
 import os
 import shlex
 import sys
@@ -195,7 +196,8 @@ def benchmark_command(options):
     if names_dataset(options):
         pictures, _ = pick_examples(open_dataset(options), options.split, NUM_FRAMES)
     table = benchmark(options.networks, options.sizes, pictures, options.rounds)
-    print(f"{table.attrs['machine']}\n{table.to_string(index=False, na_rep='-')}")
+    shown = table.fillna(math.nan)  # to_string shows None as None
+    print(f"{table.attrs['machine']}\n{shown.to_string(index=False, na_rep='-')}")
 
 
 def demo_command(options):

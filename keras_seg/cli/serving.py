@@ -37,10 +37,16 @@ def add_arguments(command):
         "(default: %(default)s, this machine only)",
     )
     command.add_argument(
-        "--port", type=int, default=8501, help="port of HTTP; 0 for a free one (%(default)s)"
+        "--port",
+        type=int,
+        default=8501,
+        help="port of HTTP; 0 for a free one (default: %(default)s)",
     )
     command.add_argument(
-        "--grpc-port", type=int, default=8500, help="port of gRPC; 0 for a free one (%(default)s)"
+        "--grpc-port",
+        type=int,
+        default=8500,
+        help="port of gRPC; 0 for a free one (default: %(default)s)",
     )
     command.add_argument(
         "--workers", type=int, help="pictures computed at a time (default: one per core)"
@@ -101,6 +107,6 @@ def _require_packages(more=()):
         extra = "serve,ray" if more else "serve"
         raise ImportError(
             f"`serve` needs the packages {', '.join(wanted)}. Received: no {missing[0]}. "
-            f"Install them with `pip install keras_seg[{extra}]`, or use --single, which needs "
+            f'Install them with `pip install "keras_seg[{extra}]"`, or use --single, which needs '
             "requirements-serve.txt only."
         )

@@ -29,7 +29,7 @@ def require_package(subject, package, extra):
     except ImportError as error:
         raise ImportError(
             f"`{subject}` needs the package {package}. Received: {error}. "
-            f"Install it (pip install keras_seg[{extra}])."
+            f'Install it (pip install "keras_seg[{extra}]").'
         ) from None
 
 

@@ -170,7 +170,7 @@ class Predictor(ABC):
         in parts, and with rasterio also .vrt, .jp2 and .img files; other files are read at once.
         For a volume, a row of tiles is all tiles of the same slices.
 
-        With `pip install keras_seg[geo]` and a .tif file as `out`, a georeferenced picture gives
+        With `pip install "keras_seg[geo]"` and a .tif file as `out`, a georeferenced picture gives
         a GeoTIFF with the same coordinate reference system and transform, the palette, and 255
         (its nodata value) where the picture has no data.
 

@@ -131,6 +131,11 @@ class Segmenter(Predictor):
             engines = {name: each.labels for name, each in self._converted.items()}
             self._choice = choice.Choice({"graph": partial(self._compiled, "labels"), **engines})
 
+    def __repr__(self):
+        return (
+            f"<Segmenter {self.model.name!r}: {self.num_classes} classes, engine {self.engine!r}>"
+        )
+
     @property
     def chosen(self) -> dict:
         """What "auto" chose, "graph", "litert" or "openvino", by (height, width)."""

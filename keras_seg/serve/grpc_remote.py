@@ -104,7 +104,10 @@ class GrpcRemote:
             return ValueError(f"`Client` needs a request that the server takes. {received}")
         if status == "DEADLINE_EXCEEDED":
             return TimeoutError(f"`Client` needs an answer in {self._timeout} s. {received}")
-        return ConnectionError(f"`Client` needs a server that can be reached. {received}")
+        return ConnectionError(
+            f"`Client` needs a server that can be reached. {received}. Check the address, and that "
+            "the server is running."
+        )
 
     def close(self):
         """Close the connections."""

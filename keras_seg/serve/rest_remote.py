@@ -129,16 +129,20 @@ class RestRemote:
                 method, url, body=body, timeout=urllib3.Timeout(total=seconds)
             )
         except urllib3.exceptions.NewConnectionError as error:  # to urllib3 a timeout, too
-            return ConnectionError(self._words("a server that can be reached", error))
+            return self._unreachable(error)
         except urllib3.exceptions.TimeoutError:
             return TimeoutError(self._words("an answer in time", f"none in {self._timeout} s"))
         except urllib3.exceptions.HTTPError as error:
-            return ConnectionError(self._words("a server that can be reached", error))
+            return self._unreachable(error)
         if answer.status in _REPEATED:
             return ConnectionError(self._words("a server that takes requests", _error(answer)))
         if answer.status != 200:
             raise ValueError(self._words("a request that the server takes", _error(answer)))
         return answer
+
+    def _unreachable(self, error):
+        words = self._words("a server that can be reached", error)
+        return ConnectionError(f"{words}. Check the address, and that the server is running.")
 
     def _words(self, needed, received):
         return f"`Client` needs {needed}. Received from {self._root}{self._route}: {received}"

@@ -110,6 +110,11 @@ def fit(
     recipe = used(recipe, data, model)
     check_width(recipe, model)
     require_folder("fit", folder)
+    if tag is not None and (not isinstance(tag, str) or set(tag) & set("/\\")):
+        raise ValueError(
+            "`tag` is the end of a folder's name: text without / and \\. "
+            f"Received: tag={tag!r}. Pass `folder` to save runs elsewhere."
+        )
     weights = None if weights is None else weights_file(weights)
     call = _Call(model, data, seed, Path(folder), list(more_callbacks), more_epochs, weights)
     if isinstance(model, keras.Model):

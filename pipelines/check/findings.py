@@ -20,7 +20,7 @@ _KINDS = {
         "Copy them again, or remove them; on_error='skip' trains without them."),
     faults.KIND: (
         "Readable files of an unsupported kind",
-        "See the column `message` of `faults`."),
+        "For example: {message}"),
     faults.SIZE: (
         "Pictures and masks of different sizes",
         "Resize masks with nearest neighbor, check that the two belong together, or copy the file "
@@ -30,7 +30,7 @@ _KINDS = {
         "Copy damaged files again; for large ones raise the limit: pipelines.read.limits."),
     faults.LOSSY: (
         "Masks that are JPEG files, which change the values of pixels",
-        "Save them as PNG from their source; see the column `message` of `faults`."),
+        "For example: {message}"),
     faults.UNKNOWN_IDS: (
         "Masks with unknown ids",
         "Add the ids to `classes`, or to `ignore`. Is label_offset right?"),
@@ -97,6 +97,7 @@ def _of_faults(table) -> list[Finding]:
     found = []
     for kind, rows in table.groupby("kind", sort=False):
         title, advice = _KINDS[kind]
+        advice = advice.replace("{message}", rows["message"].iloc[0])
         files = [
             f"{path} ({detail})" if detail else path
             for path, detail in zip(rows["path"], rows["detail"], strict=True)

@@ -60,7 +60,7 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
         the dataset.
 
     Raises:
-        ValueError: if the name is unknown, the root is missing, or an option does not exist.
+        ValueError: if the name is unknown, the root is missing, or it or an option does not exist.
 
     >>> load("shapes", num_images=10).splits
     ('train', 'val', 'test')
@@ -78,4 +78,9 @@ def load(name: str, root: str | os.PathLike | None = None, **options) -> Dataset
     if unknown or (root is not None and "root" not in known):
         words = ", ".join(unknown or ["root"])
         raise ValueError(f"Dataset {name!r} takes {', '.join(known)}. Received: {words}. Omit it.")
+    if root is not None and not os.path.exists(root):
+        raise ValueError(
+            f"The folder of dataset {name!r} does not exist. Received: root={os.fspath(root)!r}. "
+            "Check the path."
+        )
     return make(**options) if root is None else make(root=root, **options)

@@ -122,7 +122,8 @@ def _read(path: str | os.PathLike) -> pd.DataFrame | list[str] | dict:
     if not os.path.isfile(path):
         raise ValueError(
             "A table of classes must be a CSV file. "
-            f"Received: {os.fspath(path)!r}, which is not a file. Check the path."
+            f"Received: {os.fspath(path)!r}, which is not a file. Check the path, or give names as "
+            "a list, such as ['road', 'sky']."
         )
     if os.fspath(path).lower().endswith(".json"):
         return _read_json(path)

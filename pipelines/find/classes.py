@@ -257,7 +257,8 @@ def _check_names(names: Sequence[str], most: int, unique: bool = False) -> None:
     if not 1 <= len(names) <= most or (unique and len(set(names)) < len(names)):
         raise ValueError(
             f"A dataset needs 1..{most} classes, each with its own name. "
-            f"Received: classes={tuple(names)}. Give the names in the order of their ids."
+            f"Received: {len(names)} names, {len(set(names))} of them different: {_short(names)}. "
+            "Give the names in the order of their ids."
         )
 
 

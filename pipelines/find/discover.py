@@ -122,10 +122,10 @@ def discover(labels: Sequence[str]) -> tuple[Classes, str]:
     note = f"{len(codes)} classes were found in the {kind} of {len(found)} masks. "
     if colored:
         return color_classes([color_of(code) for code in sorted(codes)]), (
-            note + "Give `classes` as {(red, green, blue): name} to name them."
+            note + "Give `classes` as {(red, green, blue): name} or a table to name them."
         )
     return id_classes(sorted(codes), _palette(labels[0])), (
-        note + "255, if there, is ignored. Give `classes` as {id: name} to name them."
+        note + "255, if there, is ignored. Give `classes` as {id: name} or a table to name them."
     )
 
 

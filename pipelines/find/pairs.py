@@ -69,7 +69,7 @@ def require_partners(found: Match, images: Folders, labels: str | os.PathLike) -
         if files:
             raise ValueError(
                 f"Every {kind} needs a {partner} of the same name. Received: {files[0]!r} "
-                f"without a {partner} in {where!s:.200} ({len(files)} such {kind}s beside "
+                f"without a {partner} in {_named(where)} ({len(files)} such {kind}s beside "
                 f"{len(pairs)} pairs). Add the {partner}, choose {kind}s by a pattern such as "
                 "'scans/*_ct.png', or pass on_unmatched='skip' to leave such files out."
             )
@@ -115,13 +115,19 @@ def match_what_fits(images: Folders, labels: str | os.PathLike) -> Match:
     return Match([(stacks[key], pairs[key]) for key in whole], unmatched, note)
 
 
+def _named(folders: Folders) -> str:
+    """Return a folder or folders as errors name them."""
+    one = isinstance(folders, str | os.PathLike)
+    return " and ".join(repr(os.fspath(folder)) for folder in ([folders] if one else folders))
+
+
 def _no_pairs(images: Folders, labels: str | os.PathLike, unmatched: list) -> ValueError:
     """Return the error for folders without a common file name."""
     first = {kind: repr(file) for kind, file in reversed(unmatched)}
     example = " and ".join(first.get(kind, f"no {kind}") for kind in ("picture", "mask"))
     return ValueError(
         "Pictures and masks need names in common. "
-        f"Received: no pair in {images!s:.200} and {os.fspath(labels)!r}, but {example}. Give the "
+        f"Received: no pair in {_named(images)} and {_named(labels)}, but {example}. Give the "
         "folder of each, or patterns such as 'scans/*/ct.nii', or use `from_csv`."
     )
 

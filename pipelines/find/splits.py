@@ -139,17 +139,22 @@ def groups_of(pairs: Sequence[Pair], group: Group, images: str | os.PathLike) ->
         images: the folder of the pictures.
 
     Raises:
-        ValueError: if the expression does not match a picture.
+        ValueError: if the expression is invalid, or does not match a picture.
     """
     if not isinstance(group, str) and not callable(group):
         return list(group)
+    keys = [key_of(first_path(image), images) for image, _ in pairs]
+    if callable(group):
+        return [group(key) for key in keys]
+    try:
+        matches = [re.search(group, key) for key in keys]
+    except re.error as error:
+        raise ValueError(
+            f"`group` must be a regular expression. Received: group={group!r} ({error}). "
+            r"Correct it; a bracket marks the part that is the group, such as (\d+)_."
+        ) from error
     found = []
-    for image, _ in pairs:
-        key = key_of(first_path(image), images)
-        if callable(group):
-            found.append(group(key))
-            continue
-        match = re.search(group, key)
+    for key, match in zip(keys, matches, strict=True):
         if match is None:
             raise ValueError(
                 "`group` must match the path of every picture below its folder. "

@@ -242,7 +242,8 @@ def _whole(path: Path, ids: np.ndarray, axes: int) -> np.ndarray:
         if ids.shape[-1] > 2 and np.ptp(ids[..., :3], axis=-1).any():
             raise wrong_kind(
                 path, "Masks must hold one class id per pixel.", "colors",
-                f"{_SAVE}, or give `classes` as {{(red, green, blue): name}}.",
+                f"{_SAVE}, or give `classes` as {{(red, green, blue): name}} or as a table of "
+                "colors.",
             )  # fmt: skip
         ids = ids[..., 0]
     if not np.issubdtype(ids.dtype, np.integer):

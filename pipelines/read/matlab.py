@@ -116,6 +116,7 @@ def _unpacked(data: memoryview) -> Iterator[int]:
 def _missing(package: str, path: Path) -> ImportError:
     return ImportError(
         f"MATLAB files are read by the package {package}, which is not installed. "
-        f"Received: {os.fspath(path)!r}. Install it (pip install keras_seg[matlab]), or save the "
+        f"Received: {os.fspath(path)!r}. Install it "
+        '(pip install "keras_seg[matlab]"), or save the '
         "masks as PNG files of class ids."
     )

@@ -39,7 +39,8 @@ def nibabel_for(path: Path) -> Any:
     except ImportError as error:
         raise ImportError(
             "NIfTI files are read by the package nibabel, which is not installed. "
-            f"Received: {os.fspath(path)!r}. Install it (pip install keras_seg[medical]), or save "
+            f"Received: {os.fspath(path)!r}. Install it "
+            '(pip install "keras_seg[medical]"), or save '
             "the volume as .npy."
         ) from error
     return nibabel

@@ -147,7 +147,7 @@ def _pixels(path: Path, page: Any, as_stored: bool) -> np.ndarray:
             raise
         raise wrong_kind(
             path, "This kind of TIFF is read with the package imagecodecs, which is not installed.",
-            error, "Install it (pip install keras_seg[tiff]), or save the file uncompressed.",
+            error, 'Install it (pip install "keras_seg[tiff]"), or save the file uncompressed.',
         ) from error  # fmt: skip
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         pixels = np.moveaxis(pixels, 0, -1)

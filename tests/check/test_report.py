@@ -111,6 +111,15 @@ def test_masks_of_jpeg_and_files_beyond_the_limits_are_reported(folder):
     report = opened(folder).check()
     assert report.faults[["kind", "path"]].to_numpy().tolist() == [["JPEG mask", str(mask)]]
     assert "Masks that are JPEG files, which change the values of pixels (1)" in str(report)
+    assert "convert('L').point(lambda v: 255 * (v > 127)).save('mask.png')" in str(report)
+
+
+def test_masks_of_colors_for_classes_by_id_come_with_what_to_do(folder):
+    mask = folder / "masks/train/0.png"
+    save(np.full((48, 64, 3), (255, 0, 0), np.uint8), mask)
+    text = str(opened(folder).check())
+    assert f"{mask} (colors)" in text
+    assert "or give `classes` as {(red, green, blue): name} or as a table of colors" in text
 
 
 def test_picture_and_mask_may_both_be_faulty(folder):

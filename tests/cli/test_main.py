@@ -168,6 +168,10 @@ def test_check_writes_repaired_masks_to_a_new_folder(plots, tmp_path, capsys):
         (["check"], "given as `--data NAME --root FOLDER`, `--images FOLDER --labels FOLDER`,"),
         (["check", "--data", "camvid"], "Give root=, on the command line `--root FOLDER`"),
         (["check", "--data", "camvd", "--root", "x"], "Did you mean 'camvid'"),
+        (
+            ["check", "--data", "camvid", "--root", "no/folder"],
+            "does not exist. Received: root='no",
+        ),
         (["check", "--data", "camvid", "--images", "x"], "Pass one of the four"),
         (["check", "--images", "x"], "Received: --images x"),
         (["check", "--data", "camvid", "--labels", "x"], "Received: --data camvid --labels x."),
@@ -197,6 +201,17 @@ def test_an_error_is_one_message_without_traceback(words, message, capsys):
     assert shown.startswith("keras_seg: ")
     assert message in shown
     assert "Traceback" not in shown
+
+
+def test_a_table_of_classes_that_does_not_exist_is_no_name_of_a_class(plots, capsys):
+    for words in (["--class-folders", str(plots)], data_words(plots)[:4]):
+        assert main(["check", *words, "--classes", "clases.csv"]) == 2
+        assert "'clases.csv'" in capsys.readouterr().err
+
+
+def test_classes_may_be_a_number(plots):
+    options = parser().parse_args(["check", *data_words(plots)[:4], "--classes", "2"])
+    assert open_dataset(options).class_names == ("class 0", "class 1")
 
 
 def test_size_that_is_none_is_refused(capsys):

@@ -38,6 +38,7 @@ def test_every_reader_says_where_limits_and_faulty_files_are_set():
             {"cash": None},
             r"takes root, grouped, cache\. Received: cash\.",
         ),
+        (("cityscapes", "somewhere"), {}, r"folder of dataset 'cityscapes' does not exist.*'somew"),
         (("street_scenes", "somewhere"), {}, r"takes num_images, size, seed\. Received: root\."),
     ],
 )

@@ -92,7 +92,9 @@ def test_wrong_arguments_are_named(model, tmp_path, arguments, words):
 @pytest.mark.parametrize("quantizer", ["ai-edge", "best"])
 def test_without_the_package_an_error_says_what_to_install(model, tmp_path, monkeypatch, quantizer):
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
-    with pytest.raises(ImportError, match=r"package ai_edge_quantizer.*pip install keras_seg\[ai-"):
+    with pytest.raises(
+        ImportError, match=r'package ai_edge_quantizer.*pip install "keras_seg\[ai-'
+    ):
         tflite(model, tmp_path / "m.tflite", "int8", size=SIZE, quantizer=quantizer)
 
 

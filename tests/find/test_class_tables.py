@@ -50,7 +50,7 @@ def test_a_pandas_table_with_ids_reads_ids_and_keeps_colors():
     ("classes", "error", "words"),
     [
         (pd.DataFrame({"x": [1]}), ValueError, r"column `name`.*Received: columns \['x'\]"),
-        ("no.csv", ValueError, r"must be a CSV file. Received: 'no\.csv'"),
+        ("no.csv", ValueError, r"must be a CSV file. Received: 'no\.csv'.*names as a list"),
         (1.5, TypeError, r"`classes` must be a number.*Received: classes=1\.5"),
     ],
     ids=["table", "file", "number"],

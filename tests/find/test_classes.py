@@ -68,3 +68,16 @@ def test_ids_of_classes_must_fit_into_files():
     words = r"Ids of classes must be in 0\.\.16777215\. Received: .*-1"
     with pytest.raises(ValueError, match=words):
         Classes.make({0: "background", -1: "road"})
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (300, r"Received: 300 names, 300 of them different: .*'class 11'\] and 288 more. Give the"),
+        (["sky", "sky", "road"], r"3 names, 2 of them different: \['sky', 'sky', 'road'\]. Give"),
+        (0, r"Received: 0 names, 0 of them different: \[\]. Give"),
+    ],
+)
+def test_too_many_classes_and_double_names_are_counted(classes, words):
+    with pytest.raises(ValueError, match=words):
+        Classes.make(classes)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.find.splits import by_groups, by_lists, by_subfolders
+from pipelines.find.splits import by_groups, by_lists, by_subfolders, groups_of
 
 PAIRS = [(f"{i}.jpg", f"{i}.png") for i in range(100)]
 
@@ -91,3 +91,9 @@ def test_lists_name_pictures_with_their_folders_or_folders(names, found):
 def test_lists_that_do_not_work_are_refused(lists, message):
     with pytest.raises(ValueError, match=message):
         by_lists(FRAMES, lists, "")
+
+
+def test_a_group_that_is_no_regular_expression_is_refused():
+    words = r"must be a regular expression. Received: group='\(\\\\d' \(missing \), unterminated"
+    with pytest.raises(ValueError, match=words):
+        groups_of(FRAMES, r"(\d", "")

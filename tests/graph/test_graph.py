@@ -92,7 +92,10 @@ def test_batches_are_uint8_and_their_shape_is_known():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 11}, r"`batch_size` must be in 1..10. Received: batch_size=11"),
+        (
+            {"batch_size": 11},
+            r"batch_size=11, and dataset '.*' has 10 in split 'train'. Give batch_size=10 or",
+        ),
         ({"batch_size": 0}, r"`batch_size` must be in 1..10"),
         ({"batch_size": 1, "seed": -1}, r"`seed` must be in 0..2147483647"),
         ({"batch_size": 1, "epochs": 0}, r"`epochs` must be in 1.."),

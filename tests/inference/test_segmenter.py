@@ -51,6 +51,13 @@ def test_labels_have_the_pictures_own_size(segmenter, height, width):
     np.testing.assert_array_equal(labels, image.argmax(axis=-1))
 
 
+def test_a_segmenter_shows_its_network_classes_and_engine():
+    network = strongest_channel()
+    network.name = "streets"
+    shown = repr(Segmenter(network, engine="keras"))
+    assert shown == "<Segmenter 'streets': 3 classes, engine 'keras'>"
+
+
 def test_labels_are_those_of_model_predict():
     model = blurring()
     batch = np.stack([picture(40, 56, seed=seed) for seed in range(2)])

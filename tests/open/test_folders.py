@@ -149,8 +149,15 @@ def test_files_without_partner_are_left_out_on_request(tmp_path):
 def test_folders_with_no_name_in_common_are_refused(tmp_path):
     picture(tmp_path / "images/a.png")
     mask(tmp_path / "masks/b.png")
-    with pytest.raises(ValueError, match=r"need names in common. Received: no pair in"):
+    words = (
+        r"need names in common. Received: no pair in '.*images' and '.*masks', but '.*a.png' and"
+    )
+    with pytest.raises(ValueError, match=words):
         from_folders(tmp_path / "images", tmp_path / "masks", CLASSES, on_unmatched="skip")
+    mask(tmp_path / "masks/a.png")
+    words = r"Received: '.*b.png' without a picture in '.*images' \(1 such masks beside 1 pairs\)"
+    with pytest.raises(ValueError, match=words):
+        from_folders(tmp_path / "images", tmp_path / "masks", CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -79,5 +79,5 @@ def test_tiffs_of_other_codecs_name_the_extra_or_are_read_by_rasterio(tmp_path, 
         "\n"
     )[:2]
     assert "package imagecodecs, which is not installed" in said
-    assert f"in {str(path)!r}. Install it (pip install keras_seg[tiff])" in said
+    assert f'in {str(path)!r}. Install it (pip install "keras_seg[tiff]")' in said
     assert rows == ("None" if other else str(16 * 16 * 3 * 7))

@@ -163,7 +163,10 @@ def test_large_batches_are_sent_in_several_requests(urls, monkeypatch):
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_a_server_that_is_not_there_is_a_connection_error(scheme):
-    with pytest.raises(ConnectionError, match="server that can be reached"):
+    words = (
+        r"server that can be reached. Received from .*127.0.0.1:9.*. Check the address, and that"
+    )
+    with pytest.raises(ConnectionError, match=words):
         Client(f"{scheme}://127.0.0.1:9/model", timeout=2, retries=1)
 
 

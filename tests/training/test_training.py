@@ -1,6 +1,7 @@
 import io
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -397,6 +398,12 @@ def test_what_does_not_fit_is_refused(data, tmp_path, pair, changes, words):
     model, given = pair(data)
     with pytest.raises(ValueError, match=words):
         keras_seg.fit(model, given, folder=tmp_path, **changes)
+
+
+@pytest.mark.parametrize("tag", ["a/b", "..\\b", 3])
+def test_tag_is_part_of_a_name_and_no_path(data, tmp_path, tag):
+    with pytest.raises(ValueError, match=rf"`tag` is .*Received: tag={re.escape(repr(tag))}. Pass"):
+        keras_seg.fit(tiny(), data, folder=tmp_path, tag=tag, **QUICK)
 
 
 @pytest.mark.long
