@@ -8,7 +8,7 @@ from numbers import Real  # numpy's, too
 from pipelines.read.spec import InputSpec
 
 
-def one_of(subject, name, value, available):
+def one_of(subject, name, value, available, advice=""):
     """Raise ValueError unless `value` is one of `available`; a near miss is suggested.
 
     Args:
@@ -16,6 +16,7 @@ def one_of(subject, name, value, available):
         name: the argument's name.
         value: what was received.
         available: the names that are allowed.
+        advice: a last sentence for the message.
 
     Raises:
         ValueError: `value` is not among `available`.
@@ -27,9 +28,8 @@ def one_of(subject, name, value, available):
         return
     near = difflib.get_close_matches(str(value), [x for x in available if isinstance(x, str)], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise ValueError(
-        f"Unknown {subject}.{hint} Received: {name}={value!r}. Available: {available}."
-    )
+    message = f"Unknown {subject}.{hint} Received: {name}={value!r}. Available: {available}."
+    raise ValueError(f"{message} {advice}".rstrip())
 
 
 def positive_integer(subject, name, value, at_least=1):
