@@ -98,6 +98,7 @@ def test_the_code_about_data_sets_runs(tmp_path, monkeypatch, capsys):
     ("script", "page"),
     [
         ("docs/budget.py", "budget.md"),
+        ("docs/contextnet.py", "contextnet.md"),
         ("docs/drives.py", "drives.md"),
         ("docs/finetune.py", "deploy.md"),
         ("tests/benchmarks/bench_scaling.py", "scaling.md"),

@@ -248,7 +248,7 @@ def _dropped(x, level, name, options):
 
 
 def _check_options(options):
-    name = "segnet"
+    name = "segnet_basic" if options.basic else "segnet"
     _check.share(name, "dropout_rate", options.dropout_rate)
     if options.kernel_size not in (1, 3, 5, 7):
         raise ValueError(

@@ -117,6 +117,13 @@ def _check_averages(subject, recipe):
             f"`{subject}` cannot use averaging and swa together. Received: "
             f"averaging={recipe.averaging!r} and swa={recipe.swa!r}. Set one of them to 0."
         )
+    given = recipe.optimizer["config"] if isinstance(recipe.optimizer, dict) else {}
+    if recipe.averaging and {**given, **recipe.optimizer_options}.get("use_ema"):
+        raise ValueError(
+            f"`{subject}` cannot use averaging with an optimizer that averages weights itself. "
+            f"Received: averaging={recipe.averaging!r} and use_ema=True. Leave use_ema out, or "
+            "pass averaging=0 and keras.callbacks.SwapEMAWeights."
+        )
     if recipe.swa and not recipe.statistics_batches:
         raise ValueError(
             f"`{subject}` needs statistics_batches with swa: averaged weights need new statistics "

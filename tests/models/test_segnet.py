@@ -127,6 +127,11 @@ def test_options_out_of_range_are_refused(options, words):
         models.segnet((64, 64, 3), **options)
 
 
+def test_the_error_names_the_variant():
+    with pytest.raises(ValueError, match="`segnet_basic` needs filters to be 4 whole numbers"):
+        models.build("segnet_basic", num_classes=2, filters=(8, 12, 16))
+
+
 @pytest.mark.parametrize(("name", "incoming"), [("segnet", 9 * 64), ("segnet_basic", 64)])
 def test_the_last_kernel_begins_as_all_others_do(name, incoming):
     # He et al., arXiv 1502.01852: a standard deviation of sqrt(2 / N) for N incoming values.

@@ -57,7 +57,7 @@ def test_callback_of_keras_works(name, data, tmp_path):
         pytest.importorskip("tensorboard")
     changes = {"schedule": "constant", "warmup_epochs": 0}
     if name == "SwapEMAWeights":
-        changes = {"optimizer": keras.optimizers.Adam(1e-3, use_ema=True)}
+        changes = {"optimizer": keras.optimizers.Adam(1e-3, use_ema=True), "averaging": 0.0}
     run = keras_seg.fit(
         tiny(),
         data,

@@ -293,6 +293,11 @@ def test_restarts_of_the_cosine_are_where_the_guide_has_them():
     [
         ({"averaging": 0.5, "swa": 0.5}, "averaging and swa together.*averaging=0.5 and swa=0.5"),
         ({"averaging": 0.0, "swa": 0.5}, "needs statistics_batches with swa.*swa=0.5 and"),
+        (
+            {"optimizer": keras.optimizers.Adam(1e-3, use_ema=True)},
+            "cannot use averaging with an optimizer.*averaging=0.03 and use_ema=True",
+        ),
+        ({"optimizer_options": {"use_ema": True}}, "averages weights itself.*use_ema=True"),
         ({"before": {"rate": 1.0}}, "in before=.*rate"),
     ],
 )
