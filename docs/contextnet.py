@@ -30,19 +30,14 @@ PRUNED = {
     "prune_from": 2.0,
     "after_pruning": {"epochs": 5, "validate_every": 5, "warmup_epochs": 0, "learning_rate": 1e-3},
 }
+ALONE = {"auxiliary_weight": 0.0}  # Only both branches together have an auxiliary head.
 SEEDS = (0, 1, 2)
 # Row of the tables: seeds, architecture, and what differs from the recipe.
 TRAINED = {
     "contextnet_cn14": (SEEDS, "contextnet_cn14", {}),
     "pruned from 2x": (SEEDS, "contextnet_cn14", PRUNED),
-    **{
-        f"{name} branch alone": (
-            (0,),
-            "contextnet_cn14",
-            {"options": {"branch": name}, "auxiliary_weight": 0.0},
-        )
-        for name in ("context", "detail")
-    },
+    "context branch alone": ((0,), "contextnet_cn14", ALONE | {"options": {"branch": "context"}}),
+    "detail branch alone": ((0,), "contextnet_cn14", ALONE | {"options": {"branch": "detail"}}),
     "contextnet_cn18": ((0,), "contextnet_cn18", {}),
     "contextnet_cn14_160": ((0,), "contextnet_cn14_160", {}),
     "contextnet_cn14_500": ((0,), "contextnet_cn14_500", {}),

@@ -94,7 +94,7 @@ def find_run(name):
         for place in ("saved_models", shipped)
         for run in Path(place).glob("*/run.json")
     }
-    _check.one_of("run", "name", str(name), found, "Pass the path of a run in another folder.")
+    _check.one_of("run", "name", str(name), found, "For one in another folder, pass its path.")
     return shipped / name
 
 

@@ -326,7 +326,7 @@ def test_unknown_run_is_refused_with_those_there_are(run, monkeypatch, tmp_path)
     (tmp_path / "saved_models").mkdir()
     run.folder.rename(tmp_path / "saved_models" / "tiny-toy")
     monkeypatch.chdir(tmp_path)
-    words = r"Unknown run\. Did you mean 'tiny-toy'\?.*'tiny_toy'.*path of a run in another"
+    words = r"Unknown run\. Did you mean 'tiny-toy'\?.*'tiny_toy'.*in another folder, pass its path"
     with pytest.raises(ValueError, match=words):
         find_run("tiny_toy")
 
